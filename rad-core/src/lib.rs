@@ -1,0 +1,4 @@
+//! The domain of a marketplace of Terraform modules.
+#![doc = include_str!("../README.md")]
+
+pub mod id;

@@ -1,0 +1,1 @@
+//! Behaviour of rad-core through its public surface.
