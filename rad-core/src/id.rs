@@ -49,7 +49,7 @@ macro_rules! uuid_id {
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
                 Uuid::try_parse(text)
                     .map(Self)
-                    .map_err(|_| ParseIdError { kind: stringify!($name), value: shortened(text) })
+                    .map_err(|_| ParseIdError::new(stringify!($name), text))
             }
         }
     )*};
@@ -129,7 +129,7 @@ impl FromStr for DeploymentId {
             {
                 Ok(Self(id))
             }
-            _ => Err(ParseIdError { kind: "DeploymentId", value: shortened(text) }),
+            _ => Err(ParseIdError::new("DeploymentId", text)),
         }
     }
 }
@@ -155,8 +155,10 @@ pub struct ParseIdError {
     value: String,
 }
 
-fn shortened(text: &str) -> String {
-    text.chars().take(64).collect()
+impl ParseIdError {
+    pub(crate) fn new(kind: &'static str, text: &str) -> Self {
+        Self { kind, value: text.chars().take(64).collect() }
+    }
 }
 
 #[cfg(test)]
