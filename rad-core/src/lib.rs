@@ -1,5 +1,11 @@
 //! The domain of a marketplace of Terraform modules.
 #![doc = include_str!("../README.md")]
 
+pub mod access;
+pub mod clock;
+pub mod directory;
+pub mod error;
 pub mod id;
+pub mod page;
+pub mod repo;
 pub mod source;

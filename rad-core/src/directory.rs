@@ -1,0 +1,178 @@
+//! The directory of accounts: who exists, what they may do, how they sign in, which repository they connected.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Role, Roles};
+use crate::error::BackendError;
+use crate::id::AccountId;
+use crate::page::{Cursor, Page};
+use crate::repo::RepoConnection;
+use crate::source::Digest;
+
+/// A person or organisation on the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// The account's id: the only thing about it that reaches a ledger.
+    pub id: AccountId,
+    /// The address the account signs in with: lower case, unique.
+    pub email: String,
+    /// The name people see.
+    pub name: String,
+    /// What the account may do.
+    pub roles: Roles,
+    /// The account that referred this one, never itself.
+    pub referred_by: Option<AccountId>,
+    /// The repository a partner (or the platform's admin) publishes from.
+    pub connection: Option<RepoConnection>,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// The address to sign in with; see [`normalise_email`].
+    pub email: String,
+    /// The name people see.
+    pub name: String,
+    /// What the account may do.
+    pub roles: Roles,
+    /// The account that referred this one.
+    pub referred_by: Option<AccountId>,
+    /// A password hash in the PHC string format; `None` for accounts that do not sign in by password.
+    pub password_hash: Option<SecretString>,
+}
+
+/// Which accounts to list.
+#[derive(Debug, Clone, Default)]
+pub struct AccountQuery {
+    /// Only accounts whose e-mail or name contains this, whatever the case.
+    pub text: Option<String>,
+    /// Only accounts that hold this role.
+    pub role: Option<Role>,
+    /// Where the page begins.
+    pub after: Option<Cursor>,
+    /// How many at the most; backends cap it at 200.
+    pub limit: u32,
+}
+
+/// Stores accounts.
+///
+/// # Contract
+/// - E-mails are unique after [`normalise_email`]; of two racing creations one gets [`DirectoryError::EmailTaken`].
+/// - Listings are in the order of e-mails and can be paged to the end while accounts are added.
+/// - What is read after a write returned is what was written.
+#[async_trait]
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`EmailTaken`](DirectoryError::EmailTaken), [`InvalidEmail`](DirectoryError::InvalidEmail).
+    async fn create(&self, new: NewAccount, at: DateTime<Utc>) -> Result<Account, DirectoryError>;
+
+    /// The account with this id.
+    ///
+    /// # Errors
+    /// [`NotFound`](DirectoryError::NotFound).
+    async fn account(&self, id: AccountId) -> Result<Account, DirectoryError>;
+
+    /// The account with this e-mail, whatever the case it is written in.
+    ///
+    /// # Errors
+    /// [`NotFound`](DirectoryError::NotFound).
+    async fn account_by_email(&self, email: &str) -> Result<Account, DirectoryError>;
+
+    /// A page of accounts.
+    async fn accounts(&self, query: &AccountQuery) -> Result<Page<Account>, DirectoryError>;
+
+    /// Replaces the roles of an account.
+    ///
+    /// # Errors
+    /// [`NotFound`](DirectoryError::NotFound).
+    async fn set_roles(&self, id: AccountId, roles: Roles) -> Result<(), DirectoryError>;
+
+    /// Replaces the repository connection of an account; `None` disconnects.
+    ///
+    /// # Errors
+    /// [`NotFound`](DirectoryError::NotFound).
+    async fn set_connection(
+        &self,
+        id: AccountId,
+        connection: Option<&RepoConnection>,
+    ) -> Result<(), DirectoryError>;
+
+    /// The password hash of an account, `None` where it has none.
+    ///
+    /// # Errors
+    /// [`NotFound`](DirectoryError::NotFound).
+    async fn password_hash(&self, id: AccountId) -> Result<Option<SecretString>, DirectoryError>;
+}
+
+/// Stores signed-in sessions by the digest of their token: who holds the database cannot sign in with it.
+///
+/// # Contract
+/// - A session past its expiry is as good as none.
+/// - Closing a session that does not exist is no error.
+#[async_trait]
+pub trait SessionStore: Send + Sync + fmt::Debug {
+    /// Opens a session.
+    async fn open(
+        &self,
+        token: &Digest,
+        account: AccountId,
+        expires: DateTime<Utc>,
+    ) -> Result<(), DirectoryError>;
+
+    /// The account of an open session.
+    async fn session(&self, token: &Digest, now: DateTime<Utc>) -> Result<Option<AccountId>, DirectoryError>;
+
+    /// Closes one session.
+    async fn close(&self, token: &Digest) -> Result<(), DirectoryError>;
+}
+
+/// What a directory refuses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// No such account.
+    #[error("no such account")]
+    NotFound,
+    /// Another account has this e-mail.
+    #[error("an account with the e-mail {email:?} exists already")]
+    EmailTaken {
+        /// The address, normalised.
+        email: String,
+    },
+    /// The text is not an e-mail address.
+    #[error("{email:?} is not an e-mail address: it needs the form name@domain, at most 254 characters")]
+    InvalidEmail {
+        /// The start of what was given.
+        email: String,
+    },
+    /// What the backend stands on failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// An e-mail address in the one form that accounts are compared by: trimmed and lower case.
+///
+/// # Errors
+/// [`DirectoryError::InvalidEmail`] unless it has one `@` with text on both sides, no white space or control
+/// character, and at most 254 characters (RFC 5321).
+pub fn normalise_email(email: &str) -> Result<String, DirectoryError> {
+    let normal = email.trim().to_lowercase();
+    let valid = normal.len() <= 254
+        && !normal.contains(|c: char| c.is_whitespace() || c.is_control() || ",;<>\"".contains(c))
+        && matches!(normal.split_once('@'), Some((name, domain))
+            if !name.is_empty() && domain.contains(|c: char| c.is_alphanumeric()) && !domain.contains('@'));
+    if valid {
+        Ok(normal)
+    } else {
+        Err(DirectoryError::InvalidEmail { email: email.chars().take(80).collect() })
+    }
+}

@@ -1,0 +1,165 @@
+//! Where modules come from: repositories, their branches, and the trees of their commits.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::error::BackendError;
+use crate::source::{CommitId, SourceTree};
+
+/// Which repository an account publishes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RepoConnection {
+    /// The repository's name as its source lists it: `owner/name`, or a directory name for local sources.
+    pub repository: String,
+    /// The branch; `None` follows the repository's default branch.
+    pub branch: Option<String>,
+    /// The directory that holds the modules, relative to the root; empty for the root itself.
+    pub sub_dir: String,
+}
+
+/// A repository together with what opens it.
+#[derive(Debug, Clone, Copy)]
+pub struct RepoAccess<'a> {
+    /// The repository's name as its source lists it.
+    pub repository: &'a str,
+    /// A token, where the source asks for one.
+    pub credential: Option<&'a SecretString>,
+}
+
+/// A repository that a credential can read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repository {
+    /// The name to connect by.
+    pub name: String,
+    /// The branch that stands for the repository; `None` while it is empty.
+    pub default_branch: Option<String>,
+    /// Whether only some people can read it.
+    pub private: bool,
+    /// Whether it no longer takes commits.
+    pub archived: bool,
+}
+
+/// The tip of a branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The branch's name.
+    pub branch: String,
+    /// The commit at its tip.
+    pub commit: CommitId,
+    /// When that commit was made, where the source knows.
+    pub committed_at: Option<DateTime<Utc>>,
+}
+
+/// Reads repositories.
+///
+/// # Contract
+/// - Trees are read at a commit, without a checkout, and are the same at every reading.
+/// - A tree holds what is below the sub-directory, with paths relative to it; links are entries and never followed;
+///   submodules and other entries that are neither file, directory nor link are left out.
+/// - Limits on files, sizes and depth end in [`RepoError::TooLarge`], never in a partial tree.
+/// - A name never reaches outside what the source was set up with.
+#[async_trait]
+pub trait RepoSource: Send + Sync + fmt::Debug {
+    /// Every repository that `credential` can read, in the order of names.
+    ///
+    /// # Errors
+    /// [`Denied`](RepoError::Denied) if the credential is refused.
+    async fn repositories(&self, credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError>;
+
+    /// The branches of a repository, in the order of names; none while it is empty.
+    ///
+    /// # Errors
+    /// [`NotFound`](RepoError::NotFound), [`NotARepository`](RepoError::NotARepository), [`Denied`](RepoError::Denied).
+    async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError>;
+
+    /// The tip of `branch`, or of the default branch.
+    ///
+    /// # Errors
+    /// As [`branches`](Self::branches), and [`Empty`](RepoError::Empty), [`NoBranch`](RepoError::NoBranch).
+    async fn head(&self, repo: RepoAccess<'_>, branch: Option<&str>) -> Result<Head, RepoError>;
+
+    /// The tree below `sub_dir` (empty: the root) at `commit`.
+    ///
+    /// # Errors
+    /// As [`branches`](Self::branches), and [`NoCommit`](RepoError::NoCommit),
+    /// [`NoDirectory`](RepoError::NoDirectory), [`TooLarge`](RepoError::TooLarge).
+    async fn tree(
+        &self,
+        repo: RepoAccess<'_>,
+        commit: &CommitId,
+        sub_dir: &str,
+    ) -> Result<SourceTree, RepoError>;
+}
+
+/// Why a repository could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepoError {
+    /// There is no such repository, or the credential does not show it.
+    #[error("no repository {repository:?} here: fetch the list of repositories and choose one of it")]
+    NotFound {
+        /// The name asked for.
+        repository: String,
+    },
+    /// It exists and is not a Git repository.
+    #[error("{repository:?} is not a Git repository: {reason}")]
+    NotARepository {
+        /// The name asked for.
+        repository: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It has no commit yet.
+    #[error("the repository {repository:?} is empty: push a first commit, then connect it again")]
+    Empty {
+        /// The name asked for.
+        repository: String,
+    },
+    /// There is no such branch.
+    #[error("{repository:?} has no branch {branch:?}; it has {}", known.join(", "))]
+    NoBranch {
+        /// The repository's name.
+        repository: String,
+        /// The branch asked for.
+        branch: String,
+        /// The branches there are, at most 20.
+        known: Vec<String>,
+    },
+    /// There is no such commit or revision.
+    #[error("{repository:?} has no commit {revision:?}")]
+    NoCommit {
+        /// The repository's name.
+        repository: String,
+        /// The revision asked for.
+        revision: String,
+    },
+    /// The commit has no such directory.
+    #[error("{repository:?} has no directory {sub_dir:?} at that commit")]
+    NoDirectory {
+        /// The repository's name.
+        repository: String,
+        /// The directory asked for.
+        sub_dir: String,
+    },
+    /// The credential is refused, or lacks a permission.
+    #[error("access denied: {missing}")]
+    Denied {
+        /// What is missing, in a sentence for the person who made the credential.
+        missing: String,
+    },
+    /// The tree is over a limit.
+    #[error("the tree is too large: {what} is over the limit of {limit}")]
+    TooLarge {
+        /// What is over the limit: a path or a total, with its size.
+        what: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// What the source stands on failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
