@@ -1,4 +1,4 @@
-//! The directory of accounts: who exists, what they may do, how they sign in, which repository they connected.
+//! The directory of accounts: who exists, what they may do, how they sign in, which repository they publish from.
 
 use std::fmt;
 
@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{Role, Roles};
+use crate::catalog::Publisher;
 use crate::error::BackendError;
 use crate::id::AccountId;
 use crate::page::{Cursor, Page};
@@ -27,8 +28,6 @@ pub struct Account {
     pub roles: Roles,
     /// The account that referred this one, never itself.
     pub referred_by: Option<AccountId>,
-    /// The repository a partner (or the platform's admin) publishes from.
-    pub connection: Option<RepoConnection>,
     /// When the account was made.
     pub created_at: DateTime<Utc>,
 }
@@ -96,13 +95,16 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// [`NotFound`](DirectoryError::NotFound).
     async fn set_roles(&self, id: AccountId, roles: Roles) -> Result<(), DirectoryError>;
 
-    /// Replaces the repository connection of an account; `None` disconnects.
+    /// The repository that a publisher publishes from.
+    async fn connection(&self, publisher: Publisher) -> Result<Option<RepoConnection>, DirectoryError>;
+
+    /// Replaces the repository of a publisher; `None` disconnects.
     ///
     /// # Errors
-    /// [`NotFound`](DirectoryError::NotFound).
+    /// [`NotFound`](DirectoryError::NotFound) for a partner that has no account.
     async fn set_connection(
         &self,
-        id: AccountId,
+        publisher: Publisher,
         connection: Option<&RepoConnection>,
     ) -> Result<(), DirectoryError>;
 

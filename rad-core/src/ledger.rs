@@ -1,0 +1,226 @@
+//! The ledger: append-only entries per account, applied by the revenue engine.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::error::BackendError;
+use crate::id::{AccountId, DeploymentId, ModuleId};
+use crate::page::{Cursor, Page};
+use crate::revenue::{AccountState, Balance, Body, Effect, Entry, EntryKey, RevenueLine, Violation};
+use crate::source::Digest;
+
+/// An entry to be posted. The ledger gives it its number and its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Post {
+    /// Whose credits move.
+    pub account: AccountId,
+    /// Names the intent: posting it again changes nothing.
+    pub key: EntryKey,
+    /// The earliest time of the entry; in an account time never runs backwards.
+    pub at: DateTime<Utc>,
+    /// Who caused it, where a person did.
+    pub actor: Option<AccountId>,
+    /// What it does.
+    pub body: Body,
+}
+
+/// An entry in the ledger, with what it did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The entry.
+    pub entry: Entry,
+    /// The hash of the entry, which covers all before it in the account.
+    pub hash: Digest,
+    /// What it did, as the engine says.
+    pub effect: Effect,
+    /// Whether it was there before, under the same key and with the same content.
+    #[serde(skip)]
+    pub repeated: bool,
+}
+
+/// What an entry is about, as people filter by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Category {
+    /// The fee of a module: holds, charges, refunds.
+    Deployment,
+    /// The running cost of cloud projects.
+    Project,
+    /// Credits bought, and payments taken back.
+    Purchase,
+    /// Credits given.
+    Grant,
+}
+
+/// Which entries of an account to list.
+#[derive(Debug, Clone)]
+pub struct EntryQuery {
+    /// The account.
+    pub account: AccountId,
+    /// Only entries of this category.
+    pub category: Option<Category>,
+    /// Only entries of this deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Whether the oldest come first; the newest do otherwise.
+    pub oldest_first: bool,
+    /// Where the page begins.
+    pub after: Option<Cursor>,
+    /// How many at the most; ledgers cap it at 1,000.
+    pub limit: u32,
+}
+
+/// Which revenue lines to list: every condition that is set must hold.
+#[derive(Debug, Clone, Default)]
+pub struct RevenueQuery {
+    /// Charges of modules this partner published.
+    pub partner: Option<AccountId>,
+    /// Charges of accounts this agent referred.
+    pub agent: Option<AccountId>,
+    /// Charges of this account.
+    pub account: Option<AccountId>,
+    /// Charges of this module.
+    pub module: Option<ModuleId>,
+    /// Booked at this time or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Booked before this time.
+    pub to: Option<DateTime<Utc>>,
+    /// Where the page begins.
+    pub after: Option<Cursor>,
+    /// How many at the most; ledgers cap it at 1,000.
+    pub limit: u32,
+}
+
+/// Sums over revenue lines, in minor units of the platform currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RevenueTotals {
+    /// How many lines.
+    pub lines: u64,
+    /// True revenue.
+    pub gross: i64,
+    /// The partners' share of it.
+    pub partner: i64,
+    /// The agents' share of it.
+    pub agent: i64,
+    /// What the platform keeps.
+    pub platform: i64,
+}
+
+/// Something that [`Ledger::verify`] found wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The account.
+    pub account: AccountId,
+    /// The entry it was found at, where it is one entry.
+    pub seq: Option<u64>,
+    /// What is wrong, in a sentence.
+    pub problem: String,
+}
+
+/// Keeps entries and what they did.
+///
+/// # Contract
+/// - Entries are appended, never changed or removed; their numbers in an account are 1, 2, 3 … without a gap.
+/// - Every entry went through [`AccountState::apply`]; a refusal leaves no trace.
+/// - A key is unique in its account and bound to its content: the same post again gives the first result with
+///   `repeated` set, whatever happened since; other content is refused with [`LedgerError::KeyReused`].
+/// - A batch is posted whole, in order, or not at all.
+/// - When a call returns, its entries are durable; when it fails with a retryable error or its future is dropped, the same
+///   post may be sent again.
+/// - Concurrent posts to an account are ordered one after the other; none is applied to a state another one changed.
+#[async_trait]
+pub trait Ledger: Send + Sync + fmt::Debug {
+    /// Posts entries, all or none.
+    ///
+    /// # Errors
+    /// [`Refused`](LedgerError::Refused), [`KeyReused`](LedgerError::KeyReused), each with the place in the batch.
+    async fn post_batch(&self, posts: &[Post]) -> Result<Vec<Posted>, LedgerError>;
+
+    /// The state of an account, with its open lots and holds; an account that has no entry has an empty one.
+    async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError>;
+
+    /// The entry with this key in this account.
+    async fn by_key(&self, account: AccountId, key: EntryKey) -> Result<Option<Posted>, LedgerError>;
+
+    /// A page of an account's entries with what they did.
+    async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError>;
+
+    /// A page of revenue lines, newest first.
+    async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError>;
+
+    /// The sums of all revenue lines that `query` names, whatever its page.
+    async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError>;
+
+    /// The accounts that have entries, in the order of ids, after `after`, at most `limit`.
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>, LedgerError>;
+
+    /// Replays an account from its entries and compares: numbers, hashes, recorded effects, revenue lines, state.
+    async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError>;
+}
+
+/// What every ledger can do on top of [`Ledger`].
+#[async_trait]
+pub trait LedgerExt: Ledger {
+    /// Posts one entry.
+    ///
+    /// # Errors
+    /// As [`Ledger::post_batch`].
+    async fn post(&self, post: Post) -> Result<Posted, LedgerError> {
+        let posted = self.post_batch(std::slice::from_ref(&post)).await?.pop();
+        posted.ok_or_else(|| {
+            LedgerError::Backend(BackendError::corrupt("posting an entry", "the ledger gave no result"))
+        })
+    }
+
+    /// The balance of an account at a time.
+    ///
+    /// # Errors
+    /// A failure of the backend.
+    async fn balance(&self, account: AccountId, at: DateTime<Utc>) -> Result<Balance, LedgerError> {
+        Ok(self.state(account).await?.balance(at))
+    }
+}
+
+impl<L: Ledger + ?Sized> LedgerExt for L {}
+
+/// What a ledger refuses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The engine refuses the entry; nothing of the batch was posted.
+    #[error("{violation}")]
+    Refused {
+        /// The place of the entry in its batch, from 0.
+        index: usize,
+        /// Why.
+        #[source]
+        violation: Violation,
+    },
+    /// The account has another entry under this key.
+    #[error("the key {key} is in use by another entry of the account: a new intent needs a new key")]
+    KeyReused {
+        /// The place of the entry in its batch, from 0.
+        index: usize,
+        /// The key.
+        key: EntryKey,
+    },
+    /// What the ledger stands on failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl LedgerError {
+    /// Why the engine refused, where it did.
+    pub fn violation(&self) -> Option<&Violation> {
+        match self {
+            Self::Refused { violation, .. } => Some(violation),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Telling people what happened to them.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::error::BackendError;
+use crate::id::{AccountId, DeploymentId, OrderId};
+use crate::money::Credits;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// A deployment reached success.
+    DeploymentSucceeded {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// A run of a deployment ended otherwise.
+    DeploymentFailed {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// A deployment was destroyed.
+    DeploymentDeleted {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+    /// A purchase was credited.
+    CreditsPurchased {
+        /// The order.
+        order: OrderId,
+        /// The credits.
+        credits: Credits,
+    },
+    /// Credits were awarded.
+    CreditsAwarded {
+        /// The credits.
+        credits: Credits,
+    },
+    /// A payment does not agree with its order; finance must look.
+    PaymentMismatch {
+        /// The order.
+        order: OrderId,
+    },
+}
+
+/// Takes notices for accounts.
+///
+/// # Contract
+/// Returning means the notice is kept or delivered; the same `key` twice tells the person once.
+#[async_trait]
+pub trait Notifier: Send + Sync + fmt::Debug {
+    /// Tells `account` about `notice`.
+    async fn notify(
+        &self,
+        account: AccountId,
+        key: &str,
+        notice: &Notice,
+        at: DateTime<Utc>,
+    ) -> Result<(), BackendError>;
+
+    /// The latest notices of an account, newest first, at most `limit`.
+    async fn notices(
+        &self,
+        account: AccountId,
+        limit: u32,
+    ) -> Result<Vec<(DateTime<Utc>, Notice)>, BackendError>;
+}

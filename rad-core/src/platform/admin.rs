@@ -1,0 +1,131 @@
+//! What admins and finance do: accounts, awards, settings.
+
+use uuid::Uuid;
+
+use super::{Actor, Capability, PlatformError, billing};
+use crate::access::Roles;
+use crate::directory::{Account, AccountQuery, NewAccount};
+use crate::id::AccountId;
+use crate::ledger::{LedgerExt, Post, Posted};
+use crate::money::{Amount, Credits};
+use crate::notify::Notice;
+use crate::page::Page;
+use crate::revenue::{Body, Bucket, EntryKey, Grant, LotSource};
+use crate::settings::{Settings, VersionedSettings};
+
+/// The most credits one award gives.
+const MOST_AWARDED: Credits = Credits::from_micros(1_000_000 * 1_000_000);
+
+impl Actor {
+    /// A page of accounts.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::SeeAccounts`].
+    pub async fn accounts(&self, query: &AccountQuery) -> Result<Page<Account>, PlatformError> {
+        self.require(Capability::SeeAccounts)?;
+        Ok(self.parts.directory.accounts(query).await?)
+    }
+
+    /// The account with this id: names behind the ids of revenue and deployments.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::SeeAccounts`], except for the account itself.
+    pub async fn account_of(&self, id: AccountId) -> Result<Account, PlatformError> {
+        if id != self.id() {
+            self.require(Capability::SeeAccounts)?;
+        }
+        Ok(self.parts.directory.account(id).await?)
+    }
+
+    /// Makes an account with roles, and grants the credits of signing up.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::ChangeAccounts`]; what is wrong with the e-mail.
+    pub async fn create_account(&self, new: NewAccount) -> Result<Account, PlatformError> {
+        self.require(Capability::ChangeAccounts)?;
+        billing::open_account(&self.parts, new).await
+    }
+
+    /// Replaces the roles of another account.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::ChangeAccounts`], and on oneself: so that there is always an admin left.
+    pub async fn set_roles(&self, account: AccountId, roles: Roles) -> Result<(), PlatformError> {
+        self.require(Capability::ChangeAccounts)?;
+        if account == self.id() {
+            return Err(PlatformError::Forbidden { capability: Capability::ChangeAccounts });
+        }
+        Ok(self.parts.directory.set_roles(account, roles).await?)
+    }
+
+    /// Awards credits to another account. The same `submission` again awards nothing more.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::AwardCredits`], and to oneself; [`Invalid`](PlatformError::Invalid) for an amount
+    /// outside 0.000001 to 1 000 000.
+    pub async fn award(
+        &self,
+        account: AccountId,
+        credits: Credits,
+        submission: Uuid,
+    ) -> Result<Posted, PlatformError> {
+        self.require(Capability::AwardCredits)?;
+        if account == self.id() {
+            return Err(PlatformError::Forbidden { capability: Capability::AwardCredits });
+        }
+        if credits <= Credits::ZERO || credits > MOST_AWARDED {
+            let reason = format!("an award gives more than 0 and at most {MOST_AWARDED} credits, not {credits}");
+            return Err(PlatformError::Invalid { field: "credits", reason });
+        }
+        self.parts.directory.account(account).await?;
+        let at = self.parts.clock.now();
+        let body = Body::Grant(Grant {
+            source: LotSource::AdminAward,
+            bucket: Bucket::Awarded,
+            credits,
+            cost: Amount::ZERO,
+            paid: None,
+            expires: None,
+            reference: None,
+        });
+        let key = EntryKey::derive("award", &[submission.as_bytes()]);
+        let post = Post { account, key, at, actor: Some(self.id()), body };
+        let posted = self.parts.ledger.post(post).await?;
+        let notice = Notice::CreditsAwarded { credits };
+        self.parts.notifier.notify(account, &format!("award:{submission}"), &notice, at).await?;
+        Ok(posted)
+    }
+
+    /// The settings in force, with their version.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::ChangeCreditSettings`].
+    pub async fn platform_settings(&self) -> Result<VersionedSettings, PlatformError> {
+        self.require(Capability::ChangeCreditSettings)?;
+        Ok(self.parts.settings.current().await?)
+    }
+
+    /// Puts settings in force from now on, if `expected` is still the version in force.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::ChangeCreditSettings`]; [`Settings`](PlatformError::Settings) naming the field out
+    /// of its bounds, or that somebody else changed them; [`Invalid`](PlatformError::Invalid) for another currency or
+    /// price once credits were sold.
+    pub async fn change_settings(
+        &self,
+        expected: u32,
+        settings: &Settings,
+    ) -> Result<VersionedSettings, PlatformError> {
+        self.require(Capability::ChangeCreditSettings)?;
+        let now = self.parts.settings.current().await?.settings;
+        let repriced =
+            now.currency != settings.currency || now.credits_per_unit != settings.credits_per_unit;
+        if repriced && self.parts.orders.any_paid().await? {
+            let reason = "it is fixed since the first credits were sold".to_owned();
+            return Err(PlatformError::Invalid { field: "credits_per_unit", reason });
+        }
+        settings.validate()?;
+        let at = self.parts.clock.now();
+        Ok(self.parts.settings.save(expected, settings, self.id(), at).await?)
+    }
+}

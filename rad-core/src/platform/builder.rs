@@ -1,0 +1,103 @@
+//! Assembling a platform from backends.
+
+use std::sync::Arc;
+
+use super::{Parts, Platform};
+use crate::catalog::{ModuleCatalog, SourceArchive};
+use crate::clock::{Clock, SystemClock};
+use crate::deployment::DeploymentStore;
+use crate::directory::Directory;
+use crate::ledger::Ledger;
+use crate::notify::Notifier;
+use crate::payment::{OrderStore, PaymentProvider};
+use crate::repo::RepoSource;
+use crate::runner::Runner;
+use crate::settings::SettingsStore;
+
+macro_rules! builder {
+    ($($(#[$doc:meta])* $field:ident: $backend:ident,)*) => {
+        /// Takes one backend for each trait; see [`Platform::builder`].
+        #[derive(Debug, Default)]
+        pub struct PlatformBuilder {
+            $($field: Option<Arc<dyn $backend>>,)*
+            providers: Vec<Arc<dyn PaymentProvider>>,
+            clock: Option<Arc<dyn Clock>>,
+        }
+
+        impl PlatformBuilder {
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $field(mut self, backend: Arc<dyn $backend>) -> Self {
+                self.$field = Some(backend);
+                self
+            })*
+
+            /// Adds a way to pay; without one, credits cannot be bought.
+            #[must_use]
+            pub fn provider(mut self, provider: Arc<dyn PaymentProvider>) -> Self {
+                self.providers.push(provider);
+                self
+            }
+
+            /// Where the time comes from; the operating system's clock by default.
+            #[must_use]
+            pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+                self.clock = Some(clock);
+                self
+            }
+
+            /// Puts the platform together.
+            ///
+            /// # Errors
+            /// [`BuildError`] naming the first backend that is missing, or two providers of one name.
+            pub fn build(self) -> Result<Platform, BuildError> {
+                for (index, provider) in self.providers.iter().enumerate() {
+                    if self.providers[..index].iter().any(|other| other.name() == provider.name()) {
+                        return Err(BuildError::TwoProviders(provider.name()));
+                    }
+                }
+                let parts = Parts {
+                    $($field: self.$field.ok_or(BuildError::Missing(stringify!($field)))?,)*
+                    providers: self.providers,
+                    clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
+                };
+                Ok(Platform { parts: Arc::new(parts) })
+            }
+        }
+    };
+}
+
+builder! {
+    /// Who has an account.
+    directory: Directory,
+    /// The platform's settings.
+    settings: SettingsStore,
+    /// Where modules come from.
+    repos: RepoSource,
+    /// Which modules are published.
+    catalog: ModuleCatalog,
+    /// The sources of published modules.
+    archive: SourceArchive,
+    /// Deployments, runs, logs and state.
+    deployments: DeploymentStore,
+    /// What carries out runs.
+    runner: Runner,
+    /// Where credits move.
+    ledger: Ledger,
+    /// Orders for credits.
+    orders: OrderStore,
+    /// How people are told.
+    notifier: Notifier,
+}
+
+/// Why a platform could not be put together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A backend is missing.
+    #[error("the platform has no {0}: give the builder one")]
+    Missing(&'static str),
+    /// Two payment providers have one name.
+    #[error("two payment providers are named {0:?}")]
+    TwoProviders(&'static str),
+}

@@ -1,0 +1,401 @@
+//! Choosing a module, seeing what it asks and costs, deploying it, and following what becomes of it.
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use super::{Actor, Capability, PlatformError, settling};
+use crate::access::Role;
+use crate::catalog::{Card, CatalogQuery, CatalogSort, Listing, Publisher};
+use crate::deployment::{
+    Deployment, DeploymentQuery, DeploymentStatus, LogChunk, NewDeployment, Run, RunStatus,
+    SecretValues, Transition,
+};
+use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
+use crate::module::{CheckedValues, Values};
+use crate::money::Credits;
+use crate::page::{Cursor, Page};
+use crate::revenue::Split;
+use crate::runner::{Action, Engine, Output, ResourceProgress};
+use crate::settings::Settings;
+
+/// What the deploy form shows.
+#[derive(Debug, Clone)]
+pub struct DeployForm {
+    /// The module; its manifest lays out the pages of the form.
+    pub listing: Listing,
+    /// What it takes.
+    pub quote: Quote,
+    /// Modules that must be deployed first, and are not.
+    pub unmet: Vec<String>,
+}
+
+/// What a deployment would take, by the same code that takes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quote {
+    /// The module's fee; zero where the module or the platform is free.
+    pub cost: Credits,
+    /// Whether only purchased credits may pay.
+    pub purchased_only: bool,
+    /// How the fee splits into awarded and purchased credits, or why it cannot be paid now.
+    pub split: Result<Split, QuoteRefusal>,
+}
+
+/// Why a fee cannot be paid now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuoteRefusal {
+    /// The sentence for the person.
+    pub message: String,
+    /// The stable code, where there is one.
+    pub code: Option<&'static str>,
+}
+
+/// Everything about one deployment.
+#[derive(Debug, Clone)]
+pub struct DeploymentDetails {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Its runs, newest first.
+    pub runs: Vec<Run>,
+    /// The resources of the latest run.
+    pub resources: Vec<ResourceProgress>,
+    /// The outputs of the latest apply; values of sensitive ones are null here.
+    pub outputs: Vec<Output>,
+    /// Whether Terraform left a state, so that something may exist.
+    pub has_state: bool,
+    /// Whether the one who asks may act on it.
+    pub may_act: bool,
+}
+
+impl Actor {
+    /// A page of the modules the account may see.
+    ///
+    /// # Errors
+    /// A failure of a backend.
+    pub async fn search_modules(
+        &self,
+        platform: bool,
+        text: &str,
+        sort: CatalogSort,
+        after: Option<Cursor>,
+    ) -> Result<Page<Card>, PlatformError> {
+        let private_mode = self.settings().await?.private_mode;
+        let viewer = self.reader(private_mode);
+        let text = text.chars().take(200).collect();
+        let query = CatalogQuery { viewer, platform, text, sort, after, limit: 60 };
+        Ok(self.parts.catalog.search(&query).await?)
+    }
+
+    /// Pins or unpins a module.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound) for modules not shown to the account.
+    pub async fn pin_module(&self, module: ModuleId, pinned: bool) -> Result<(), PlatformError> {
+        let settings = self.settings().await?;
+        let listing = self.parts.catalog.listing(module).await?;
+        if !self.reader(settings.private_mode).sees(&listing) {
+            return Err(PlatformError::NotFound { what: "module" });
+        }
+        Ok(self.parts.catalog.pin(self.id(), module, pinned).await?)
+    }
+
+    /// Which engine would carry out a run.
+    ///
+    /// # Errors
+    /// [`Runner`](PlatformError::Runner) with the page to install one from, where there is none.
+    pub async fn engine(&self) -> Result<Engine, PlatformError> {
+        Ok(self.parts.runner.engine().await?)
+    }
+
+    /// What the deploy form of a module shows.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound) for modules the account may not deploy.
+    pub async fn deploy_form(&self, module: ModuleId) -> Result<DeployForm, PlatformError> {
+        let settings = self.settings().await?;
+        let listing = self.deployable(module, &settings).await?;
+        let quote = self.quote(&listing, &settings).await?;
+        let unmet = self.unmet(&listing.revision.manifest.metadata.dependencies).await?;
+        Ok(DeployForm { listing, quote, unmet })
+    }
+
+    /// Deploys a module: checks the values, stores the deployment, holds its fee and queues its run.
+    ///
+    /// The same `submission` again gives the deployment made the first time.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound), [`Values`](PlatformError::Values) with a reason for each value,
+    /// [`Runner`](PlatformError::Runner) where nothing can be run,
+    /// [`InsufficientPurchasedCredits`](PlatformError::InsufficientPurchasedCredits),
+    /// [`InsufficientTotalCredits`](PlatformError::InsufficientTotalCredits). Whatever is refused leaves nothing behind.
+    pub async fn deploy(
+        &self,
+        module: ModuleId,
+        typed: &Values,
+        submission: Uuid,
+    ) -> Result<Deployment, PlatformError> {
+        self.require(Capability::Deploy)?;
+        let settings = self.settings().await?;
+        let listing = self.deployable(module, &settings).await?;
+        let revision = &listing.revision;
+        let id = DeploymentId::new();
+        let given = self.platform_values(id);
+        let checked = revision
+            .manifest
+            .check(&given, &revision.values, typed)
+            .map_err(|problems| PlatformError::Values { problems })?;
+        self.parts.runner.engine().await?;
+        let needs = revision.manifest.metadata.dependencies.clone();
+        let (values, secrets) = split_secrets(checked);
+        let new = NewDeployment {
+            id,
+            submission,
+            owner: self.id(),
+            module: listing.id,
+            publisher: listing.publisher,
+            module_name: listing.name.clone(),
+            commit: revision.commit.clone(),
+            source: revision.digest,
+            values,
+            secrets,
+            cost: self.fee(&listing, &settings),
+            purchased_only: revision.manifest.metadata.require_credit_purchases,
+            needs,
+        };
+        let now = self.parts.clock.now();
+        let (deployment, run) = self.parts.deployments.create(new, RunId::new(), now).await?;
+        if run.status == RunStatus::Pending {
+            self.begin(&deployment, &run).await?;
+        }
+        Ok(self.parts.deployments.deployment(deployment.id).await?)
+    }
+
+    /// Tries again what failed, was interrupted or cancelled; a create takes its fee anew.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound), busy while a run goes on, and as [`deploy`](Self::deploy);
+    /// [`Invalid`](PlatformError::Invalid) if the latest run succeeded.
+    pub async fn retry(&self, id: DeploymentId) -> Result<Run, PlatformError> {
+        let deployment = self.own_deployment(id).await?;
+        let latest = self.parts.deployments.run(deployment.latest_run).await?;
+        if latest.status == RunStatus::Success {
+            let reason = "its latest run succeeded: there is nothing to try again".to_owned();
+            return Err(PlatformError::Invalid { field: "deployment", reason });
+        }
+        let cost = if latest.action == Action::Create { deployment.cost } else { Credits::ZERO };
+        self.start_run(&deployment, latest.action, cost).await
+    }
+
+    /// Destroys what a deployment made; its record stays until its retention ends. Free.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound), busy while a run goes on, [`Runner`](PlatformError::Runner) where nothing
+    /// can be run; [`Invalid`](PlatformError::Invalid) if it is destroyed already.
+    pub async fn destroy(&self, id: DeploymentId) -> Result<Run, PlatformError> {
+        let deployment = self.own_deployment(id).await?;
+        if deployment.status == DeploymentStatus::Deleted {
+            let reason = "it is destroyed already".to_owned();
+            return Err(PlatformError::Invalid { field: "deployment", reason });
+        }
+        self.start_run(&deployment, Action::Delete, Credits::ZERO).await
+    }
+
+    /// A page of deployments: the account's own, or everybody's for those who may see them.
+    ///
+    /// # Errors
+    /// [`Forbidden`](PlatformError::Forbidden) to ask for everybody's without the role for it.
+    pub async fn deployments(
+        &self,
+        everybody: bool,
+        text: &str,
+        after: Option<Cursor>,
+    ) -> Result<Page<Deployment>, PlatformError> {
+        if everybody && !self.sees_all_deployments().await? {
+            return Err(PlatformError::Forbidden { capability: Capability::SeeAllDeployments });
+        }
+        let owner = if everybody { None } else { Some(self.id()) };
+        let text = text.chars().take(200).collect();
+        let query = DeploymentQuery { owner, text, deleted: true, after, limit: 50 };
+        Ok(self.parts.deployments.list(&query).await?)
+    }
+
+    /// Whether the account sees the deployments of others.
+    ///
+    /// # Errors
+    /// A failure of a backend.
+    pub async fn sees_all_deployments(&self) -> Result<bool, PlatformError> {
+        let partner = self.account().roles.has(Role::Partner);
+        Ok(self.can(Capability::SeeAllDeployments) || (partner && self.settings().await?.private_mode))
+    }
+
+    /// Everything about a deployment.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound) for those not shown to the account.
+    pub async fn deployment(&self, id: DeploymentId) -> Result<DeploymentDetails, PlatformError> {
+        let deployment = self.visible_deployment(id).await?;
+        let store = &self.parts.deployments;
+        let mut outputs = store.outputs(id).await?;
+        for output in outputs.iter_mut().filter(|output| output.sensitive) {
+            output.value = serde_json::Value::Null;
+        }
+        Ok(DeploymentDetails {
+            runs: store.runs(id).await?,
+            resources: store.resources(deployment.latest_run).await?,
+            outputs,
+            has_state: store.state(id).await?.is_some(),
+            may_act: self.may_act(&deployment),
+            deployment,
+        })
+    }
+
+    /// The value of one output, sensitive or not; for the owner only.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound) to all others.
+    pub async fn reveal_output(
+        &self,
+        id: DeploymentId,
+        name: &str,
+    ) -> Result<serde_json::Value, PlatformError> {
+        let deployment = self.visible_deployment(id).await?;
+        if deployment.owner != self.id() {
+            return Err(PlatformError::NotFound { what: "output" });
+        }
+        let outputs = self.parts.deployments.outputs(id).await?;
+        let output = outputs.into_iter().find(|output| output.name == name);
+        Ok(output.ok_or(PlatformError::NotFound { what: "output" })?.value)
+    }
+
+    /// A run of a deployment shown to the account.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound).
+    pub async fn run(&self, id: RunId) -> Result<Run, PlatformError> {
+        let run = self.parts.deployments.run(id).await?;
+        self.visible_deployment(run.deployment).await?;
+        Ok(run)
+    }
+
+    /// The resources of a run.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound).
+    pub async fn run_resources(&self, id: RunId) -> Result<Vec<ResourceProgress>, PlatformError> {
+        self.run(id).await?;
+        Ok(self.parts.deployments.resources(id).await?)
+    }
+
+    /// The log of a run from `offset`, at most 64 KiB.
+    ///
+    /// # Errors
+    /// [`NotFound`](PlatformError::NotFound).
+    pub async fn run_log(&self, id: RunId, offset: u64) -> Result<LogChunk, PlatformError> {
+        self.run(id).await?;
+        Ok(self.parts.deployments.log(id, offset, 64 * 1024).await?)
+    }
+
+    pub(super) async fn settings(&self) -> Result<Settings, PlatformError> {
+        Ok(self.parts.settings.current().await?.settings)
+    }
+
+    async fn start_run(
+        &self,
+        deployment: &Deployment,
+        action: Action,
+        cost: Credits,
+    ) -> Result<Run, PlatformError> {
+        self.parts.runner.engine().await?;
+        let now = self.parts.clock.now();
+        let run = self.parts.deployments.add_run(deployment.id, RunId::new(), action, cost, now).await?;
+        self.begin(deployment, &run).await?;
+        Ok(self.parts.deployments.run(run.id).await?)
+    }
+
+    /// Parks, or holds and queues; a refused hold takes the pending run away again.
+    async fn begin(&self, deployment: &Deployment, run: &Run) -> Result<(), PlatformError> {
+        let store = &self.parts.deployments;
+        if run.action == Action::Create && !self.unmet(&deployment.needs).await?.is_empty() {
+            store.advance(run.id, Transition::Park, self.parts.clock.now()).await?;
+            return Ok(());
+        }
+        match settling::hold_and_queue(&self.parts, deployment, run).await {
+            Err(refusal) if refusal.backend().is_none() => {
+                store.discard(run.id).await?;
+                Err(refusal)
+            }
+            other => other,
+        }
+    }
+
+    async fn unmet(&self, needs: &[String]) -> Result<Vec<String>, PlatformError> {
+        settling::unmet(&self.parts, self.id(), needs).await
+    }
+
+    async fn quote(&self, listing: &Listing, settings: &Settings) -> Result<Quote, PlatformError> {
+        let cost = self.fee(listing, settings);
+        let purchased_only = listing.revision.manifest.metadata.require_credit_purchases;
+        let state = self.parts.ledger.state(self.id()).await?;
+        let split = state.preview(cost, purchased_only, self.parts.clock.now()).map_err(|violation| {
+            let refusal = PlatformError::from(violation);
+            QuoteRefusal { message: refusal.to_string(), code: refusal.code() }
+        });
+        Ok(Quote { cost, purchased_only, split })
+    }
+
+    fn fee(&self, listing: &Listing, settings: &Settings) -> Credits {
+        let own = listing.publisher == Publisher::Partner(self.id());
+        if !settings.enable_credits || (own && settings.own_modules_free) {
+            Credits::ZERO
+        } else {
+            listing.revision.manifest.metadata.credit_cost
+        }
+    }
+
+    async fn deployable(&self, module: ModuleId, settings: &Settings) -> Result<Listing, PlatformError> {
+        let listing = self.parts.catalog.listing(module).await?;
+        if listing.published && self.deployer(settings.private_mode).sees(&listing) {
+            Ok(listing)
+        } else {
+            Err(PlatformError::NotFound { what: "module" })
+        }
+    }
+
+    fn platform_values(&self, id: DeploymentId) -> Values {
+        let creator = self.account().email.clone();
+        Values::from_iter([
+            ("deployment_id".to_owned(), id.to_string().into()),
+            ("resource_creator_identity".to_owned(), creator.into()),
+        ])
+    }
+
+    async fn visible_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
+        let deployment = self.parts.deployments.deployment(id).await?;
+        if deployment.owner == self.id() || self.sees_all_deployments().await? {
+            Ok(deployment)
+        } else {
+            Err(PlatformError::NotFound { what: "deployment" })
+        }
+    }
+
+    async fn own_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
+        let deployment = self.visible_deployment(id).await?;
+        if self.may_act(&deployment) {
+            Ok(deployment)
+        } else {
+            Err(PlatformError::Forbidden { capability: Capability::Deploy })
+        }
+    }
+
+    fn may_act(&self, deployment: &Deployment) -> bool {
+        let owner: AccountId = deployment.owner;
+        owner == self.id() || self.account().roles.has(Role::Admin)
+    }
+}
+
+fn split_secrets(checked: CheckedValues) -> (Values, SecretValues) {
+    let (secret, plain): (Values, Values) =
+        checked.values.into_iter().partition(|(name, _)| checked.sensitive.contains(name));
+    let secrets =
+        secret.into_iter().map(|(name, value)| (name, SecretString::from(value.to_string()))).collect();
+    (plain, secrets)
+}

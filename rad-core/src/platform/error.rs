@@ -1,0 +1,194 @@
+//! What the use cases refuse.
+
+use super::Capability;
+use crate::catalog::CatalogError;
+use crate::deployment::DeploymentError;
+use crate::directory::DirectoryError;
+use crate::error::BackendError;
+use crate::ledger::LedgerError;
+use crate::module::ValueProblem;
+use crate::money::Credits;
+use crate::payment::PaymentError;
+use crate::repo::RepoError;
+use crate::revenue::Violation;
+use crate::runner::RunnerError;
+use crate::settings::SettingsError;
+
+/// Why a use case was refused. The text is for the person who asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlatformError {
+    /// The account's roles do not allow it.
+    #[error("your account may not {capability}")]
+    Forbidden {
+        /// What was asked for.
+        capability: Capability,
+    },
+    /// There is no such thing, or it is not shown to this account.
+    #[error("there is no such {what}, or it is not shown to your account")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// Values that the module does not take.
+    #[error("{} of the values cannot be used", problems.len())]
+    Values {
+        /// Each of them, with the reason.
+        problems: Vec<ValueProblem>,
+    },
+    /// The purchased credits do not suffice for a module that takes only those.
+    #[error("this takes {needed} purchased credits and {available} are there: buy credits first")]
+    InsufficientPurchasedCredits {
+        /// What it takes.
+        needed: Credits,
+        /// What can be spent.
+        available: Credits,
+    },
+    /// The credits do not suffice.
+    #[error("this takes {needed} credits and {available} are there: buy credits first")]
+    InsufficientTotalCredits {
+        /// What it takes.
+        needed: Credits,
+        /// What can be spent.
+        available: Credits,
+    },
+    /// No repository is connected.
+    #[error("no repository is connected: choose one in the profile first")]
+    NotConnected,
+    /// The plan that was looked at is not what would happen now.
+    #[error("the repository or the catalogue changed since this plan was made: look at the new one")]
+    PlanChanged,
+    /// A module cannot be published.
+    #[error("{module} cannot be published: {reason}")]
+    Unpublishable {
+        /// The module's directory.
+        module: String,
+        /// Why.
+        reason: String,
+    },
+    /// A field of a request is not right.
+    #[error("{field}: {reason}")]
+    Invalid {
+        /// The field.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// The ledger's rules refuse for another reason.
+    #[error(transparent)]
+    Violation(Violation),
+    /// The ledger cannot take the entry.
+    #[error(transparent)]
+    Ledger(LedgerError),
+    /// The directory of accounts refuses.
+    #[error(transparent)]
+    Directory(DirectoryError),
+    /// The repository cannot be read.
+    #[error(transparent)]
+    Repo(#[from] RepoError),
+    /// The catalogue refuses.
+    #[error(transparent)]
+    Catalog(CatalogError),
+    /// The deployment store refuses.
+    #[error(transparent)]
+    Deployment(DeploymentError),
+    /// Nothing can be run.
+    #[error(transparent)]
+    Runner(#[from] RunnerError),
+    /// The payment was refused.
+    #[error(transparent)]
+    Payment(PaymentError),
+    /// The settings were refused.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A backend failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+impl PlatformError {
+    /// The stable code of a refusal that programs act on.
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::InsufficientPurchasedCredits { .. } => Some("INSUFFICIENT_PURCHASED_CREDITS"),
+            Self::InsufficientTotalCredits { .. } => Some("INSUFFICIENT_TOTAL_CREDITS"),
+            _ => None,
+        }
+    }
+
+    /// The failure of a backend behind this error, where it is one: for logs, not for people outside.
+    pub fn backend(&self) -> Option<&BackendError> {
+        match self {
+            Self::Backend(error)
+            | Self::Ledger(LedgerError::Backend(error))
+            | Self::Directory(DirectoryError::Backend(error))
+            | Self::Repo(RepoError::Backend(error))
+            | Self::Catalog(CatalogError::Backend(error))
+            | Self::Deployment(DeploymentError::Backend(error))
+            | Self::Runner(RunnerError::Backend(error))
+            | Self::Payment(PaymentError::Backend(error))
+            | Self::Settings(SettingsError::Backend(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Violation> for PlatformError {
+    fn from(violation: Violation) -> Self {
+        match violation {
+            Violation::InsufficientPurchased { needed, available } => {
+                Self::InsufficientPurchasedCredits { needed, available }
+            }
+            Violation::InsufficientTotal { needed, available } => {
+                Self::InsufficientTotalCredits { needed, available }
+            }
+            violation => Self::Violation(violation),
+        }
+    }
+}
+
+impl From<LedgerError> for PlatformError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Refused { violation, .. } => violation.into(),
+            error => Self::Ledger(error),
+        }
+    }
+}
+
+impl From<DirectoryError> for PlatformError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::NotFound => Self::NotFound { what: "account" },
+            error => Self::Directory(error),
+        }
+    }
+}
+
+impl From<CatalogError> for PlatformError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::NotFound => Self::NotFound { what: "module" },
+            CatalogError::Stale { .. } => Self::PlanChanged,
+            error => Self::Catalog(error),
+        }
+    }
+}
+
+impl From<DeploymentError> for PlatformError {
+    fn from(error: DeploymentError) -> Self {
+        match error {
+            DeploymentError::NotFound => Self::NotFound { what: "deployment" },
+            error => Self::Deployment(error),
+        }
+    }
+}
+
+impl From<PaymentError> for PlatformError {
+    fn from(error: PaymentError) -> Self {
+        match error {
+            PaymentError::NoOrder => Self::NotFound { what: "order" },
+            error => Self::Payment(error),
+        }
+    }
+}

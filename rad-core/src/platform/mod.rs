@@ -1,0 +1,83 @@
+//! The use cases, and all authorization.
+//!
+//! A [`Platform`] is assembled from backends. People act through an [`Actor`], which is built from the stored account on
+//! every request; processes of the platform itself (workers, the sweep, webhooks) act through [`Operations`]. Nothing
+//! else reaches the backends.
+
+mod actor;
+mod admin;
+mod billing;
+mod builder;
+mod deploying;
+mod error;
+mod operations;
+mod publishing;
+mod reporting;
+mod settling;
+
+use std::sync::Arc;
+
+pub use actor::{Actor, Capability};
+pub use billing::{Balances, BuyOptions, ProviderChoice};
+pub use builder::{BuildError, PlatformBuilder};
+pub use deploying::{DeployForm, DeploymentDetails, Quote};
+pub use error::PlatformError;
+pub use operations::{Operations, SweepReport};
+pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};
+pub use reporting::{RevenueRow, RevenueView};
+
+use crate::catalog::{ModuleCatalog, SourceArchive};
+use crate::clock::Clock;
+use crate::deployment::DeploymentStore;
+use crate::directory::Directory;
+use crate::id::AccountId;
+use crate::ledger::Ledger;
+use crate::notify::Notifier;
+use crate::payment::{OrderStore, PaymentProvider};
+use crate::repo::RepoSource;
+use crate::runner::Runner;
+use crate::settings::SettingsStore;
+
+/// A marketplace: backends, and the rules between them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    parts: Arc<Parts>,
+}
+
+/// The backends of a platform.
+#[derive(Debug)]
+struct Parts {
+    directory: Arc<dyn Directory>,
+    settings: Arc<dyn SettingsStore>,
+    repos: Arc<dyn RepoSource>,
+    catalog: Arc<dyn ModuleCatalog>,
+    archive: Arc<dyn SourceArchive>,
+    deployments: Arc<dyn DeploymentStore>,
+    runner: Arc<dyn Runner>,
+    ledger: Arc<dyn Ledger>,
+    orders: Arc<dyn OrderStore>,
+    providers: Vec<Arc<dyn PaymentProvider>>,
+    notifier: Arc<dyn Notifier>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Platform {
+    /// Starts the assembly of a platform.
+    pub fn builder() -> PlatformBuilder {
+        PlatformBuilder::default()
+    }
+
+    /// The account with this id, ready to act with the roles it has at this moment.
+    ///
+    /// # Errors
+    /// [`PlatformError::NotFound`] if there is no such account.
+    pub async fn actor(&self, account: AccountId) -> Result<Actor, PlatformError> {
+        let account = self.parts.directory.account(account).await?;
+        Ok(Actor::new(Arc::clone(&self.parts), account))
+    }
+
+    /// What the platform's own processes do: work through runs, settle them, take webhooks.
+    pub fn operations(&self) -> Operations {
+        Operations::new(Arc::clone(&self.parts))
+    }
+}

@@ -1,0 +1,250 @@
+//! What the platform's own processes do: carry runs from the queue to their settlement, sweep up what stopped between
+//! two steps, take webhooks, make the first accounts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+
+use super::{Parts, PlatformError, billing, settling};
+use crate::access::{Role, Roles};
+use crate::deployment::{DeploymentError, Lease, Run, RunReport, RunStatus, Transition};
+use crate::directory::{Account, AccountQuery, NewAccount};
+use crate::error::BackendError;
+use crate::money::Credits;
+use crate::payment::Webhook;
+use crate::runner::{Action, Diagnostic, RunJob, RunOutcome, Runner};
+
+/// The platform acting for itself, not for a person. Never hand it to a request handler that serves people.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    parts: Arc<Parts>,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SweepReport {
+    /// Runs whose worker was lost, ended as interrupted.
+    pub interrupted: usize,
+    /// Ended runs whose holds were captured or released.
+    pub settled: usize,
+    /// Runs that waited for other modules and were queued.
+    pub queued: usize,
+    /// Pending runs of requests that never came to an end: queued if their hold was there, removed otherwise.
+    pub resumed: usize,
+}
+
+/// A pending run this old belongs to a request that is gone.
+const PENDING_FOR: TimeDelta = TimeDelta::seconds(60);
+
+/// Runs looked at in one sweep.
+const SWEEP: u32 = 100;
+
+impl Operations {
+    pub(super) fn new(parts: Arc<Parts>) -> Self {
+        Self { parts }
+    }
+
+    /// The engine that carries out runs.
+    pub fn runner(&self) -> Arc<dyn Runner> {
+        Arc::clone(&self.parts.runner)
+    }
+
+    /// Leases the run that was queued first, for `lasting`.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn lease(&self, worker: &str, lasting: Duration) -> Result<Option<Lease>, PlatformError> {
+        let now = self.parts.clock.now();
+        Ok(self.parts.deployments.lease(worker, now, now + lasting).await?)
+    }
+
+    /// Lengthens a lease to `lasting` from now.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](DeploymentError::LeaseLost).
+    pub async fn renew(&self, lease: &Lease, lasting: Duration) -> Result<(), DeploymentError> {
+        self.parts.deployments.renew(lease, self.parts.clock.now() + lasting).await
+    }
+
+    /// Everything the runner needs for a leased run.
+    ///
+    /// # Errors
+    /// A failure of a backend; an archived source that is not what was published is one.
+    pub async fn job(&self, lease: &Lease, time_limit: Duration) -> Result<RunJob, PlatformError> {
+        let store = &self.parts.deployments;
+        let run = store.run(lease.run).await?;
+        let deployment = store.deployment(lease.deployment).await?;
+        let mut values = deployment.values.clone();
+        for (name, secret) in store.secrets(deployment.id).await? {
+            let value = serde_json::from_str(secret.expose_secret())
+                .map_err(|_| BackendError::corrupt("reading a sensitive value", "it is not JSON"))?;
+            values.insert(name, value);
+        }
+        Ok(RunJob {
+            run: run.id,
+            deployment: deployment.id,
+            action: run.action,
+            source: self.parts.archive.load(&deployment.source).await?,
+            values,
+            sensitive: deployment.secret_names,
+            state: store.state(deployment.id).await?,
+            time_limit,
+        })
+    }
+
+    /// Keeps what a leased run reported.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](DeploymentError::LeaseLost).
+    pub async fn record(&self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {
+        self.parts.deployments.record(lease, report).await
+    }
+
+    /// Appends to the log of a leased run.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](DeploymentError::LeaseLost).
+    pub async fn append_log(&self, lease: &Lease, bytes: &[u8]) -> Result<u64, DeploymentError> {
+        self.parts.deployments.append_log(lease, bytes).await
+    }
+
+    /// Keeps the state that a leased run's engine wrote.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](DeploymentError::LeaseLost).
+    pub async fn save_state(&self, lease: &Lease, state: &bytes::Bytes) -> Result<(), DeploymentError> {
+        self.parts.deployments.save_state(lease, state, self.parts.clock.now()).await
+    }
+
+    /// Ends a leased run and settles it.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](DeploymentError::LeaseLost), then another process ends it. A settlement that fails is left to the
+    /// next sweep.
+    pub async fn finish(&self, lease: &Lease, outcome: RunOutcome) -> Result<Run, PlatformError> {
+        let transition = match outcome {
+            RunOutcome::Success => Transition::Succeed,
+            RunOutcome::Failure => Transition::Fail,
+            RunOutcome::Timeout => Transition::TimeOut,
+            RunOutcome::Stopped => Transition::Interrupt,
+        };
+        self.end(lease, transition).await
+    }
+
+    /// Ends a leased run that the platform could not carry out, with the reason.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub async fn fail(&self, lease: &Lease, reason: Diagnostic) -> Result<Run, PlatformError> {
+        let report = RunReport { diagnostics: vec![reason], ..RunReport::default() };
+        self.parts.deployments.record(lease, &report).await?;
+        self.end(lease, Transition::Break).await
+    }
+
+    async fn end(&self, lease: &Lease, transition: Transition) -> Result<Run, PlatformError> {
+        let run = self.parts.deployments.finish(lease, transition, self.parts.clock.now()).await?;
+        if let Err(error) = settling::settle(&self.parts, &run).await {
+            tracing::warn!(run = %run.id, %error, "a run could not be settled, the next sweep will");
+        }
+        Ok(run)
+    }
+
+    /// Does what is due: ends runs whose workers were lost, settles what is owed, queues what waited for other modules,
+    /// and finishes requests that stopped half-way.
+    ///
+    /// # Errors
+    /// The first failure of a backend; what was done until then stays done, and the next sweep does the rest.
+    pub async fn sweep(&self) -> Result<SweepReport, PlatformError> {
+        let now = self.parts.clock.now();
+        let store = &self.parts.deployments;
+        let mut report =
+            SweepReport { interrupted: store.interrupt_lapsed(now).await?.len(), ..SweepReport::default() };
+        for run in store.unsettled(SWEEP).await? {
+            settling::settle(&self.parts, &run).await?;
+            report.settled += 1;
+        }
+        for run in store.runs_in(RunStatus::Waiting, SWEEP).await? {
+            report.queued += usize::from(self.unpark(&run).await?);
+        }
+        for run in store.runs_in(RunStatus::Pending, SWEEP).await? {
+            if run.created_at < now - PENDING_FOR {
+                self.resume(&run).await?;
+                report.resumed += 1;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Queues a waiting run whose needs are met; one that cannot be paid by then ends with the reason.
+    async fn unpark(&self, run: &Run) -> Result<bool, PlatformError> {
+        let deployment = self.parts.deployments.deployment(run.deployment).await?;
+        if !settling::unmet(&self.parts, run.owner, &deployment.needs).await?.is_empty() {
+            return Ok(false);
+        }
+        match settling::hold_and_queue(&self.parts, &deployment, run).await {
+            Err(refusal) if refusal.backend().is_none() => {
+                tracing::info!(run = %run.id, %refusal, "a waiting run cannot be paid");
+                self.parts
+                    .deployments
+                    .advance(run.id, Transition::Cancel, self.parts.clock.now())
+                    .await?;
+                Ok(false)
+            }
+            other => other.map(|()| true),
+        }
+    }
+
+    async fn resume(&self, run: &Run) -> Result<(), PlatformError> {
+        let held = self.parts.ledger.by_key(run.owner, settling::hold_key(run.id)).await?.is_some();
+        let free = run.cost == Credits::ZERO && run.action == Action::Delete;
+        if held || free {
+            self.parts.deployments.advance(run.id, Transition::Queue, self.parts.clock.now()).await?;
+        } else {
+            self.parts.deployments.discard(run.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a webhook of a payment provider: checks its signature, reads the provider's own record, credits the order
+    /// exactly once.
+    ///
+    /// # Errors
+    /// [`Payment`](PlatformError::Payment) for a provider that is not set up, a bad signature or a body that cannot be
+    /// read; a failure of a backend, after which the provider may send it again.
+    pub async fn payment_webhook(&self, provider: &str, webhook: Webhook<'_>) -> Result<(), PlatformError> {
+        billing::take_webhook(&self.parts, provider, webhook).await
+    }
+
+    /// The header in which a payment provider signs its webhooks.
+    ///
+    /// # Errors
+    /// [`Payment`](PlatformError::Payment) for a provider that is not set up.
+    pub fn signature_header(&self, provider: &str) -> Result<&'static str, PlatformError> {
+        Ok(billing::provider(&self.parts, provider)?.signature_header())
+    }
+
+    /// Makes an account for somebody who signs up, with the role of a user, and grants the credits of signing up.
+    ///
+    /// # Errors
+    /// What is wrong with the e-mail.
+    pub async fn register(&self, mut new: NewAccount) -> Result<Account, PlatformError> {
+        new.roles = Roles::from([Role::User]);
+        billing::open_account(&self.parts, new).await
+    }
+
+    /// Makes the first admin of a platform that has none.
+    ///
+    /// # Errors
+    /// [`Invalid`](PlatformError::Invalid) where there is an admin already.
+    pub async fn found(&self, mut new: NewAccount) -> Result<Account, PlatformError> {
+        let query = AccountQuery { role: Some(Role::Admin), limit: 1, ..AccountQuery::default() };
+        if !self.parts.directory.accounts(&query).await?.items.is_empty() {
+            let reason = "the platform has an admin already, who makes further accounts".to_owned();
+            return Err(PlatformError::Invalid { field: "admin", reason });
+        }
+        new.roles = Roles::from([Role::Admin, Role::User]);
+        billing::open_account(&self.parts, new).await
+    }
+}

@@ -1,0 +1,357 @@
+//! Connecting a repository, and publishing from it as a planned desired-state sync.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Actor, Capability, PlatformError};
+use crate::catalog::{CatalogChange, Listing, Publisher, Revision};
+use crate::module::{FoundModule, Manifest, SourceError, Values, discover};
+use crate::repo::{Head, RepoAccess, RepoConnection, Repository};
+use crate::source::{CommitId, SourceTree};
+
+/// What there is to publish: every module found at the head of the connected branch, and every one published before.
+#[derive(Debug, Clone)]
+pub struct ModuleGrid {
+    /// Whose modules they are.
+    pub publisher: Publisher,
+    /// The repository they were found in.
+    pub repository: String,
+    /// The head they were found at.
+    pub head: Head,
+    /// The version of the publisher's catalogue it was compared with.
+    pub version: u64,
+    /// The modules, in the order of names.
+    pub entries: Vec<GridEntry>,
+}
+
+/// A module of the grid.
+#[derive(Debug, Clone)]
+pub struct GridEntry {
+    /// The module's directory.
+    pub name: String,
+    /// How it stands against the catalogue.
+    pub state: GridState,
+    /// What its source declares now; absent where it is invalid or gone.
+    pub manifest: Option<Manifest>,
+    /// Its listing, where it is or was published.
+    pub listing: Option<Listing>,
+}
+
+impl GridEntry {
+    /// Whether the module is on offer.
+    pub fn is_published(&self) -> bool {
+        self.listing.as_ref().is_some_and(|listing| listing.published)
+    }
+}
+
+/// How a module of the repository stands against the catalogue.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GridState {
+    /// Not on offer.
+    New,
+    /// On offer as it is.
+    Published,
+    /// On offer at an earlier revision.
+    Changed,
+    /// Its source cannot be read, for these reasons.
+    Invalid(Vec<SourceError>),
+    /// On offer, and no longer in the repository.
+    Gone,
+}
+
+/// What the publisher wants on offer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    /// The names of the modules.
+    pub modules: BTreeSet<String>,
+    /// Answers to variables of group 0, by module.
+    pub values: BTreeMap<String, Values>,
+}
+
+/// What a step of a sync does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    /// Puts a module on offer.
+    Publish,
+    /// Moves it to the new commit, or to other publish-time values.
+    Update,
+    /// Takes it off the catalogue.
+    Withdraw,
+    /// Leaves it as it is.
+    Keep,
+}
+
+/// A step of a sync.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStep {
+    /// The module's directory.
+    pub module: String,
+    /// What happens to it.
+    pub kind: StepKind,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// A sync as it is shown before it is applied.
+#[derive(Debug, Clone)]
+pub struct SyncPlan {
+    /// The commit that would be published.
+    pub commit: CommitId,
+    /// The version of the publisher's catalogue it was made for.
+    pub version: u64,
+    /// What would happen to each module concerned.
+    pub steps: Vec<PlannedStep>,
+}
+
+impl SyncPlan {
+    /// Whether applying it would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.steps.iter().all(|step| step.kind == StepKind::Keep)
+    }
+}
+
+impl Actor {
+    /// The repositories that can be connected.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish; a refusal of the source.
+    pub async fn repositories(&self) -> Result<Vec<Repository>, PlatformError> {
+        self.publishes_as()?;
+        Ok(self.parts.repos.repositories(None).await?)
+    }
+
+    /// Connects a repository, after reading it once; `None` disconnects. What is not in the new one leaves the catalogue.
+    ///
+    /// An admin connects the platform's own repository this way, a partner the partner's.
+    ///
+    /// # Errors
+    /// Forbidden, or what is wrong with the repository, branch or directory; then nothing is changed.
+    pub async fn connect(&self, connection: Option<RepoConnection>) -> Result<Option<Head>, PlatformError> {
+        let publisher = self.publishes_as()?;
+        let (head, found) = match &connection {
+            None => (None, BTreeSet::new()),
+            Some(connection) => {
+                let (head, tree) = self.read(connection).await?;
+                let names = discover(&tree).into_iter().map(|module| module.name).collect();
+                (Some(head), names)
+            }
+        };
+        self.parts.directory.set_connection(publisher, connection.as_ref()).await?;
+        let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
+        let gone: Vec<_> = listings
+            .iter()
+            .filter(|listing| listing.published && !found.contains(&listing.name))
+            .map(|listing| CatalogChange::Withdraw { module: listing.id })
+            .collect();
+        if !gone.is_empty() {
+            self.parts.catalog.apply(publisher, version, &gone, self.parts.clock.now()).await?;
+        }
+        Ok(head)
+    }
+
+    /// Whose modules the account publishes: the platform's for an admin, its own for a partner.
+    ///
+    /// # Errors
+    /// Forbidden to all others.
+    pub fn publishes_as(&self) -> Result<Publisher, PlatformError> {
+        if self.can(Capability::PublishForPlatform) {
+            return Ok(Publisher::Platform);
+        }
+        self.require(Capability::Publish)?;
+        Ok(Publisher::Partner(self.id()))
+    }
+
+    /// The repository that is connected.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish.
+    pub async fn connection(&self) -> Result<Option<RepoConnection>, PlatformError> {
+        Ok(self.parts.directory.connection(self.publishes_as()?).await?)
+    }
+
+    /// Every module of the connected repository, and how it stands against the catalogue.
+    ///
+    /// # Errors
+    /// Forbidden, [`NotConnected`](PlatformError::NotConnected), or what is wrong with the repository.
+    pub async fn module_grid(&self) -> Result<ModuleGrid, PlatformError> {
+        Ok(self.scan().await?.0)
+    }
+
+    /// What publishing exactly `selection` would change.
+    ///
+    /// # Errors
+    /// As [`module_grid`](Self::module_grid), and [`Unpublishable`](PlatformError::Unpublishable) for a selected module
+    /// that is invalid or not there, or publish-time values it does not take.
+    pub async fn plan_sync(&self, selection: &Selection) -> Result<SyncPlan, PlatformError> {
+        let (grid, _) = self.scan().await?;
+        check_selection(&grid, selection)?;
+        Ok(SyncPlan {
+            commit: grid.head.commit.clone(),
+            version: grid.version,
+            steps: grid.entries.iter().filter_map(|entry| plan_step(entry, selection, &grid)).collect(),
+        })
+    }
+
+    /// Applies the sync that was planned for `selection` at `commit` and `version`, all or nothing.
+    ///
+    /// # Errors
+    /// As [`plan_sync`](Self::plan_sync), and [`PlanChanged`](PlatformError::PlanChanged) if the branch or the catalogue
+    /// moved on since.
+    pub async fn apply_sync(
+        &self,
+        selection: &Selection,
+        commit: &CommitId,
+        version: u64,
+    ) -> Result<SyncPlan, PlatformError> {
+        let (grid, tree) = self.scan().await?;
+        if grid.head.commit != *commit || grid.version != version {
+            return Err(PlatformError::PlanChanged);
+        }
+        check_selection(&grid, selection)?;
+        let mut steps = Vec::new();
+        let mut changes = Vec::new();
+        for entry in &grid.entries {
+            let Some(step) = plan_step(entry, selection, &grid) else { continue };
+            match (step.kind, &entry.manifest, &entry.listing) {
+                (StepKind::Publish, Some(manifest), _) => {
+                    let revision = self.archived(&grid, &tree, entry, manifest, selection).await?;
+                    changes.push(CatalogChange::Publish { name: entry.name.clone(), revision });
+                }
+                (StepKind::Update, Some(manifest), Some(listing)) => {
+                    let revision = self.archived(&grid, &tree, entry, manifest, selection).await?;
+                    changes.push(CatalogChange::Update { module: listing.id, revision });
+                }
+                (StepKind::Withdraw, _, Some(listing)) => {
+                    changes.push(CatalogChange::Withdraw { module: listing.id });
+                }
+                _ => {}
+            }
+            steps.push(step);
+        }
+        let version = if changes.is_empty() {
+            grid.version
+        } else {
+            let now = self.parts.clock.now();
+            self.parts.catalog.apply(grid.publisher, grid.version, &changes, now).await?
+        };
+        Ok(SyncPlan { commit: grid.head.commit, version, steps })
+    }
+
+    /// Archives a module's source and describes it as a revision.
+    async fn archived(
+        &self,
+        grid: &ModuleGrid,
+        tree: &SourceTree,
+        entry: &GridEntry,
+        manifest: &Manifest,
+        selection: &Selection,
+    ) -> Result<Revision, PlatformError> {
+        Ok(Revision {
+            repository: grid.repository.clone(),
+            commit: grid.head.commit.clone(),
+            digest: self.parts.archive.store(&tree.directory(&entry.name)).await?,
+            manifest: manifest.clone(),
+            values: wanted_values(entry, selection).cloned().unwrap_or_default(),
+        })
+    }
+
+    async fn read(&self, connection: &RepoConnection) -> Result<(Head, SourceTree), PlatformError> {
+        let repo = RepoAccess { repository: &connection.repository, credential: None };
+        let head = self.parts.repos.head(repo, connection.branch.as_deref()).await?;
+        let tree = self.parts.repos.tree(repo, &head.commit, &connection.sub_dir).await?;
+        Ok((head, tree))
+    }
+
+    async fn scan(&self) -> Result<(ModuleGrid, SourceTree), PlatformError> {
+        let publisher = self.publishes_as()?;
+        let connection =
+            self.parts.directory.connection(publisher).await?.ok_or(PlatformError::NotConnected)?;
+        let (head, tree) = self.read(&connection).await?;
+        let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
+        let entries = compare(discover(&tree), listings);
+        let repository = connection.repository;
+        Ok((ModuleGrid { publisher, repository, head, version, entries }, tree))
+    }
+}
+
+fn compare(found: Vec<FoundModule>, listings: Vec<Listing>) -> Vec<GridEntry> {
+    let mut listings: BTreeMap<String, Listing> =
+        listings.into_iter().map(|listing| (listing.name.clone(), listing)).collect();
+    let mut entries = Vec::new();
+    for module in found {
+        let listing = listings.remove(&module.name);
+        let published = listing.as_ref().filter(|listing| listing.published);
+        let (state, manifest) = match module.outcome {
+            Err(errors) => (GridState::Invalid(errors), None),
+            Ok(manifest) => {
+                let state = match published {
+                    None => GridState::New,
+                    Some(listing) if listing.revision.digest == module.digest => GridState::Published,
+                    Some(_) => GridState::Changed,
+                };
+                (state, Some(manifest))
+            }
+        };
+        entries.push(GridEntry { name: module.name, state, manifest, listing });
+    }
+    let gone = listings.into_values().filter(|listing| listing.published);
+    entries.extend(gone.map(|listing| GridEntry {
+        name: listing.name.clone(),
+        state: GridState::Gone,
+        manifest: None,
+        listing: Some(listing),
+    }));
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
+}
+
+fn check_selection(grid: &ModuleGrid, selection: &Selection) -> Result<(), PlatformError> {
+    for name in &selection.modules {
+        let refuse = |reason: String| Err(PlatformError::Unpublishable { module: name.clone(), reason });
+        let Some(entry) = grid.entries.iter().find(|entry| entry.name == *name) else {
+            return refuse(format!("the repository has no module of this name at {}", grid.head.commit.short()));
+        };
+        match (&entry.state, &entry.manifest) {
+            (GridState::Invalid(errors), _) => {
+                let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                return refuse(reasons.join("; "));
+            }
+            (GridState::Gone, _) | (_, None) => {
+                return refuse("it is no longer in the repository".to_owned());
+            }
+            (_, Some(manifest)) => {
+                if let Some(values) = wanted_values(entry, selection) {
+                    manifest
+                        .check_publish_values(values)
+                        .map_err(|problems| PlatformError::Values { problems })?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The publish-time values the selection gives a module; without any, those it was published with stay.
+fn wanted_values<'a>(entry: &'a GridEntry, selection: &'a Selection) -> Option<&'a Values> {
+    selection.values.get(&entry.name).or(entry.listing.as_ref().map(|listing| &listing.revision.values))
+}
+
+fn plan_step(entry: &GridEntry, selection: &Selection, grid: &ModuleGrid) -> Option<PlannedStep> {
+    let selected = selection.modules.contains(&entry.name);
+    let commit = grid.head.commit.short();
+    let (kind, reason) = match (&entry.state, selected) {
+        (GridState::New, true) => (StepKind::Publish, format!("new at {commit}")),
+        (GridState::Changed, true) => (StepKind::Update, format!("changed, moves to {commit}")),
+        (GridState::Published, true) => {
+            let listing = entry.listing.as_ref()?;
+            if wanted_values(entry, selection).is_some_and(|values| *values != listing.revision.values) {
+                (StepKind::Update, "other publish-time values".to_owned())
+            } else {
+                (StepKind::Keep, "published as it is".to_owned())
+            }
+        }
+        (GridState::Gone, _) => (StepKind::Withdraw, "no longer in the repository".to_owned()),
+        (_, false) if entry.is_published() => (StepKind::Withdraw, "deselected".to_owned()),
+        _ => return None,
+    };
+    Some(PlannedStep { module: entry.name.clone(), kind, reason })
+}

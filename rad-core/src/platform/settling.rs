@@ -1,0 +1,151 @@
+//! Where runs and credits meet: holding before a run, settling after it. Every step can be repeated.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{Parts, PlatformError};
+use crate::access::Role;
+use crate::deployment::{Deployment, DeploymentError, Run, RunStatus, Transition};
+use crate::id::{AccountId, RunId};
+use crate::ledger::{LedgerError, LedgerExt, Post};
+use crate::money::Credits;
+use crate::notify::Notice;
+use crate::revenue::{Body, Capture, ChargeTerms, EntryKey, Hold, Release, RevenueBasis};
+use crate::runner::Action;
+
+/// Holds a pending or waiting run's fee, and queues it.
+pub(super) async fn hold_and_queue(
+    parts: &Parts,
+    deployment: &Deployment,
+    run: &Run,
+) -> Result<(), PlatformError> {
+    let now = parts.clock.now();
+    if run.cost > Credits::ZERO {
+        let hold = Hold {
+            amount: run.cost,
+            purchased_only: deployment.purchased_only,
+            expires: None,
+            deployment: Some(deployment.id),
+            module: Some(deployment.module),
+        };
+        let post = Post {
+            account: deployment.owner,
+            key: hold_key(run.id),
+            at: now,
+            actor: None,
+            body: Body::Hold(hold),
+        };
+        parts.ledger.post(post).await?;
+    }
+    match parts.deployments.advance(run.id, Transition::Queue, now).await {
+        // Another request of the same submission queued it: its hold is this one's.
+        Ok(_) | Err(DeploymentError::Illegal(_)) => Ok(()),
+        Err(DeploymentError::NotFound) => {
+            release(parts, run, now).await?;
+            Err(PlatformError::NotFound { what: "run" })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Releases the hold of a run that a sweep took away before it was queued.
+async fn release(parts: &Parts, run: &Run, now: DateTime<Utc>) -> Result<(), PlatformError> {
+    if let Some(hold) = parts.ledger.by_key(run.owner, hold_key(run.id)).await? {
+        let body = Body::Release(Release { hold: hold.entry.seq });
+        let post = Post { account: run.owner, key: settle_key(run.id), at: now, actor: None, body };
+        parts.ledger.post(post).await?;
+    }
+    Ok(())
+}
+
+/// Of the modules a deployment needs, those its owner has not deployed.
+pub(super) async fn unmet(
+    parts: &Parts,
+    owner: AccountId,
+    needs: &[String],
+) -> Result<Vec<String>, PlatformError> {
+    if needs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let met = parts.deployments.deployed(owner, needs).await?;
+    Ok(needs.iter().filter(|need| !met.contains(need)).cloned().collect())
+}
+
+/// Captures or releases the hold of an ended run, tells the owner, and marks the run settled.
+pub(super) async fn settle(parts: &Parts, run: &Run) -> Result<(), PlatformError> {
+    let deployment = parts.deployments.deployment(run.deployment).await?;
+    if run.cost > Credits::ZERO {
+        settle_hold(parts, &deployment, run).await?;
+    }
+    let at = parts.clock.now();
+    let notice = match (run.action, run.status) {
+        (Action::Delete, RunStatus::Success) => Notice::DeploymentDeleted { deployment: deployment.id },
+        (_, RunStatus::Success) => {
+            parts.catalog.count_deployment(deployment.module, deployment.id).await?;
+            Notice::DeploymentSucceeded { deployment: deployment.id }
+        }
+        _ => Notice::DeploymentFailed { deployment: deployment.id },
+    };
+    parts.notifier.notify(run.owner, &format!("run:{}", run.id), &notice, at).await?;
+    parts.deployments.settled(run.id).await?;
+    Ok(())
+}
+
+async fn settle_hold(parts: &Parts, deployment: &Deployment, run: &Run) -> Result<(), PlatformError> {
+    let Some(hold) = parts.ledger.by_key(run.owner, hold_key(run.id)).await? else {
+        return Ok(());
+    };
+    let hold = hold.entry.seq;
+    let key = settle_key(run.id);
+    if parts.ledger.by_key(run.owner, key).await?.is_some() {
+        return Ok(());
+    }
+    let body = if run.status == RunStatus::Success {
+        let terms = Arc::new(charge_terms(parts, deployment).await?);
+        Body::Capture(Capture { hold, amount: run.cost, terms })
+    } else {
+        Body::Release(Release { hold })
+    };
+    let post = Post { account: run.owner, key, at: parts.clock.now(), actor: None, body };
+    match parts.ledger.post(post).await {
+        // Settled meanwhile, perhaps at other rates: the first settlement stands.
+        Ok(_) | Err(LedgerError::KeyReused { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The rates and names a charge is bound to, as they are in force now.
+async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTerms, PlatformError> {
+    let in_force = parts.settings.current().await?;
+    let settings = &in_force.settings;
+    let owner = parts.directory.account(deployment.owner).await?;
+    let agent = match owner.referred_by {
+        Some(referrer) if referrer != owner.id => {
+            let account = parts.directory.account(referrer).await?;
+            account.roles.has(Role::Agent).then_some(referrer)
+        }
+        _ => None,
+    };
+    Ok(ChargeTerms {
+        module: deployment.module,
+        commit: deployment.commit.clone(),
+        deployment: deployment.id,
+        publisher: deployment.publisher.partner(),
+        agent,
+        partner_share: settings.partner_revenue_share,
+        agent_share: settings.agent_revenue_share,
+        rule_version: in_force.version,
+        basis: RevenueBasis::LotCost,
+        allowance_earns: settings.allowance_earns_revenue,
+        currency: settings.currency,
+    })
+}
+
+fn settle_key(run: RunId) -> EntryKey {
+    EntryKey::derive("settle", &[run.as_bytes()])
+}
+
+pub(super) fn hold_key(run: RunId) -> EntryKey {
+    EntryKey::derive("hold", &[run.as_bytes()])
+}
