@@ -1,11 +1,11 @@
-//! Roles, which add up on one account.
+//! Roles, which add up on one account, and on whose behalf modules are published.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::ParseIdError;
+use crate::id::{AccountId, ParseIdError};
 
 /// What an account may do; an account can hold several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,5 +126,25 @@ impl fmt::Display for Roles {
 impl fmt::Debug for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// Whose module a listing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Publisher {
+    /// The platform's own repository; it earns no partner share.
+    Platform,
+    /// A partner's repository.
+    Partner(AccountId),
+}
+
+impl Publisher {
+    /// The partner behind the listing.
+    pub fn partner(self) -> Option<AccountId> {
+        match self {
+            Self::Platform => None,
+            Self::Partner(account) => Some(account),
+        }
     }
 }

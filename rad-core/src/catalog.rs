@@ -6,31 +6,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use crate::access::Publisher;
 use crate::error::BackendError;
 use crate::id::{AccountId, ModuleId};
 use crate::module::{Manifest, Values};
 use crate::page::{Cursor, Page};
 use crate::source::{CommitId, Digest, SourceTree};
-
-/// Whose module a listing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Publisher {
-    /// The platform's own repository; it earns no partner share.
-    Platform,
-    /// A partner's repository.
-    Partner(AccountId),
-}
-
-impl Publisher {
-    /// The partner behind the listing.
-    pub fn partner(self) -> Option<AccountId> {
-        match self {
-            Self::Platform => None,
-            Self::Partner(account) => Some(account),
-        }
-    }
-}
 
 /// What a listing offers: one module directory at one commit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

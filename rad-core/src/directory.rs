@@ -7,8 +7,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Role, Roles};
-use crate::catalog::Publisher;
+use crate::access::{Publisher, Role, Roles};
 use crate::error::BackendError;
 use crate::id::AccountId;
 use crate::page::{Cursor, Page};

@@ -1,0 +1,115 @@
+//! Currencies of ISO 4217, with the digits of their minor unit.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::MoneyError;
+
+/// A currency of ISO 4217 by its alphabetic code.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency([u8; 3]);
+
+/// Active codes of ISO 4217 whose minor unit is not a hundredth: none, thousandths, ten-thousandths.
+const NO_MINOR: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
+const THOUSANDTHS: &str = "BHD IQD JOD KWD LYD OMR TND";
+const TEN_THOUSANDTHS: &str = "CLF UYW";
+
+/// Active codes of ISO 4217 whose minor unit is a hundredth.
+const HUNDREDTHS: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD \
+    CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD \
+    HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU \
+    MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK \
+    SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG \
+    YER ZAR ZMW ZWG";
+
+impl Currency {
+    /// United States dollar.
+    pub const USD: Self = Self(*b"USD");
+    /// Euro.
+    pub const EUR: Self = Self(*b"EUR");
+
+    /// The three letters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// The three ASCII bytes.
+    pub const fn as_bytes(&self) -> &[u8; 3] {
+        &self.0
+    }
+
+    /// Digits of the minor unit: 2 for USD, 0 for JPY, 3 for KWD.
+    pub fn minor_digits(self) -> u8 {
+        let among = |codes: &str| codes.split_ascii_whitespace().any(|code| code == self.as_str());
+        match () {
+            () if among(NO_MINOR) => 0,
+            () if among(THOUSANDTHS) => 3,
+            () if among(TEN_THOUSANDTHS) => 4,
+            () => 2,
+        }
+    }
+
+    /// Micro-units in one minor unit: 10 000 for USD, 1 000 000 for JPY.
+    pub fn micros_per_minor(self) -> i64 {
+        10_i64.pow(6 - u32::from(self.minor_digits()))
+    }
+}
+
+impl FromStr for Currency {
+    type Err = MoneyError;
+
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let known = [HUNDREDTHS, NO_MINOR, THOUSANDTHS, TEN_THOUSANDTHS]
+            .iter()
+            .any(|codes| codes.split_ascii_whitespace().any(|code| code == text));
+        match <[u8; 3]>::try_from(text.as_bytes()) {
+            Ok(code) if known => Ok(Self(code)),
+            _ => Err(MoneyError::new("a currency", text, "use an active code of ISO 4217, such as USD")),
+        }
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = MoneyError;
+
+    fn try_from(text: String) -> Result<Self, MoneyError> {
+        text.parse()
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minor_units_are_those_of_the_standard() {
+        for (code, digits) in [("USD", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("EUR", 2)] {
+            assert_eq!(code.parse::<Currency>().unwrap().minor_digits(), digits, "{code}");
+        }
+        assert_eq!(Currency::USD.micros_per_minor(), 10_000);
+        for bad in ["usd", "US", "XXX", "USDX", "", "€€€"] {
+            assert!(bad.parse::<Currency>().is_err(), "{bad}");
+        }
+    }
+}
