@@ -1,0 +1,16 @@
+# The commands of daily work. `make` alone lists them; the work itself is in scripts/.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+demo: ## Build the portal (release) and start it with demo accounts; ARGS="--listen 127.0.0.1:9000" to pass options
+	@scripts/demo.sh $(ARGS)
+
+test: ## Run all tests and doctests against a throw-away PostgreSQL; installs missing test needs with apt
+	@scripts/test.sh
+
+check: ## Check format, lints, documentation and dependency rules
+	@scripts/check.sh

@@ -1,0 +1,80 @@
+# What the scripts of this directory share. Sourced, never run.
+# shellcheck shell=bash
+
+say() { printf '== %s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Every script works from the root of the repository, wherever it was called from.
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+# CI must not repair a stale Cargo.lock behind the author's back.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+locked=(${CI:+--locked})
+
+need_cargo() {
+    have cargo || die "cargo is missing. Install Rust with rustup: https://rustup.rs"
+}
+
+# The bundled SQLite is C; a compiler without the C library's headers can't build it.
+has_c_compiler() { have cc && cc -include stdio.h -x c -fsyntax-only /dev/null 2>/dev/null; }
+
+# The directory of PostgreSQL's server programs, which Debian keeps off PATH.
+postgres_bin() {
+    local dir
+    if have initdb; then
+        dir=$(dirname "$(readlink -f "$(command -v initdb)")")
+        [[ -x $dir/postgres ]] && echo "$dir" && return
+    fi
+    dir=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
+    [[ -n $dir && -x $dir/initdb && -x $dir/postgres ]] && echo "$dir"
+}
+
+has_postgres() { postgres_bin >/dev/null; }
+has_bubblewrap() { have bwrap; }
+has_chromium() { have chromium || have chromium-browser || have google-chrome; }
+has_chromedriver() { have chromedriver; }
+has_git() { have git; }
+
+# Installs what is missing with apt where apt exists, and otherwise names it and fails.
+# Each argument is "need:Debian packages:what for", with a function `has_need` that tells if it is there.
+require() {
+    local entry need packages purpose missing=() to_install=()
+    for entry in "$@"; do
+        IFS=: read -r need packages purpose <<<"$entry"
+        "has_$need" && continue
+        missing+=("${need//_/ } ($purpose; Debian: $packages)")
+        read -ra packages <<<"$packages"
+        to_install+=("${packages[@]}")
+    done
+    ((${#missing[@]})) || return 0
+
+    say "Missing: $(join '; ' "${missing[@]}")"
+    apt_install "${to_install[@]}" || die "install what is missing by hand: $(join '; ' "${missing[@]}")"
+    for entry in "$@"; do
+        need=${entry%%:*}
+        hash -r
+        "has_$need" || die "${need//_/ } is still missing after apt-get install"
+    done
+}
+
+join() {
+    local separator=$1 joined=$2 item
+    for item in "${@:3}"; do joined+=$separator$item; done
+    printf '%s' "$joined"
+}
+
+# Installs Debian packages as root or through sudo; fails without asking where nobody could answer.
+apt_install() {
+    local as_root=()
+    have apt-get || { say "There is no apt-get on this machine"; return 1; }
+    if ((EUID != 0)); then
+        have sudo || { say "apt-get needs root, and there is no sudo"; return 1; }
+        as_root=(sudo)
+        [[ -t 0 ]] || as_root+=(--non-interactive)
+    fi
+    say "Installing with apt-get: $*"
+    "${as_root[@]}" apt-get update -qq -o DPkg::Lock::Timeout=120 >&2 &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            -o DPkg::Lock::Timeout=120 "$@" >&2
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Runs every test of the workspace against a throw-away PostgreSQL, then the doctests.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+main() {
+    need_cargo
+    require \
+        "c_compiler:gcc libc6-dev:builds the bundled SQLite" \
+        "git:git:makes the repositories the tests read" \
+        "postgres:postgresql:tests of the PostgreSQL backends" \
+        "bubblewrap:bubblewrap:the sandbox of deployment runs" \
+        "chromium:chromium:tests in a browser" \
+        "chromedriver:chromium-driver:tests in a browser"
+    find_terraform
+    # The programs are built before the server starts, so that it lives only as long as the tests.
+    run_tests --no-run
+    scripts/with-postgres.sh scripts/test.sh run
+}
+
+# The machine's own tofu or terraform is the one tested; a pinned OpenTofu is fetched only where there is none.
+find_terraform() {
+    [[ -z ${RAD_TERRAFORM:-} ]] || return 0
+    ! have tofu && ! have terraform || return 0
+    if RAD_TERRAFORM=$(scripts/fetch-opentofu.sh); then
+        export RAD_TERRAFORM
+    else
+        say "No tofu and no terraform: the tests that apply modules (rad-runner, quickstart, portal) can't run; each names itself"
+    fi
+}
+
+run_tests() {
+    local options=("${locked[@]}" --workspace --all-features "$@")
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run "${options[@]}"
+    else
+        cargo test "${options[@]}" --no-fail-fast --lib --bins --tests
+    fi
+}
+
+if [[ ${1:-} == run ]]; then
+    run_tests
+    cargo test "${locked[@]}" --workspace --all-features --doc
+else
+    main
+fi
