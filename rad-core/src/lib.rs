@@ -9,4 +9,5 @@ pub mod id;
 pub mod money;
 pub mod page;
 pub mod repo;
+pub mod revenue;
 pub mod source;

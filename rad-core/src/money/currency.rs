@@ -10,7 +10,10 @@ use super::MoneyError;
 /// A currency of ISO 4217 by its alphabetic code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Currency([u8; 3]);
+pub struct Currency {
+    code: [u8; 3],
+    minor_digits: u8,
+}
 
 /// Active codes of ISO 4217 whose minor unit is not a hundredth: none, thousandths, ten-thousandths.
 const NO_MINOR: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
@@ -27,34 +30,33 @@ const HUNDREDTHS: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
 
 impl Currency {
     /// United States dollar.
-    pub const USD: Self = Self(*b"USD");
+    pub const USD: Self = Self { code: *b"USD", minor_digits: 2 };
     /// Euro.
-    pub const EUR: Self = Self(*b"EUR");
+    pub const EUR: Self = Self { code: *b"EUR", minor_digits: 2 };
 
     /// The three letters.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        std::str::from_utf8(&self.code).unwrap_or_default()
     }
 
     /// The three ASCII bytes.
     pub const fn as_bytes(&self) -> &[u8; 3] {
-        &self.0
+        &self.code
     }
 
     /// Digits of the minor unit: 2 for USD, 0 for JPY, 3 for KWD.
-    pub fn minor_digits(self) -> u8 {
-        let among = |codes: &str| codes.split_ascii_whitespace().any(|code| code == self.as_str());
-        match () {
-            () if among(NO_MINOR) => 0,
-            () if among(THOUSANDTHS) => 3,
-            () if among(TEN_THOUSANDTHS) => 4,
-            () => 2,
-        }
+    pub const fn minor_digits(self) -> u8 {
+        self.minor_digits
     }
 
     /// Micro-units in one minor unit: 10 000 for USD, 1 000 000 for JPY.
-    pub fn micros_per_minor(self) -> i64 {
-        10_i64.pow(6 - u32::from(self.minor_digits()))
+    pub const fn micros_per_minor(self) -> i64 {
+        match self.minor_digits {
+            0 => 1_000_000,
+            2 => 10_000,
+            3 => 1_000,
+            _ => 100,
+        }
     }
 }
 
@@ -62,11 +64,11 @@ impl FromStr for Currency {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let known = [HUNDREDTHS, NO_MINOR, THOUSANDTHS, TEN_THOUSANDTHS]
-            .iter()
-            .any(|codes| codes.split_ascii_whitespace().any(|code| code == text));
-        match <[u8; 3]>::try_from(text.as_bytes()) {
-            Ok(code) if known => Ok(Self(code)),
+        let among = |codes: &&str| codes.split_ascii_whitespace().any(|code| code == text);
+        let known = [(2, HUNDREDTHS), (0, NO_MINOR), (3, THOUSANDTHS), (4, TEN_THOUSANDTHS)];
+        let found = known.iter().find(|(_, codes)| among(codes));
+        match (<[u8; 3]>::try_from(text.as_bytes()), found) {
+            (Ok(code), Some((minor_digits, _))) => Ok(Self { code, minor_digits: *minor_digits }),
             _ => Err(MoneyError::new("a currency", text, "use an active code of ISO 4217, such as USD")),
         }
     }
@@ -107,7 +109,18 @@ mod tests {
         for (code, digits) in [("USD", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("EUR", 2)] {
             assert_eq!(code.parse::<Currency>().unwrap().minor_digits(), digits, "{code}");
         }
-        assert_eq!(Currency::USD.micros_per_minor(), 10_000);
+        for codes in [NO_MINOR, THOUSANDTHS, TEN_THOUSANDTHS, HUNDREDTHS] {
+            for code in codes.split_ascii_whitespace() {
+                let currency: Currency = code.parse().unwrap();
+                assert_eq!(
+                    currency.micros_per_minor(),
+                    10_i64.pow(6 - u32::from(currency.minor_digits())),
+                    "{code}"
+                );
+            }
+        }
+        assert_eq!("USD".parse(), Ok(Currency::USD));
+        assert_eq!("EUR".parse(), Ok(Currency::EUR));
         for bad in ["usd", "US", "XXX", "USDX", "", "€€€"] {
             assert!(bad.parse::<Currency>().is_err(), "{bad}");
         }

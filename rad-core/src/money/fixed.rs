@@ -39,6 +39,8 @@ macro_rules! fixed {
         impl $name {
             /// Nothing.
             pub const ZERO: Self = Self(0);
+            /// The most there can be.
+            pub const MAX: Self = Self(i64::MAX);
 
             /// The quantity of this many micro-units (10⁻⁶).
             pub const fn from_micros(micros: i64) -> Self {
@@ -72,6 +74,11 @@ macro_rules! fixed {
                     Some(negative) => Some(Self(negative)),
                     None => None,
                 }
+            }
+
+            /// The sum of many; `None` where it does not fit.
+            pub fn checked_sum(items: impl IntoIterator<Item = Self>) -> Option<Self> {
+                items.into_iter().try_fold(Self::ZERO, Self::checked_add)
             }
 
             /// Whether it is more than nothing.

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
-use super::MoneyError;
+use super::{Amount, Credits, MoneyError};
 
 /// A share from 0 % to 100 %, in basis points (hundredths of a percent); serialised as a percentage such as `"12.5"`.
 ///
@@ -113,6 +113,12 @@ impl CreditsPerUnit {
         self.0
     }
 
+    /// What `credits` are worth at this price, rounded down to a micro-unit; `None` where it does not fit.
+    pub fn worth_of(self, credits: Credits) -> Option<Amount> {
+        let product = i128::from(credits.micros()).checked_mul(100)?;
+        i64::try_from(product.checked_div_euclid(i128::from(self.0))?).ok().map(Amount::from_micros)
+    }
+
     /// The exact decimal.
     pub fn to_decimal(self) -> Decimal {
         Decimal::new(self.0.into(), 2).normalize()
@@ -191,6 +197,9 @@ mod tests {
         for good in ["0.01", "1000000", "12.34"] {
             assert_eq!(good.parse::<CreditsPerUnit>().unwrap().to_string(), good);
         }
+        let (three, ten): (CreditsPerUnit, Credits) = ("3".parse().unwrap(), "10".parse().unwrap());
+        assert_eq!(three.worth_of(ten).unwrap().to_string(), "3.333333");
+        assert_eq!("0.01".parse::<CreditsPerUnit>().unwrap().worth_of(Credits::MAX), None);
         for bad in ["0", "0.001", "1000000.01", "99999999999999999999", "x"] {
             assert!(bad.parse::<CreditsPerUnit>().is_err(), "{bad:?}");
         }

@@ -1,0 +1,58 @@
+//! What an account has, and how a fee would split.
+
+use serde::{Deserialize, Serialize};
+
+use super::Bucket;
+use crate::money::Credits;
+
+/// What an account has at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Balance {
+    /// Awarded credits that can be used.
+    pub awarded: Credits,
+    /// Purchased credits that can be used.
+    pub purchased: Credits,
+    /// Awarded credits reserved by holds.
+    pub held_awarded: Credits,
+    /// Purchased credits reserved by holds.
+    pub held_purchased: Credits,
+    /// Unspent credits that disputes keep from being used.
+    pub frozen: Credits,
+    /// Credits owed. While there are any, nothing can be held.
+    pub debt: Credits,
+}
+
+impl Balance {
+    /// Credits that can be used, of both kinds. Debt does not lower it: it forbids holds until it is repaid.
+    pub fn spendable(&self) -> Credits {
+        // Parts of what was granted to the account, which the engine keeps within bounds.
+        self.awarded.checked_add(self.purchased).unwrap_or(Credits::MAX)
+    }
+
+    /// Credits reserved by holds, of both kinds.
+    pub fn held(&self) -> Credits {
+        self.held_awarded.checked_add(self.held_purchased).unwrap_or(Credits::MAX)
+    }
+}
+
+/// How an amount splits over the two kinds of credits and over lots.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Split {
+    /// Awarded credits it takes.
+    pub awarded: Credits,
+    /// Purchased credits it takes.
+    pub purchased: Credits,
+    /// The lots it takes them from, in burn order.
+    pub parts: Vec<SplitPart>,
+}
+
+/// What one lot gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SplitPart {
+    /// The lot.
+    pub lot: u64,
+    /// Its kind.
+    pub bucket: Bucket,
+    /// How many credits.
+    pub credits: Credits,
+}

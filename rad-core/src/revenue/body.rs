@@ -1,0 +1,214 @@
+//! What an entry can do.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::text::{hex16, hex16_option};
+use super::{Bucket, ChargeTerms, LotSource, Reason, ShareRules};
+use crate::id::{DeploymentId, ModuleId};
+use crate::money::{Amount, Credits, Money};
+
+/// What an entry does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Body {
+    /// Opens a lot; a paid one first repays debt.
+    Grant(Grant),
+    /// Reserves credits for a run.
+    Hold(Hold),
+    /// Spends reserved credits: the charge.
+    Capture(Capture),
+    /// Returns reserved credits.
+    Release(Release),
+    /// Returns charged credits.
+    Refund(Refund),
+    /// Keeps a lot's unspent credits from being used.
+    Freeze(Freeze),
+    /// Ends a freeze.
+    Unfreeze(Unfreeze),
+    /// Takes back credits whose payment was taken back.
+    Reversal(Reversal),
+    /// Makes visible that a lot's unspent credits are void.
+    Expiry(Expiry),
+    /// Takes credits for the running cost of a cloud project.
+    ProjectDebit(ProjectDebit),
+    /// Corrects a balance.
+    Adjustment(Adjustment),
+    /// Puts share rules in force; only in the platform's own account.
+    ShareRules(Arc<ShareRules>),
+}
+
+/// Opens a lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Why the credits arrive.
+    pub source: LotSource,
+    /// Their kind.
+    pub bucket: Bucket,
+    /// How many: more than none.
+    pub credits: Credits,
+    /// What was paid for all of them in the platform's currency, net of tax; zero for what is given.
+    pub cost: Amount,
+    /// The payment itself, where it was in another currency or is worth keeping.
+    pub paid: Option<Box<Paid>>,
+    /// When what is left becomes void; never without it.
+    pub expires: Option<DateTime<Utc>>,
+    /// The order, invoice or award behind it: an opaque id.
+    #[serde(with = "hex16_option", default)]
+    pub reference: Option<[u8; 16]>,
+}
+
+/// A payment in its own currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paid {
+    /// What was paid.
+    pub money: Money,
+    /// Units of the platform's currency for one unit of the payment's.
+    pub rate: Decimal,
+}
+
+/// Reserves credits of particular lots, in burn order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// How many: more than none.
+    pub amount: Credits,
+    /// Whether only purchased credits may pay.
+    pub purchased_only: bool,
+    /// When the hold lapses by itself; never without it.
+    pub expires: Option<DateTime<Utc>>,
+    /// The deployment it is for.
+    pub deployment: Option<DeploymentId>,
+    /// The module it is for.
+    pub module: Option<ModuleId>,
+}
+
+/// Spends reserved credits; what is left of the hold is released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The number of the entry that holds them.
+    pub hold: u64,
+    /// How many: more than none, at most what is held.
+    pub amount: Credits,
+    /// Who earns how much of it; shared between captures at the same terms.
+    pub terms: Arc<ChargeTerms>,
+}
+
+/// Returns all credits of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// The number of the entry that holds them.
+    pub hold: u64,
+}
+
+/// Returns credits of a charge to the lots they came from, with the cost they took; revenue is booked back. Only by
+/// somebody other than the owner of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The number of the entry that charged them.
+    pub charge: u64,
+    /// How many: more than none, at most what is not yet refunded.
+    pub amount: Credits,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Keeps a lot's unspent credits from being used until a dispute ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// The number of the entry that opened it.
+    pub lot: u64,
+}
+
+/// Ends a freeze.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfreeze {
+    /// The number of the entry that opened it.
+    pub lot: u64,
+}
+
+/// Takes back credits of a paid lot: unspent ones first; for spent ones revenue is booked back and they become debt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reversal {
+    /// The number of the entry that opened the lot.
+    pub lot: u64,
+    /// How many: more than none, at most what is not yet reversed.
+    pub amount: Credits,
+    /// What happened to the payment.
+    pub cause: ReversalCause,
+}
+
+/// What happened to a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReversalCause {
+    /// It was refunded to the payer.
+    PaymentRefund,
+    /// The payer disputed it and won.
+    DisputeLost,
+}
+
+/// Makes visible that a lot is past its expiry. Void it is from that moment on, with or without this entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiry {
+    /// The number of the entry that opened it.
+    pub lot: u64,
+}
+
+/// Takes credits for the running cost of a cloud project: what can be used at once, the rest as debt. It earns nobody
+/// anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectDebit {
+    /// How many: more than none.
+    pub amount: Credits,
+    /// The project: an opaque id.
+    #[serde(with = "hex16")]
+    pub project: [u8; 16],
+    /// The deployment that made it, where it is known.
+    pub deployment: Option<DeploymentId>,
+}
+
+/// Corrects a balance; only by somebody other than the owner of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjustment {
+    /// Which credits.
+    pub bucket: Bucket,
+    /// Above zero: a lot that cost nothing. Below zero: so many usable credits of the bucket are removed.
+    pub amount: Credits,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Body {
+    /// The kind's name, as in JSON.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Grant(_) => "grant",
+            Self::Hold(_) => "hold",
+            Self::Capture(_) => "capture",
+            Self::Release(_) => "release",
+            Self::Refund(_) => "refund",
+            Self::Freeze(_) => "freeze",
+            Self::Unfreeze(_) => "unfreeze",
+            Self::Reversal(_) => "reversal",
+            Self::Expiry(_) => "expiry",
+            Self::ProjectDebit(_) => "project_debit",
+            Self::Adjustment(_) => "adjustment",
+            Self::ShareRules(_) => "share_rules",
+        }
+    }
+
+    /// The deployment it names itself.
+    pub fn deployment(&self) -> Option<DeploymentId> {
+        match self {
+            Self::Hold(hold) => hold.deployment,
+            Self::Capture(capture) => Some(capture.terms.deployment),
+            Self::ProjectDebit(debit) => debit.deployment,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Arithmetic that is exact or an error.
+
+use super::Violation;
+use crate::money::{Amount, Credits};
+
+/// Sums and differences of what the engine counts.
+pub(super) trait Exact: Sized {
+    /// The sum.
+    fn plus(self, other: Self) -> Result<Self, Violation>;
+
+    /// The difference, which must not be negative.
+    fn minus(self, other: Self) -> Result<Self, Violation>;
+
+    /// The same with the other sign.
+    fn negated(self) -> Result<Self, Violation>;
+}
+
+impl Exact for i64 {
+    fn plus(self, other: Self) -> Result<Self, Violation> {
+        self.checked_add(other).ok_or(Violation::Overflow { what: "a sum" })
+    }
+
+    fn minus(self, other: Self) -> Result<Self, Violation> {
+        match self.checked_sub(other) {
+            Some(difference) if difference >= 0 => Ok(difference),
+            _ => Err(Violation::Inconsistent { what: "more is taken than there is" }),
+        }
+    }
+
+    fn negated(self) -> Result<Self, Violation> {
+        self.checked_neg().ok_or(Violation::Overflow { what: "a negative number" })
+    }
+}
+
+macro_rules! exact {
+    ($($name:ident),*) => {$(
+        impl Exact for $name {
+            fn plus(self, other: Self) -> Result<Self, Violation> {
+                self.micros().plus(other.micros()).map(Self::from_micros)
+            }
+
+            fn minus(self, other: Self) -> Result<Self, Violation> {
+                self.micros().minus(other.micros()).map(Self::from_micros)
+            }
+
+            fn negated(self) -> Result<Self, Violation> {
+                self.micros().negated().map(Self::from_micros)
+            }
+        }
+    )*};
+}
+
+exact!(Credits, Amount);
+
+/// `⌊whole · part / all⌋` for numbers that are not negative; nothing of nothing is nothing.
+pub(super) fn share_of(whole: i64, part: i64, all: i64) -> Result<i64, Violation> {
+    if part == all || whole == 0 {
+        return Ok(if part == 0 { 0 } else { whole });
+    }
+    // Sixty-four bits are enough nearly always, and divide several times faster than 128.
+    let small = whole.checked_mul(part).and_then(|product| product.checked_div(all));
+    let wide = || {
+        let product = i128::from(whole).checked_mul(i128::from(part))?;
+        i64::try_from(product.checked_div(i128::from(all))?).ok()
+    };
+    small.or_else(wide).ok_or(Violation::Overflow { what: "a share" })
+}

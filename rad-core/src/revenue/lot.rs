@@ -1,0 +1,187 @@
+//! Lots: credits that arrived together, what was paid for them, and where each of them is now.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::exact::{Exact, share_of};
+use super::{Place, Violation};
+use crate::money::{Amount, Credits};
+
+/// The two kinds of credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bucket {
+    /// Given: spent first, never revenue.
+    Awarded,
+    /// Bought, or counted as if bought: may pay for every module.
+    Purchased,
+}
+
+/// Why credits arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LotSource {
+    /// Given for signing up.
+    Signup,
+    /// Given for referring somebody.
+    Referral,
+    /// Given by an admin or by finance.
+    AdminAward,
+    /// Bought.
+    Purchase,
+    /// A paid period of a subscription.
+    Subscription,
+    /// The monthly allowance of a partner: purchased credits that nobody paid.
+    PartnerAllowance,
+    /// A correction.
+    Adjustment,
+}
+
+impl LotSource {
+    /// The bucket its lots are in; a correction can be in either.
+    pub const fn bucket(self) -> Option<Bucket> {
+        match self {
+            Self::Signup | Self::Referral | Self::AdminAward => Some(Bucket::Awarded),
+            Self::Purchase | Self::Subscription | Self::PartnerAllowance => Some(Bucket::Purchased),
+            Self::Adjustment => None,
+        }
+    }
+
+    /// Whether money can stand behind its lots.
+    pub const fn can_cost(self) -> bool {
+        matches!(self, Self::Purchase | Self::Subscription)
+    }
+}
+
+/// Credits that arrived together. Every one of them is in one place: open, frozen, held, expired, removed, reversed or
+/// spent.
+///
+/// What the lot cost is known in total only. Taking `n` of its `r` unspent credits takes `⌊c·n/r⌋` of its unspent cost
+/// `c`, so that a lot spent to the end yields exactly what was paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lot {
+    /// The number of the entry that opened it.
+    pub id: u64,
+    /// Why its credits arrived.
+    pub source: LotSource,
+    /// Their kind.
+    pub bucket: Bucket,
+    /// How many arrived.
+    pub credits: Credits,
+    /// What was paid for all of them, in the platform's currency.
+    pub cost: Amount,
+    /// When unspent credits become void.
+    pub expires: Option<DateTime<Utc>>,
+    /// Whether a dispute keeps its unspent credits from being used.
+    pub is_frozen: bool,
+    /// Credits that can be used.
+    pub open: Credits,
+    /// Unspent credits that a dispute keeps from being used.
+    pub frozen: Credits,
+    /// Credits reserved by holds.
+    pub held: Credits,
+    /// Credits that became void.
+    pub expired: Credits,
+    /// Credits taken away by adjustments.
+    pub removed: Credits,
+    /// Credits whose payment was taken back.
+    pub reversed: Credits,
+    /// What was paid for the credits that are neither spent nor reversed.
+    pub unspent_cost: Amount,
+    /// What was paid for the reversed credits.
+    pub reversed_cost: Amount,
+    /// Revenue recognised on the lot: the cost of its spent credits, or their worth where the basis is another.
+    pub earned: Amount,
+    /// The same in whole minor units, as booked in revenue lines.
+    pub booked: i64,
+}
+
+impl Lot {
+    /// Credits that are neither spent nor reversed, void ones included.
+    pub fn unspent(&self) -> Credits {
+        // Parts of `credits`, which fits: the sum cannot fail.
+        Credits::checked_sum([self.open, self.frozen, self.held, self.expired, self.removed])
+            .unwrap_or(self.credits)
+    }
+
+    /// Spent credits that were not taken back.
+    pub fn spent(&self) -> Credits {
+        let elsewhere = self.unspent().checked_add(self.reversed);
+        elsewhere.and_then(|elsewhere| self.credits.checked_sub(elsewhere)).unwrap_or(Credits::ZERO)
+    }
+
+    /// What was paid for the spent credits.
+    pub fn spent_cost(&self) -> Amount {
+        let elsewhere = self.unspent_cost.checked_add(self.reversed_cost);
+        elsewhere.and_then(|elsewhere| self.cost.checked_sub(elsewhere)).unwrap_or(Amount::ZERO)
+    }
+
+    /// Whether money stands behind it.
+    pub const fn is_paid(&self) -> bool {
+        self.cost.is_positive()
+    }
+
+    /// Whether nothing of it can be used any more, as far as is known now: a refund can open it again.
+    pub const fn is_closed(&self) -> bool {
+        self.open.micros() == 0 && self.frozen.micros() == 0 && self.held.micros() == 0
+    }
+
+    /// Whether its unspent credits are void at `at`.
+    pub fn is_expired(&self, at: DateTime<Utc>) -> bool {
+        self.expires.is_some_and(|expires| expires <= at)
+    }
+
+    /// Where unspent credits of the lot belong at `at`.
+    pub(super) fn resting_place(&self, at: DateTime<Utc>) -> Place {
+        if self.is_expired(at) {
+            Place::Expired
+        } else if self.is_frozen {
+            Place::Frozen
+        } else {
+            Place::Open
+        }
+    }
+
+    /// The cost that goes with the next `credits` of the unspent ones.
+    pub(super) fn cost_of(&self, credits: Credits) -> Result<Amount, Violation> {
+        let micros = share_of(self.unspent_cost.micros(), credits.micros(), self.unspent().micros())?;
+        Ok(Amount::from_micros(micros))
+    }
+
+    /// Moves credits; spent ones are what is left over, so they are not counted here.
+    pub(super) fn shift(&mut self, from: Place, to: Place, credits: Credits) -> Result<(), Violation> {
+        if let Some(place) = self.place_mut(from) {
+            *place = place.minus(credits)?;
+        }
+        if let Some(place) = self.place_mut(to) {
+            *place = place.plus(credits)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the places fit into the lot and nothing is negative.
+    pub(super) fn is_sound(&self) -> bool {
+        let places = [self.open, self.frozen, self.held, self.expired, self.removed, self.reversed];
+        let costs = [self.unspent_cost, self.reversed_cost];
+        let fits = Credits::checked_sum(places).is_some_and(|sum| sum <= self.credits)
+            && Amount::checked_sum(costs).is_some_and(|sum| sum <= self.cost);
+        fits && self.credits.is_positive()
+            && places.iter().all(|place| *place >= Credits::ZERO)
+            && costs.iter().all(|cost| *cost >= Amount::ZERO)
+            && self.earned >= Amount::ZERO
+            && self.booked >= 0
+    }
+
+    fn place_mut(&mut self, place: Place) -> Option<&mut Credits> {
+        match place {
+            Place::Outside | Place::Spent => None,
+            Place::Open => Some(&mut self.open),
+            Place::Frozen => Some(&mut self.frozen),
+            Place::Held => Some(&mut self.held),
+            Place::Expired => Some(&mut self.expired),
+            Place::Removed => Some(&mut self.removed),
+            Place::Reversed => Some(&mut self.reversed),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+#![doc = include_str!("README.md")]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod balance;
+mod body;
+mod effect;
+mod entry;
+mod exact;
+mod lot;
+mod terms;
+mod text;
+mod violation;
+
+pub use balance::{Balance, Split, SplitPart};
+pub use body::{
+    Adjustment, Body, Capture, Expiry, Freeze, Grant, Hold, Paid, ProjectDebit, Refund, Release, Reversal,
+    ReversalCause, Unfreeze,
+};
+pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, RevenueLine};
+pub use entry::{Entry, EntryKey};
+pub use lot::{Bucket, Lot, LotSource};
+pub use terms::{ChargeTerms, PLATFORM_ACCOUNT, PartnerRate, RevenueBasis, ShareRules};
+pub use text::Reason;
+pub use violation::Violation;
