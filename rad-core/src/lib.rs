@@ -6,6 +6,7 @@ pub mod clock;
 pub mod directory;
 pub mod error;
 pub mod id;
+pub mod module;
 pub mod money;
 pub mod page;
 pub mod repo;

@@ -1,0 +1,90 @@
+//! Modules: manifests read from Terraform sources, and the values people type for their variables.
+//!
+//! [`discover`] lists the modules of a [`SourceTree`]: every top-level directory with Terraform files, readable or
+//! not. A readable one has a [`Manifest`], whose [`pages`](Manifest::pages) are the form a deployer fills in and
+//! whose [`check`](Manifest::check) says what is wrong with the answers, by Terraform's own rules, before anything
+//! is charged or run.
+//!
+//! ```
+//! use rad_core::module::{Values, discover};
+//! use rad_core::source::SourceTree;
+//!
+//! let mut tree = SourceTree::default();
+//! tree.insert_file("hello/main.tf", r#"
+//!     variable "who" {
+//!       type        = string
+//!       description = "Whom to greet. {{UIMeta group=1 order=101 updatesafe }}"
+//!       validation {
+//!         condition     = length(var.who) > 1
+//!         error_message = "A name has two letters at least."
+//!       }
+//!     }
+//! "#)?;
+//! let found = discover(&tree);
+//! let manifest = found[0].outcome.as_ref().unwrap();
+//! assert_eq!(manifest.pages()[0].fields[0].description, "Whom to greet.");
+//!
+//! let typed = Values::from([("who".to_owned(), "X".into())]);
+//! let problems = manifest.check(&Values::new(), &Values::new(), &typed).unwrap_err();
+//! assert_eq!(problems[0].message, "A name has two letters at least.");
+//! # Ok::<(), rad_core::source::PathError>(())
+//! ```
+
+mod check;
+mod convert;
+mod declarations;
+mod depends_on;
+mod eval;
+mod files;
+mod hints;
+mod json;
+mod manifest;
+mod merge;
+mod metadata;
+mod native;
+mod source_error;
+mod types;
+mod value;
+mod variable;
+
+pub use self::check::{CheckedValues, DeferredCheck, ValueProblem, Values};
+pub use self::convert::{ConvertError, convert};
+pub use self::depends_on::{DependsOn, DependsOnError};
+pub use self::eval::Verdict;
+pub use self::hints::UiHints;
+pub use self::manifest::{Manifest, ModuleCall, Output, Page, ProviderRequirement, Warning};
+pub use self::metadata::Metadata;
+pub use self::source_error::{Place, SourceError};
+pub use self::types::{Attribute, Type, TypeError};
+pub use self::variable::{Validation, Variable};
+
+use crate::source::{Digest, SourceTree};
+
+/// A directory of a repository that holds Terraform files.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct FoundModule {
+    /// The name of the directory, which is the name of the module.
+    pub name: String,
+    /// The digest of everything below the directory: equal digests, equal modules.
+    pub digest: Digest,
+    /// The manifest, or every reason why there is none.
+    pub outcome: Result<Manifest, Vec<SourceError>>,
+}
+
+/// Finds the modules of a tree: its top-level directories with at least one `.tf` or `.tf.json` file, in order.
+///
+/// No directory is skipped because something is wrong with it: it is listed with the reasons.
+pub fn discover(tree: &SourceTree) -> Vec<FoundModule> {
+    tree.directories()
+        .filter_map(|name| {
+            let directory = tree.directory(name);
+            let holds_terraform = directory.iter().any(|(path, _)| files::is_source(path));
+            holds_terraform.then(|| FoundModule {
+                name: name.to_owned(),
+                digest: directory.digest(),
+                outcome: Manifest::read(name, &directory),
+            })
+        })
+        .collect()
+}
