@@ -55,8 +55,13 @@ pub struct AccountQuery {
     pub role: Option<Role>,
     /// Where the page begins.
     pub after: Option<Cursor>,
-    /// How many at the most; backends cap it at 200.
+    /// How many at the most; backends cap it at [`AccountQuery::MOST`].
     pub limit: u32,
+}
+
+impl AccountQuery {
+    /// The most accounts on one page.
+    pub const MOST: u32 = 200;
 }
 
 /// Stores accounts.
@@ -70,7 +75,8 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// Makes an account.
     ///
     /// # Errors
-    /// [`EmailTaken`](DirectoryError::EmailTaken), [`InvalidEmail`](DirectoryError::InvalidEmail).
+    /// [`EmailTaken`](DirectoryError::EmailTaken), [`InvalidEmail`](DirectoryError::InvalidEmail),
+    /// [`NotFound`](DirectoryError::NotFound) for a referrer that has no account.
     async fn create(&self, new: NewAccount, at: DateTime<Utc>) -> Result<Account, DirectoryError>;
 
     /// The account with this id.
@@ -122,6 +128,9 @@ pub trait Directory: Send + Sync + fmt::Debug {
 #[async_trait]
 pub trait SessionStore: Send + Sync + fmt::Debug {
     /// Opens a session.
+    ///
+    /// # Errors
+    /// [`NotFound`](DirectoryError::NotFound) if there is no such account.
     async fn open(
         &self,
         token: &Digest,

@@ -52,7 +52,10 @@ pub struct Order {
 /// - A status leaves [`OrderStatus::Created`] once; of two racing changes one wins and both see the result.
 #[async_trait]
 pub trait OrderStore: Send + Sync + fmt::Debug {
-    /// Stores a new order.
+    /// Stores a new order; storing the same order again changes nothing.
+    ///
+    /// # Errors
+    /// A failure of the backend, also for another order under an id in use.
     async fn create(&self, order: &Order) -> Result<(), PaymentError>;
 
     /// The order with this id.

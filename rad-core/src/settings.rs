@@ -67,7 +67,7 @@ impl Settings {
 }
 
 /// Settings as they stand, and who set them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct VersionedSettings {
     /// Counts changes, from 0 for the defaults; recorded in every charge they decide.
     pub version: u32,

@@ -1,1 +1,3 @@
 //! Behaviour of rad-core through its public surface.
+
+mod memory;

@@ -1,0 +1,47 @@
+//! What every backend of a trait must pass, as plain functions for a backend's own tests.
+//!
+//! Call each from a test with a backend of yours; it panics with the line of the contract that was broken. Unless a
+//! function says otherwise, it works on a backend that is in use already and may run more than once on the same one.
+
+pub mod directory;
+pub mod payment;
+pub mod settings;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+
+/// The value of a step that the contract says succeeds.
+#[track_caller]
+pub(crate) fn must<T, E: Debug>(contract: &str, result: Result<T, E>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("{contract}: {error:?}"),
+    }
+}
+
+/// The error of a step that the contract says is refused.
+#[track_caller]
+pub(crate) fn must_fail<T: Debug, E>(contract: &str, result: Result<T, E>) -> E {
+    match result {
+        Ok(value) => panic!("{contract}: accepted with {value:?}"),
+        Err(error) => error,
+    }
+}
+
+/// Runs futures side by side on the caller's task, whatever its runtime.
+pub(crate) async fn side_by_side<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in running.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(value) = future.as_mut().poll(context) {
+                *output = Some(value);
+            }
+        }
+        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
