@@ -22,7 +22,7 @@ pub struct Revision {
     pub commit: CommitId,
     /// The digest of the module's directory, under which its source is archived.
     pub digest: Digest,
-    /// What the source declares.
+    /// What the source declares, its metadata as the publisher's answers change it.
     pub manifest: Manifest,
     /// The publisher's answers to the variables of group 0.
     pub values: Values,

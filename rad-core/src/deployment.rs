@@ -468,8 +468,12 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`LeaseLost`](DeploymentError::LeaseLost).
-    async fn save_state(&self, lease: &Lease, state: &Bytes, at: DateTime<Utc>)
-    -> Result<(), DeploymentError>;
+    async fn save_state(
+        &self,
+        lease: &Lease,
+        state: &Bytes,
+        at: DateTime<Utc>,
+    ) -> Result<(), DeploymentError>;
 
     /// The latest state of a deployment.
     async fn state(&self, deployment: DeploymentId) -> Result<Option<Bytes>, DeploymentError>;

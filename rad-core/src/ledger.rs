@@ -154,11 +154,7 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError>;
 
     /// The accounts that have entries, in the order of ids, after `after`, at most `limit`.
-    async fn accounts(
-        &self,
-        after: Option<AccountId>,
-        limit: u32,
-    ) -> Result<Vec<AccountId>, LedgerError>;
+    async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError>;
 
     /// Replays an account from its entries and compares: numbers, hashes, recorded effects, revenue lines, state.
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError>;

@@ -2,18 +2,24 @@
 #![doc = include_str!("../README.md")]
 
 pub mod access;
+pub mod catalog;
 pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod deployment;
 pub mod directory;
 pub mod error;
 pub mod id;
+pub mod ledger;
 pub mod memory;
 pub mod module;
 pub mod money;
+pub mod notify;
 pub mod page;
 pub mod payment;
+pub mod platform;
 pub mod repo;
 pub mod revenue;
+pub mod runner;
 pub mod settings;
 pub mod source;

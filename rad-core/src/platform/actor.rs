@@ -50,10 +50,9 @@ impl Capability {
             Self::Deploy => return roles != Roles::default(),
             Self::SeeAllDeployments => &[Role::Admin, Role::Support],
             Self::SeeRevenue => &[Role::Admin, Role::Finance, Role::Partner, Role::Agent],
-            Self::SeeAllRevenue
-            | Self::ChangeCreditSettings
-            | Self::AwardCredits
-            | Self::SeeAccounts => &[Role::Admin, Role::Finance],
+            Self::SeeAllRevenue | Self::ChangeCreditSettings | Self::AwardCredits | Self::SeeAccounts => {
+                &[Role::Admin, Role::Finance]
+            }
         };
         roles.has_any(needed)
     }

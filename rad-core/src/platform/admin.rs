@@ -74,7 +74,8 @@ impl Actor {
             return Err(PlatformError::Forbidden { capability: Capability::AwardCredits });
         }
         if credits <= Credits::ZERO || credits > MOST_AWARDED {
-            let reason = format!("an award gives more than 0 and at most {MOST_AWARDED} credits, not {credits}");
+            let reason =
+                format!("an award gives more than 0 and at most {MOST_AWARDED} credits, not {credits}");
             return Err(PlatformError::Invalid { field: "credits", reason });
         }
         self.parts.directory.account(account).await?;
@@ -118,8 +119,7 @@ impl Actor {
     ) -> Result<VersionedSettings, PlatformError> {
         self.require(Capability::ChangeCreditSettings)?;
         let now = self.parts.settings.current().await?.settings;
-        let repriced =
-            now.currency != settings.currency || now.credits_per_unit != settings.credits_per_unit;
+        let repriced = now.currency != settings.currency || now.credits_per_unit != settings.credits_per_unit;
         if repriced && self.parts.orders.any_paid().await? {
             let reason = "it is fixed since the first credits were sold".to_owned();
             return Err(PlatformError::Invalid { field: "credits_per_unit", reason });

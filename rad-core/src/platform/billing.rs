@@ -69,8 +69,7 @@ impl Actor {
         after: Option<Cursor>,
     ) -> Result<Page<Posted>, PlatformError> {
         let account = self.id();
-        let query =
-            EntryQuery { account, category, deployment: None, oldest_first: false, after, limit: 50 };
+        let query = EntryQuery { account, category, deployment: None, oldest_first: false, after, limit: 50 };
         Ok(self.parts.ledger.entries(&query).await?)
     }
 

@@ -7,8 +7,8 @@ use super::{Actor, Capability, PlatformError, settling};
 use crate::access::Role;
 use crate::catalog::{Card, CatalogQuery, CatalogSort, Listing, Publisher};
 use crate::deployment::{
-    Deployment, DeploymentQuery, DeploymentStatus, LogChunk, NewDeployment, Run, RunStatus,
-    SecretValues, Transition,
+    Deployment, DeploymentQuery, DeploymentStatus, LogChunk, NewDeployment, Run, RunStatus, SecretValues,
+    Transition,
 };
 use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
 use crate::module::{CheckedValues, Values};
@@ -335,10 +335,14 @@ impl Actor {
         let cost = self.fee(listing, settings);
         let purchased_only = listing.revision.manifest.metadata.require_credit_purchases;
         let state = self.parts.ledger.state(self.id()).await?;
-        let split = state.preview(cost, purchased_only, self.parts.clock.now()).map_err(|violation| {
-            let refusal = PlatformError::from(violation);
-            QuoteRefusal { message: refusal.to_string(), code: refusal.code() }
-        });
+        let split = if cost == Credits::ZERO {
+            Ok(Split::default())
+        } else {
+            state.preview(cost, purchased_only, self.parts.clock.now()).map_err(|violation| {
+                let refusal = PlatformError::from(violation);
+                QuoteRefusal { message: refusal.to_string(), code: refusal.code() }
+            })
+        };
         Ok(Quote { cost, purchased_only, split })
     }
 

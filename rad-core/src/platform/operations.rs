@@ -186,10 +186,7 @@ impl Operations {
         match settling::hold_and_queue(&self.parts, &deployment, run).await {
             Err(refusal) if refusal.backend().is_none() => {
                 tracing::info!(run = %run.id, %refusal, "a waiting run cannot be paid");
-                self.parts
-                    .deployments
-                    .advance(run.id, Transition::Cancel, self.parts.clock.now())
-                    .await?;
+                self.parts.deployments.advance(run.id, Transition::Cancel, self.parts.clock.now()).await?;
                 Ok(false)
             }
             other => other.map(|()| true),

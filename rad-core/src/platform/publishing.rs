@@ -245,12 +245,16 @@ impl Actor {
         manifest: &Manifest,
         selection: &Selection,
     ) -> Result<Revision, PlatformError> {
+        let values = wanted_values(entry, selection).cloned().unwrap_or_default();
+        let mut manifest = manifest.clone();
+        manifest.metadata =
+            manifest.metadata_with(&values).map_err(|problems| PlatformError::Values { problems })?;
         Ok(Revision {
             repository: grid.repository.clone(),
             commit: grid.head.commit.clone(),
             digest: self.parts.archive.store(&tree.directory(&entry.name)).await?,
-            manifest: manifest.clone(),
-            values: wanted_values(entry, selection).cloned().unwrap_or_default(),
+            manifest,
+            values,
         })
     }
 
@@ -308,7 +312,10 @@ fn check_selection(grid: &ModuleGrid, selection: &Selection) -> Result<(), Platf
     for name in &selection.modules {
         let refuse = |reason: String| Err(PlatformError::Unpublishable { module: name.clone(), reason });
         let Some(entry) = grid.entries.iter().find(|entry| entry.name == *name) else {
-            return refuse(format!("the repository has no module of this name at {}", grid.head.commit.short()));
+            return refuse(format!(
+                "the repository has no module of this name at {}",
+                grid.head.commit.short()
+            ));
         };
         match (&entry.state, &entry.manifest) {
             (GridState::Invalid(errors), _) => {

@@ -137,7 +137,7 @@ async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTe
         agent_share: settings.agent_revenue_share,
         rule_version: in_force.version,
         basis: RevenueBasis::LotCost,
-        allowance_earns: settings.allowance_earns_revenue,
+        allowance_earns: settings.allowance_earns_revenue.then_some(settings.credits_per_unit),
         currency: settings.currency,
     })
 }

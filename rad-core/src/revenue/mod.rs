@@ -31,3 +31,6 @@ pub use lot::{Bucket, Lot, LotSource};
 pub use terms::{ChargeTerms, PLATFORM_ACCOUNT, PartnerRate, RevenueBasis, ShareRules};
 pub use text::Reason;
 pub use violation::Violation;
+
+mod awaited;
+pub use awaited::AccountState;
