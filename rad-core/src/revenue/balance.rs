@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Bucket;
+use super::{Bucket, Place};
 use crate::money::Credits;
 
 /// What an account has at a moment.
@@ -32,6 +32,18 @@ impl Balance {
     /// Credits reserved by holds, of both kinds.
     pub fn held(&self) -> Credits {
         self.held_awarded.checked_add(self.held_purchased).unwrap_or(Credits::MAX)
+    }
+
+    /// The sum that credits of a bucket count into while they are in a place.
+    pub(super) fn place_mut(&mut self, bucket: Bucket, place: Place) -> Option<&mut Credits> {
+        match (place, bucket) {
+            (Place::Open, Bucket::Awarded) => Some(&mut self.awarded),
+            (Place::Open, Bucket::Purchased) => Some(&mut self.purchased),
+            (Place::Held, Bucket::Awarded) => Some(&mut self.held_awarded),
+            (Place::Held, Bucket::Purchased) => Some(&mut self.held_purchased),
+            (Place::Frozen, _) => Some(&mut self.frozen),
+            _ => None,
+        }
     }
 }
 

@@ -173,6 +173,19 @@ impl Lot {
             && self.booked >= 0
     }
 
+    /// Unspent credits in a place; `None` for places that are not counted.
+    pub(super) const fn at(&self, place: Place) -> Option<Credits> {
+        match place {
+            Place::Outside | Place::Spent => None,
+            Place::Open => Some(self.open),
+            Place::Frozen => Some(self.frozen),
+            Place::Held => Some(self.held),
+            Place::Expired => Some(self.expired),
+            Place::Removed => Some(self.removed),
+            Place::Reversed => Some(self.reversed),
+        }
+    }
+
     fn place_mut(&mut self, place: Place) -> Option<&mut Credits> {
         match place {
             Place::Outside | Place::Spent => None,

@@ -16,6 +16,8 @@ mod effect;
 mod entry;
 mod exact;
 mod lot;
+mod share;
+mod state;
 mod terms;
 mod text;
 mod violation;
@@ -28,6 +30,8 @@ pub use body::{
 pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, RevenueLine};
 pub use entry::{Entry, EntryKey};
 pub use lot::{Bucket, Lot, LotSource};
+pub use share::Shares;
+pub use state::{AccountState, Charge, Debt, Needs, OpenHold, Snapshot};
 pub use terms::{ChargeTerms, PLATFORM_ACCOUNT, PartnerRate, RevenueBasis, ShareRules};
 pub use text::Reason;
 pub use violation::Violation;

@@ -68,6 +68,9 @@ pub enum Violation {
     /// The source has lots of the other kind only.
     #[error("credits of source {source_kind:?} are not {bucket:?}")]
     WrongBucket { source_kind: LotSource, bucket: Bucket },
+    /// Corrections have a kind of their own.
+    #[error("a correction is not granted: post an adjustment, with its reason")]
+    NotAGrant,
     /// A cost where nothing can have been paid, or a negative one.
     #[error("credits of source {source_kind:?} cannot cost {cost}")]
     WrongCost { source_kind: LotSource, cost: Amount },

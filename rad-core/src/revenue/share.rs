@@ -1,0 +1,125 @@
+//! Who gets how many minor units: largest remainder, and its mirror for what is taken back.
+
+use serde::{Deserialize, Serialize};
+
+use super::exact::Exact;
+use super::{ChargeTerms, Violation};
+use crate::money::Rate;
+
+/// What a charge earned and to whom, in minor units: `partner + agent + platform = gross`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Shares {
+    /// True revenue.
+    pub gross: i64,
+    /// The partner's share.
+    pub partner: i64,
+    /// The agent's share.
+    pub agent: i64,
+    /// What the platform keeps.
+    pub platform: i64,
+}
+
+impl Shares {
+    /// Splits `gross` by the rates of a charge. Everybody gets the whole units of the exact share; units left over go to the
+    /// largest fractions, among equal ones first to the partner, then to the agent.
+    pub(super) fn split(gross: i64, terms: &ChargeTerms) -> Result<Self, Violation> {
+        let (partner, agent) = terms.points();
+        let rest = i64::from(Rate::FULL.basis_points()).minus(i64::from(partner).plus(i64::from(agent))?)?;
+        Self::by_weight(gross, [i64::from(partner), i64::from(agent), rest])
+    }
+
+    /// Of what stands, the shares that go when `gross` of it goes; all of it takes everybody's all.
+    pub(super) fn mirror(self, gross: i64) -> Result<Self, Violation> {
+        Self::by_weight(gross, [self.partner, self.agent, self.platform])
+    }
+
+    pub(super) fn plus(self, other: Self) -> Result<Self, Violation> {
+        Ok(Self {
+            gross: self.gross.plus(other.gross)?,
+            partner: self.partner.plus(other.partner)?,
+            agent: self.agent.plus(other.agent)?,
+            platform: self.platform.plus(other.platform)?,
+        })
+    }
+
+    pub(super) fn minus(self, other: Self) -> Result<Self, Violation> {
+        Ok(Self {
+            gross: self.gross.minus(other.gross)?,
+            partner: self.partner.minus(other.partner)?,
+            agent: self.agent.minus(other.agent)?,
+            platform: self.platform.minus(other.platform)?,
+        })
+    }
+
+    pub(super) fn negated(self) -> Result<Self, Violation> {
+        Ok(Self {
+            gross: self.gross.negated()?,
+            partner: self.partner.negated()?,
+            agent: self.agent.negated()?,
+            platform: self.platform.negated()?,
+        })
+    }
+
+    fn by_weight(gross: i64, weights: [i64; 3]) -> Result<Self, Violation> {
+        if gross == 0 {
+            return Ok(Self::default());
+        }
+        let shares = largest_remainder(gross, weights);
+        let [partner, agent, platform] =
+            shares.ok_or(Violation::Inconsistent { what: "revenue without a share" })?;
+        Ok(Self { gross, partner, agent, platform })
+    }
+}
+
+/// Whole numbers that add up to `total` and are in proportion to `weights`; `None` if all weights are zero.
+fn largest_remainder(total: i64, weights: [i64; 3]) -> Option<[i64; 3]> {
+    let all = weights.iter().try_fold(0_i64, |sum, weight| sum.checked_add(*weight))?;
+    let mut shares = [0; 3];
+    let mut fractions = [0; 3];
+    let mut left = total;
+    for ((share, fraction), weight) in shares.iter_mut().zip(&mut fractions).zip(weights) {
+        (*share, *fraction) = divide(total, weight, all)?;
+        left = left.checked_sub(*share)?;
+    }
+    // Two units at the most are left: less than one for each of three shares.
+    while left > 0 {
+        let (place, _) = fractions.iter().enumerate().rev().max_by_key(|(_, fraction)| **fraction)?;
+        let share = shares.get_mut(place)?;
+        *share = share.checked_add(1)?;
+        *fractions.get_mut(place)? = 0;
+        left = left.checked_sub(1)?;
+    }
+    Some(shares)
+}
+
+/// `total · weight / all` and the remainder of the division.
+fn divide(total: i64, weight: i64, all: i64) -> Option<(i64, i64)> {
+    if let Some(product) = total.checked_mul(weight) {
+        return Some((product.checked_div(all)?, product.checked_rem(all)?));
+    }
+    let (product, all) = (i128::from(total).checked_mul(i128::from(weight))?, i128::from(all));
+    let quotient = i64::try_from(product.checked_div(all)?).ok()?;
+    Some((quotient, i64::try_from(product.checked_rem(all)?).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_left_over_go_to_the_largest_fraction_then_in_order() {
+        for (total, weights, shares) in [
+            (300, [2_000, 0, 8_000], [60, 0, 240]),
+            (1, [3_333, 3_333, 3_334], [0, 0, 1]),
+            (1, [5_000, 0, 5_000], [1, 0, 0]),
+            (1, [0, 5_000, 5_000], [0, 1, 0]),
+            (2, [3_333, 3_333, 3_334], [1, 0, 1]),
+            (2, [1, 1, 1], [1, 1, 0]),
+            (10, [2_050, 1_050, 6_900], [2, 1, 7]),
+            (i64::MAX, [10_000, 0, 0], [i64::MAX, 0, 0]),
+        ] {
+            assert_eq!(largest_remainder(total, weights), Some(shares), "{total} by {weights:?}");
+        }
+        assert_eq!(largest_remainder(1, [0, 0, 0]), None);
+    }
+}

@@ -1,0 +1,365 @@
+//! The state of one account: a fold of its entries, and the only place where credits move.
+
+mod capture;
+mod grant;
+mod hold;
+mod index;
+mod refund;
+mod reversal;
+mod snapshot;
+mod spend;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use chrono::{DateTime, Timelike, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use snapshot::{Charge, Debt, Needs, OpenHold, Snapshot};
+
+use self::index::BurnIndex;
+use super::exact::Exact;
+use super::{
+    Balance, Body, Bucket, ChargeTerms, DebtChange, DebtOf, Effect, Entry, EntryKey, Lot, Move,
+    PLATFORM_ACCOUNT, Part, Place, Shares, Split, SplitPart, Violation,
+};
+use crate::id::{AccountId, DeploymentId, ModuleId};
+use crate::money::{Amount, Credits, Currency};
+
+/// The state of one account after some of its entries.
+///
+/// [`apply`](Self::apply) is the only thing that changes it. It does no I/O, reads no clock, cannot panic, and gives the
+/// same for the same entries everywhere: live books, audits and what-ifs run through it.
+///
+/// ```
+/// use rad_core::id::AccountId;
+/// use rad_core::money::Amount;
+/// use rad_core::revenue::{AccountState, Body, Bucket, EntryKey, Grant, LotSource};
+///
+/// let mut state = AccountState::new(AccountId::new());
+/// let signup = Body::Grant(Grant {
+///     source: LotSource::Signup,
+///     bucket: Bucket::Awarded,
+///     credits: "30".parse()?,
+///     cost: Amount::ZERO,
+///     paid: None,
+///     expires: None,
+///     reference: None,
+/// });
+/// let entry = state.draft("2026-10-01T08:00:00Z".parse()?, EntryKey::derive("signup", &[]), None, signup);
+/// let effect = state.apply(&entry)?;
+/// assert_eq!(effect.balance_after.spendable().to_string(), "30");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Snapshot", into = "Snapshot")]
+pub struct AccountState {
+    account: AccountId,
+    seq: u64,
+    last: DateTime<Utc>,
+    currency: Option<Currency>,
+    /// All credits ever granted or debited for projects. They fit twice, so every sum over parts of them does, debt too.
+    volume: Credits,
+    /// All that was ever paid.
+    paid: Amount,
+    balance: Balance,
+    /// In the order of their ids.
+    lots: Vec<Lot>,
+    /// In the order of their ids.
+    holds: Vec<HoldHead>,
+    /// What each hold reserves, of one hold in burn order.
+    reserved: Vec<Reserved>,
+    /// In the order of their ids.
+    charges: Vec<ChargeHead>,
+    /// What of each charge stands, in the order of attribution: by entry, then by charge.
+    spent: Vec<Part>,
+    /// In the order it arose, oldest first.
+    debts: Vec<Debt>,
+    index: BurnIndex,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct HoldHead {
+    id: u64,
+    /// What it reserves and what was reversed under it, together.
+    amount: Credits,
+    purchased_only: bool,
+    expires: Option<DateTime<Utc>>,
+    deployment: Option<DeploymentId>,
+    module: Option<ModuleId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reserved {
+    hold: u64,
+    lot: u64,
+    credits: Credits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ChargeHead {
+    id: u64,
+    /// `None` for project debits: they earn nothing.
+    terms: Option<Arc<ChargeTerms>>,
+    credits: Credits,
+    refunded: Credits,
+    /// What stands of its revenue.
+    shares: Shares,
+}
+
+/// What an account can be granted and debited in all: half of what fits, so that debt fits too.
+const MOST_VOLUME: Credits = Credits::from_micros(i64::MAX / 2);
+
+const LOT_LOST: Violation = Violation::Inconsistent { what: "a lot is missing" };
+
+impl AccountState {
+    /// The state of an account before its first entry.
+    pub fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            seq: 0,
+            last: DateTime::UNIX_EPOCH,
+            currency: None,
+            volume: Credits::ZERO,
+            paid: Amount::ZERO,
+            balance: Balance::default(),
+            lots: Vec::new(),
+            holds: Vec::new(),
+            reserved: Vec::new(),
+            charges: Vec::new(),
+            spent: Vec::new(),
+            debts: Vec::new(),
+            index: BurnIndex::default(),
+        }
+    }
+
+    /// Applies the next entry and says what it did.
+    ///
+    /// # Errors
+    /// The reason why the entry cannot be; the state is as before. After [`Violation::Inconsistent`] alone, which only
+    /// a state put together from wrong parts can meet, it is not and must be thrown away.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Effect, Violation> {
+        let mut effect = Effect::default();
+        self.apply_into(entry, &mut effect)?;
+        Ok(effect)
+    }
+
+    /// As [`apply`](Self::apply), into an effect whose memory is used again: for replaying long histories. After an error
+    /// what `effect` holds means nothing.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn apply_into(&mut self, entry: &Entry, effect: &mut Effect) -> Result<(), Violation> {
+        effect.clear();
+        self.check(entry)?;
+        let lapses = self.index.lapses_by(entry.at);
+        if lapses || self.repays(&entry.body) {
+            // Several steps, of which a later one may be refused: on a copy.
+            let mut next = self.clone();
+            next.lapse(entry.at, effect)?;
+            next.act(entry, effect)?;
+            *self = next;
+        } else {
+            self.act(entry, effect)?;
+        }
+        effect.balance_after = self.balance;
+        Ok(())
+    }
+
+    /// The entry that would come next: its number assigned, its time not before the last one and cut to whole microseconds.
+    pub fn draft(&self, now: DateTime<Utc>, key: EntryKey, actor: Option<AccountId>, body: Body) -> Entry {
+        let nanos = now.nanosecond();
+        let whole = nanos.checked_rem(1_000).and_then(|rest| nanos.checked_sub(rest));
+        let now = whole.and_then(|whole| now.with_nanosecond(whole.min(999_999_000))).unwrap_or(now);
+        let at = if self.seq == 0 { now } else { now.max(self.last) };
+        Entry { account: self.account, seq: self.seq.saturating_add(1), at, key, actor, body }
+    }
+
+    /// The balance at a time at or after the last entry: lots and holds that have run out by then count as such.
+    pub fn balance(&self, at: DateTime<Utc>) -> Balance {
+        if at < self.index.next_expiry && !self.index.lapses_by(at) {
+            return self.balance;
+        }
+        let mut later = self.clone();
+        let mut effect = Effect::default();
+        let advanced = later.lapse(at, &mut effect).and_then(|()| later.sweep(at, &mut effect));
+        advanced.map_or(self.balance, |()| later.balance)
+    }
+
+    /// How a hold of `amount` at `at` would split; the same code as the hold itself.
+    ///
+    /// # Errors
+    /// What the hold would be refused with: [`InDebt`](Violation::InDebt),
+    /// [`InsufficientPurchased`](Violation::InsufficientPurchased),
+    /// [`InsufficientTotal`](Violation::InsufficientTotal), [`NotPositive`](Violation::NotPositive).
+    pub fn preview(
+        &self,
+        amount: Credits,
+        purchased_only: bool,
+        at: DateTime<Utc>,
+    ) -> Result<Split, Violation> {
+        let mut state = Cow::Borrowed(self);
+        if self.index.lapses_by(at) {
+            state.to_mut().lapse(at, &mut Effect::default())?;
+        }
+        let mut picks = Vec::new();
+        state.pick_for_hold(amount, purchased_only, at, &mut picks)?;
+        let mut split = Split::default();
+        for pick in picks {
+            let lot = state.lots.get(pick.index).ok_or(LOT_LOST)?;
+            let sum = match lot.bucket {
+                Bucket::Awarded => &mut split.awarded,
+                Bucket::Purchased => &mut split.purchased,
+            };
+            *sum = sum.plus(pick.credits)?;
+            split.parts.push(SplitPart { lot: lot.id, bucket: lot.bucket, credits: pick.credits });
+        }
+        Ok(split)
+    }
+
+    /// The account.
+    pub const fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// The number of the last entry; 0 before the first.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The time of the last entry; `None` before the first.
+    pub fn last(&self) -> Option<DateTime<Utc>> {
+        (self.seq > 0).then_some(self.last)
+    }
+
+    fn check(&self, entry: &Entry) -> Result<(), Violation> {
+        if entry.account != self.account {
+            return Err(Violation::WrongAccount { expected: self.account, actual: entry.account });
+        }
+        if self.seq.checked_add(1) != Some(entry.seq) {
+            let expected = self.seq.saturating_add(1);
+            return Err(Violation::OutOfSequence { expected, actual: entry.seq });
+        }
+        if self.seq > 0 && entry.at < self.last {
+            return Err(Violation::TimeBackwards { last: self.last, at: entry.at });
+        }
+        check_time(entry.at)
+    }
+
+    fn act(&mut self, entry: &Entry, effect: &mut Effect) -> Result<(), Violation> {
+        let on_platform = self.account == PLATFORM_ACCOUNT;
+        if on_platform != matches!(entry.body, Body::ShareRules(_)) {
+            return Err(Violation::WrongKindOfAccount);
+        }
+        match &entry.body {
+            Body::Grant(grant) => self.grant(entry, grant, effect),
+            Body::Hold(hold) => self.hold(entry, hold, effect),
+            Body::Capture(capture) => self.capture(entry, capture, effect),
+            Body::Release(release) => self.release(entry, *release, effect),
+            Body::Refund(refund) => self.refund(entry, refund, effect),
+            Body::Freeze(freeze) => self.freeze(*freeze, effect),
+            Body::Unfreeze(unfreeze) => self.unfreeze(entry, *unfreeze, effect),
+            Body::Reversal(reversal) => self.reverse(entry, *reversal, effect),
+            Body::Expiry(expiry) => self.expire(entry, *expiry),
+            Body::ProjectDebit(debit) => self.debit(entry, *debit, effect),
+            Body::Adjustment(adjustment) => self.adjust(entry, adjustment, effect),
+            Body::ShareRules(rules) => check_time(rules.effective).and_then(|()| rules.check()),
+        }?;
+        self.sweep(entry.at, effect)?;
+        self.index.drop_closed(&self.lots);
+        self.seq = entry.seq;
+        self.last = entry.at;
+        Ok(())
+    }
+
+    /// Voids what has run out by `at`.
+    fn sweep(&mut self, at: DateTime<Utc>, effect: &mut Effect) -> Result<(), Violation> {
+        if at < self.index.next_expiry {
+            return Ok(());
+        }
+        for index in self.index.expired_by(at, &self.lots) {
+            let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+            let (open, frozen) = (lot.open, lot.frozen);
+            self.shift(index, Place::Open, Place::Expired, open, effect)?;
+            self.shift(index, Place::Frozen, Place::Expired, frozen, effect)?;
+        }
+        self.index.set_next_expiry(at, &self.lots);
+        Ok(())
+    }
+
+    /// Moves credits of a lot, keeps the balance, records the move.
+    fn shift(
+        &mut self,
+        index: usize,
+        from: Place,
+        to: Place,
+        credits: Credits,
+        effect: &mut Effect,
+    ) -> Result<(), Violation> {
+        if !credits.is_positive() {
+            return Ok(());
+        }
+        let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+        lot.shift(from, to, credits)?;
+        if let Some(sum) = self.balance.place_mut(lot.bucket, from) {
+            *sum = sum.minus(credits)?;
+        }
+        if let Some(sum) = self.balance.place_mut(lot.bucket, to) {
+            *sum = sum.plus(credits)?;
+        }
+        effect.moves.push(Move { lot: lot.id, bucket: lot.bucket, from, to, credits });
+        Ok(())
+    }
+
+    /// Returns credits to where unspent ones of their lot belong.
+    fn give_back(
+        &mut self,
+        index: usize,
+        from: Place,
+        credits: Credits,
+        at: DateTime<Utc>,
+        effect: &mut Effect,
+    ) -> Result<(), Violation> {
+        let to = self.lots.get(index).ok_or(LOT_LOST)?.resting_place(at);
+        self.shift(index, from, to, credits, effect)?;
+        if to != Place::Expired {
+            self.index.insert(index, &self.lots);
+        }
+        Ok(())
+    }
+
+    /// Records debt that arises or, negative, goes.
+    fn change_debt(&mut self, of: DebtOf, credits: Credits, effect: &mut Effect) -> Result<(), Violation> {
+        self.balance.debt = self.balance.debt.plus(credits)?;
+        effect.debts.push(DebtChange { of, credits });
+        Ok(())
+    }
+
+    /// Counts credits that arrive or are debited; everything the engine adds up later is a part of them.
+    fn count_volume(&mut self, credits: Credits) -> Result<(), Violation> {
+        let too_many = Violation::Overflow { what: "all that was ever granted and debited" };
+        let volume = self.volume.checked_add(credits).filter(|volume| *volume <= MOST_VOLUME);
+        self.volume = volume.ok_or(too_many)?;
+        Ok(())
+    }
+
+    fn lot_index(&self, lot: u64) -> Option<usize> {
+        self.lots.binary_search_by_key(&lot, |lot| lot.id).ok()
+    }
+
+    fn charge_index(&self, charge: u64) -> Option<usize> {
+        self.charges.binary_search_by_key(&charge, |charge| charge.id).ok()
+    }
+}
+
+fn check_time(at: DateTime<Utc>) -> Result<(), Violation> {
+    let nanos = at.nanosecond();
+    if nanos >= 1_000_000_000 || nanos.checked_rem(1_000) != Some(0) {
+        return Err(Violation::TimePrecision { at });
+    }
+    Ok(())
+}
+
+fn positive(field: &'static str, value: Credits) -> Result<(), Violation> {
+    if value.is_positive() { Ok(()) } else { Err(Violation::NotPositive { field, value }) }
+}

@@ -1,0 +1,73 @@
+//! Refunds: what is owed for a charge is forgiven, then its parts return to their lots, last one first.
+
+use super::super::exact::Exact;
+use super::super::{DebtOf, Effect, Entry, LineKind, Place, Refund, Violation};
+use super::capture::{Sum, line};
+use super::spend::PART_LOST;
+use super::{AccountState, LOT_LOST, positive};
+
+impl AccountState {
+    pub(super) fn refund(
+        &mut self,
+        entry: &Entry,
+        refund: &Refund,
+        effect: &mut Effect,
+    ) -> Result<(), Violation> {
+        positive("amount", refund.amount)?;
+        self.by_another(entry.actor)?;
+        let unknown = Violation::UnknownCharge { charge: refund.charge };
+        let at = self.charge_index(refund.charge).ok_or(unknown)?;
+        let head = self.charges.get(at).ok_or(PART_LOST)?;
+        let refundable = head.credits.minus(head.refunded)?;
+        if refund.amount > refundable {
+            return Err(Violation::ExceedsCharge { charge: head.id, refundable, amount: refund.amount });
+        }
+        let of = DebtOf::Charge(refund.charge);
+        let before = self.balance.debt;
+        self.forgive(of, Some(refund.amount), effect)?;
+        let mut left = refund.amount.minus(before.minus(self.balance.debt)?)?;
+        let mut sum = Sum::default();
+        for place in (0..self.spent.len()).rev() {
+            if !left.is_positive() {
+                break;
+            }
+            let part = self.spent.get(place).copied().filter(|part| part.charge == refund.charge);
+            let Some(part) = part else { continue };
+            let credits = part.credits.min(left);
+            left = left.minus(credits)?;
+            let index = self.lot_index(part.lot).ok_or(LOT_LOST)?;
+            let taken = self.take_back(place, index, credits, effect)?;
+            sum.add(&taken)?;
+            let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+            lot.unspent_cost = lot.unspent_cost.plus(taken.cost)?;
+            self.give_back(index, Place::Spent, credits, entry.at, effect)?;
+        }
+        if left.is_positive() {
+            return Err(PART_LOST);
+        }
+        self.spent.retain(|part| part.credits.is_positive());
+        self.book_back(entry, at, LineKind::Refund, sum, effect)?;
+        let head = self.charges.get_mut(at).ok_or(PART_LOST)?;
+        head.refunded = head.refunded.plus(refund.amount)?;
+        Ok(())
+    }
+
+    /// Books revenue back on the charge at a place; nothing where no credits came back or nobody earned.
+    pub(super) fn book_back(
+        &mut self,
+        entry: &Entry,
+        at: usize,
+        kind: LineKind,
+        sum: Sum,
+        effect: &mut Effect,
+    ) -> Result<(), Violation> {
+        let head = self.charges.get_mut(at).ok_or(PART_LOST)?;
+        let Some(terms) = head.terms.as_deref() else { return Ok(()) };
+        if sum.awarded.is_positive() || sum.purchased.is_positive() {
+            let shares = head.shares.mirror(sum.gross_minor)?;
+            effect.lines.push(line(entry, head.id, terms, kind, sum, shares)?);
+            head.shares = head.shares.minus(shares)?;
+        }
+        Ok(())
+    }
+}
