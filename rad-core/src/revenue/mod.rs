@@ -36,5 +36,3 @@ pub use terms::{ChargeTerms, PLATFORM_ACCOUNT, PartnerRate, RevenueBasis, ShareR
 pub use text::Reason;
 pub use violation::Violation;
 
-mod awaited;
-pub use awaited::AccountState;
