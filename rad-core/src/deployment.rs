@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::catalog::Publisher;
+use crate::access::Publisher;
 use crate::error::BackendError;
 use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
 use crate::module::Values;
@@ -309,6 +309,12 @@ pub struct Lease {
     pub epoch: u64,
 }
 
+/// How many bytes of a run's log are kept.
+pub const LOG_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// What stands at the end of a log that was cut at [`LOG_LIMIT`].
+pub const LOG_CUT: &str = "\n[The log is longer than 16 MiB: the rest was not kept.]\n";
+
 /// A piece of a run's log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogChunk {
@@ -340,8 +346,9 @@ pub struct DeploymentQuery {
 /// # Contract
 /// - A run's status moves along [`RunStatus::after`] only; each change is durable when the call returns.
 /// - A deployment has at most one run that is not final; a second is refused with [`DeploymentError::Busy`].
-/// - Each run is leased by at most one worker at a time, and every write under a lapsed lease is refused with
-///   [`DeploymentError::LeaseLost`].
+/// - Each run is leased once, by one worker. A lease holds until the run has ended: by [`finish`](Self::finish), or by
+///   [`interrupt_lapsed`](Self::interrupt_lapsed) after the lease lapsed. From then on, and with any other epoch, every
+///   write under it is refused with [`DeploymentError::LeaseLost`].
 /// - Runs are leased in the order they were queued.
 /// - State, secrets and outputs are encrypted at rest; the state of a deployment is never removed by a run.
 #[async_trait]
@@ -355,7 +362,7 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
         at: DateTime<Utc>,
     ) -> Result<(Deployment, Run), DeploymentError>;
 
-    /// Stores another run of a deployment, pending.
+    /// Stores another run of a deployment, pending; it becomes the latest when it is pending no more.
     ///
     /// # Errors
     /// [`Busy`](DeploymentError::Busy), [`NotFound`](DeploymentError::NotFound).
@@ -418,6 +425,10 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
         until: DateTime<Utc>,
     ) -> Result<Option<Lease>, DeploymentError>;
 
+    /// The leases that `worker` holds on runs that are still working: after a restart under the same name, those that
+    /// the worker before it left behind.
+    async fn leases(&self, worker: &str) -> Result<Vec<Lease>, DeploymentError>;
+
     /// Lengthens a lease.
     ///
     /// # Errors
@@ -455,7 +466,8 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
     /// The resources of a run, in the order they were first reported.
     async fn resources(&self, run: RunId) -> Result<Vec<ResourceProgress>, DeploymentError>;
 
-    /// Appends to the log of a leased run and gives the offset after it. Past 16 MiB the log is cut, and says so once.
+    /// Appends to the log of a leased run and gives the offset after it. Past [`LOG_LIMIT`] it is cut, and
+    /// ends with [`LOG_CUT`].
     ///
     /// # Errors
     /// [`LeaseLost`](DeploymentError::LeaseLost).

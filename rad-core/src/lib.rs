@@ -11,6 +11,7 @@ pub mod directory;
 pub mod error;
 pub mod id;
 pub mod ledger;
+pub mod mask;
 pub mod memory;
 pub mod module;
 pub mod money;

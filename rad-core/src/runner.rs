@@ -258,6 +258,25 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// [`NoEngine`](RunnerError::NoEngine), or a [`Backend`](RunnerError::Backend) failure of the machinery around the
     /// engine; whatever the module does wrong is an outcome, not an error.
     async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError>;
+
+    /// The newest complete state that a process of this machine left of a run when it was killed; `None` where it left
+    /// none. A runner that keeps nothing between runs has none to give.
+    ///
+    /// # Errors
+    /// A [`Backend`](RunnerError::Backend) failure.
+    async fn salvage(&self, run: RunId) -> Result<Option<Bytes>, RunnerError> {
+        let _ = run;
+        Ok(None)
+    }
+
+    /// Removes what killed processes of this machine left behind; called after [`salvage`](Self::salvage) and before any
+    /// run.
+    ///
+    /// # Errors
+    /// A [`Backend`](RunnerError::Backend) failure.
+    async fn clear(&self) -> Result<(), RunnerError> {
+        Ok(())
+    }
 }
 
 /// Why nothing could be run.
@@ -271,6 +290,14 @@ pub enum RunnerError {
         searched: String,
         /// The page that says how to install it.
         install_page: &'static str,
+    },
+    /// Nothing keeps module code away from the platform on this machine.
+    #[error("module code cannot be isolated on this machine ({reason}): {mend}")]
+    NoSandbox {
+        /// What is missing or does not work.
+        reason: String,
+        /// What the operator can do.
+        mend: &'static str,
     },
     /// The machinery around the engine failed.
     #[error(transparent)]

@@ -3,8 +3,11 @@
 //! Call each from a test with a backend of yours; it panics with the line of the contract that was broken. Unless a
 //! function says otherwise, it works on a backend that is in use already and may run more than once on the same one.
 
+pub mod deployment;
 pub mod directory;
+pub mod notify;
 pub mod payment;
+pub mod runner;
 pub mod settings;
 
 use std::fmt::Debug;

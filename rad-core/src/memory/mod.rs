@@ -4,11 +4,17 @@
 //! it ends with the process.
 
 mod clock;
+mod deployment;
 mod directory;
+mod notify;
 mod payment;
+mod runner;
 mod settings;
 
 pub use clock::ManualClock;
+pub use deployment::MemoryDeployments;
 pub use directory::MemoryDirectory;
+pub use notify::MemoryNotifier;
 pub use payment::MemoryOrders;
+pub use runner::{Script, ScriptedRunner};
 pub use settings::MemorySettings;

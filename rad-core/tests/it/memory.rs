@@ -1,7 +1,9 @@
 //! The backends in memory keep the contracts.
 
-use rad_core::conformance::{directory, payment, settings};
-use rad_core::memory::{MemoryDirectory, MemoryOrders, MemorySettings};
+use rad_core::conformance::{deployment, directory, notify, payment, runner, settings};
+use rad_core::memory::{
+    MemoryDeployments, MemoryDirectory, MemoryNotifier, MemoryOrders, MemorySettings, ScriptedRunner,
+};
 
 #[tokio::test]
 async fn directory_keeps_the_contract() {
@@ -30,4 +32,31 @@ async fn orders_keep_the_contract() {
     payment::stores_orders(&backend).await;
     payment::closes_orders_once(&backend).await;
     payment::lists_orders(&backend).await;
+}
+
+#[tokio::test]
+async fn deployments_keep_the_contract() {
+    deployment::reads_what_was_written(&MemoryDeployments::new()).await;
+    deployment::moves_along_the_state_machine(&MemoryDeployments::new()).await;
+    deployment::runs_one_at_a_time(&MemoryDeployments::new()).await;
+    deployment::fences_leases(&MemoryDeployments::new()).await;
+    deployment::keeps_reports(&MemoryDeployments::new()).await;
+    deployment::keeps_logs_without_gaps(&MemoryDeployments::new()).await;
+    deployment::lists_by_pages(&MemoryDeployments::new()).await;
+    deployment::knows_what_is_deployed(&MemoryDeployments::new()).await;
+}
+
+#[tokio::test]
+async fn the_notifier_keeps_the_contract() {
+    notify::tells_once(&MemoryNotifier::new()).await;
+}
+
+#[tokio::test]
+async fn the_scripted_runner_keeps_the_contract() {
+    let backend = ScriptedRunner::new();
+    runner::creates_and_deletes(&backend).await;
+    runner::deletes_nothing(&backend).await;
+    runner::fails_with_a_reason(&backend).await;
+    runner::masks_sensitive_values(&backend).await;
+    runner::stops_when_told(&backend).await;
 }

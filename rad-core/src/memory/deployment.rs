@@ -1,0 +1,508 @@
+//! Deployments in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::deployment::{
+    Deployment, DeploymentError, DeploymentQuery, DeploymentStatus, DeploymentStore, IllegalTransition,
+    LOG_CUT, LOG_LIMIT, Lease, LogChunk, NewDeployment, Run, RunReport, RunStatus, SecretValues, Settlement,
+    Transition,
+};
+use crate::id::{AccountId, DeploymentId, RunId};
+use crate::money::Credits;
+use crate::page::{Cursor, Page};
+use crate::runner::{Action, Diagnostic, Output, ResourceProgress};
+
+/// The most diagnostics and resources kept of one run.
+const REPORTED: usize = 10_000;
+
+/// Keeps deployments, runs, logs and states in memory; gone with the process.
+#[derive(Default)]
+pub struct MemoryDeployments {
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    deployments: BTreeMap<DeploymentId, DeploymentRecord>,
+    runs: BTreeMap<RunId, RunRecord>,
+    /// Counts whatever needs an order: runs stored, runs queued, leases given.
+    clock: u64,
+}
+
+struct DeploymentRecord {
+    deployment: Deployment,
+    submission: Uuid,
+    secrets: SecretValues,
+    state: Option<Bytes>,
+    outputs: Vec<Output>,
+}
+
+struct RunRecord {
+    run: Run,
+    /// Where it stands among the runs of its store.
+    order: u64,
+    /// Where it stands in the queue.
+    queued: u64,
+    lease: Option<(Lease, DateTime<Utc>)>,
+    resources: Vec<ResourceProgress>,
+    log: Vec<u8>,
+    log_cut: bool,
+}
+
+impl MemoryDeployments {
+    /// A store without deployments.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        // A panic elsewhere leaves no half-made change: each call changes the books in one go.
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for MemoryDeployments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryDeployments").field("deployments", &self.books().deployments.len()).finish()
+    }
+}
+
+#[async_trait]
+impl DeploymentStore for MemoryDeployments {
+    async fn create(
+        &self,
+        new: NewDeployment,
+        run: RunId,
+        at: DateTime<Utc>,
+    ) -> Result<(Deployment, Run), DeploymentError> {
+        let mut books = self.books();
+        let same = |record: &&DeploymentRecord| {
+            record.submission == new.submission && record.deployment.owner == new.owner
+        };
+        if let Some(first) = books.deployments.values().find(same) {
+            let deployment = first.deployment.clone();
+            let run = books.runs_of(deployment.id).pop().ok_or(DeploymentError::NotFound)?;
+            return Ok((deployment, run));
+        }
+        if books.deployments.contains_key(&new.id) {
+            return Err(DeploymentError::IdTaken { deployment: new.id });
+        }
+        let (submission, secrets) = (new.submission, new.secrets.clone());
+        let deployment = deployment_of(new, run, at);
+        let run = books.insert_run(&deployment, run, Action::Create, deployment.cost, at);
+        let record = DeploymentRecord {
+            deployment: deployment.clone(),
+            submission,
+            secrets,
+            state: None,
+            outputs: Vec::new(),
+        };
+        books.deployments.insert(deployment.id, record);
+        Ok((deployment, run))
+    }
+
+    async fn add_run(
+        &self,
+        deployment: DeploymentId,
+        run: RunId,
+        action: Action,
+        cost: Credits,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let mut books = self.books();
+        let of = books.deployment(deployment)?.deployment.clone();
+        if books.runs_of(deployment).iter().any(|run| !run.status.is_final()) {
+            return Err(DeploymentError::Busy { deployment });
+        }
+        Ok(books.insert_run(&of, run, action, cost, at))
+    }
+
+    async fn advance(
+        &self,
+        run: RunId,
+        transition: Transition,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let mut books = self.books();
+        let status = books.run(run)?.run.status;
+        let leased = status == RunStatus::Working || transition == Transition::Lease;
+        if leased {
+            return Err(IllegalTransition { status, transition }.into());
+        }
+        let next = status.after(transition)?;
+        let queued = books.tick();
+        let record = books.run_mut(run)?;
+        if next == RunStatus::Queued {
+            record.queued = queued;
+        }
+        record.enter(next, at);
+        let run = record.run.clone();
+        books.follow(&run, at);
+        Ok(run)
+    }
+
+    async fn discard(&self, run: RunId) -> Result<(), DeploymentError> {
+        let mut books = self.books();
+        let status = books.run(run)?.run.status;
+        if status != RunStatus::Pending {
+            return Err(IllegalTransition { status, transition: Transition::Cancel }.into());
+        }
+        let deployment = books.run(run)?.run.deployment;
+        books.runs.remove(&run);
+        if books.runs_of(deployment).is_empty() {
+            books.deployments.remove(&deployment);
+        }
+        Ok(())
+    }
+
+    async fn deployment(&self, id: DeploymentId) -> Result<Deployment, DeploymentError> {
+        Ok(self.books().deployment(id)?.deployment.clone())
+    }
+
+    async fn secrets(&self, id: DeploymentId) -> Result<SecretValues, DeploymentError> {
+        Ok(self.books().deployment(id)?.secrets.clone())
+    }
+
+    async fn list(&self, query: &DeploymentQuery) -> Result<Page<Deployment>, DeploymentError> {
+        let books = self.books();
+        let text = query.text.to_lowercase();
+        let after = query.after.as_ref().map(Cursor::as_str);
+        let mut found: Vec<&Deployment> = books
+            .deployments
+            .values()
+            .map(|record| &record.deployment)
+            .filter(|deployment| !books.is_pending(deployment.latest_run))
+            .filter(|deployment| query.owner.is_none_or(|owner| owner == deployment.owner))
+            .filter(|deployment| query.deleted || deployment.status != DeploymentStatus::Deleted)
+            .filter(|deployment| {
+                deployment.module_name.to_lowercase().contains(&text)
+                    || deployment.id.as_str().contains(&text)
+            })
+            .filter(|deployment| after.is_none_or(|after| place(deployment).as_str() < after))
+            .collect();
+        found.sort_by_cached_key(|deployment| std::cmp::Reverse(place(deployment)));
+        let limit = query.limit.clamp(1, 200) as usize;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|last| Cursor::new(place(last)));
+        Ok(Page { items: found.into_iter().cloned().collect(), next })
+    }
+
+    async fn run(&self, id: RunId) -> Result<Run, DeploymentError> {
+        Ok(self.books().run(id)?.run.clone())
+    }
+
+    async fn runs(&self, deployment: DeploymentId) -> Result<Vec<Run>, DeploymentError> {
+        Ok(self.books().runs_of(deployment))
+    }
+
+    async fn runs_in(&self, status: RunStatus, limit: u32) -> Result<Vec<Run>, DeploymentError> {
+        Ok(self.books().select(limit, |record| record.run.status == status))
+    }
+
+    async fn lease(
+        &self,
+        worker: &str,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Option<Lease>, DeploymentError> {
+        let mut books = self.books();
+        let epoch = books.tick();
+        let queued = books.runs.values_mut().filter(|record| record.run.status == RunStatus::Queued);
+        let Some(record) = queued.min_by_key(|record| record.queued) else {
+            return Ok(None);
+        };
+        let lease =
+            Lease { run: record.run.id, deployment: record.run.deployment, worker: worker.to_owned(), epoch };
+        record.lease = Some((lease.clone(), until));
+        record.run.started_at = Some(now);
+        record.enter(RunStatus::Working, now);
+        let run = record.run.clone();
+        books.follow(&run, now);
+        Ok(Some(lease))
+    }
+
+    async fn leases(&self, worker: &str) -> Result<Vec<Lease>, DeploymentError> {
+        let books = self.books();
+        let held = books.runs.values().filter(|record| record.run.status == RunStatus::Working);
+        let leases = held.filter_map(|record| record.lease.as_ref().map(|(lease, _)| lease));
+        Ok(leases.filter(|lease| lease.worker == worker).cloned().collect())
+    }
+
+    async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<(), DeploymentError> {
+        let mut books = self.books();
+        let record = books.leased(lease)?;
+        record.lease = Some((lease.clone(), until));
+        Ok(())
+    }
+
+    async fn interrupt_lapsed(&self, now: DateTime<Utc>) -> Result<Vec<Run>, DeploymentError> {
+        let mut books = self.books();
+        let lapsed = books.select(u32::MAX, |record| {
+            record.run.status == RunStatus::Working
+                && record.lease.as_ref().is_some_and(|(_, until)| *until < now)
+        });
+        let mut interrupted = Vec::new();
+        for run in lapsed {
+            let record = books.run_mut(run.id)?;
+            record.enter(RunStatus::Interrupted, now);
+            interrupted.push(record.run.clone());
+        }
+        interrupted.iter().for_each(|run| books.follow(run, now));
+        Ok(interrupted)
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        transition: Transition,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let mut books = self.books();
+        let record = books.leased(lease)?;
+        let next = record.run.status.after(transition)?;
+        record.enter(next, at);
+        let run = record.run.clone();
+        books.follow(&run, at);
+        Ok(run)
+    }
+
+    async fn unsettled(&self, limit: u32) -> Result<Vec<Run>, DeploymentError> {
+        Ok(self.books().select(limit, |record| record.run.settlement == Settlement::Owed))
+    }
+
+    async fn settled(&self, run: RunId) -> Result<(), DeploymentError> {
+        let mut books = self.books();
+        let run = &mut books.run_mut(run)?.run;
+        if run.settlement == Settlement::Owed {
+            run.settlement = Settlement::Done;
+        }
+        Ok(())
+    }
+
+    async fn record(&self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {
+        let mut books = self.books();
+        books.leased(lease)?.take(report);
+        if let Some(outputs) = &report.outputs {
+            books.deployment_mut(lease.deployment)?.outputs.clone_from(outputs);
+        }
+        Ok(())
+    }
+
+    async fn resources(&self, run: RunId) -> Result<Vec<ResourceProgress>, DeploymentError> {
+        Ok(self.books().run(run)?.resources.clone())
+    }
+
+    async fn append_log(&self, lease: &Lease, bytes: &[u8]) -> Result<u64, DeploymentError> {
+        let mut books = self.books();
+        let record = books.leased(lease)?;
+        let room = LOG_LIMIT.saturating_sub(record.log.len() as u64);
+        let fits = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
+        if !record.log_cut {
+            record.log.extend_from_slice(&bytes[..fits]);
+            if fits < bytes.len() {
+                record.log.extend_from_slice(LOG_CUT.as_bytes());
+                record.log_cut = true;
+            }
+        }
+        Ok(record.log.len() as u64)
+    }
+
+    async fn log(&self, run: RunId, offset: u64, limit: u32) -> Result<LogChunk, DeploymentError> {
+        let books = self.books();
+        let record = books.run(run)?;
+        let len = record.log.len();
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(len);
+        let to = from.saturating_add(limit as usize).min(len);
+        let complete = to == len && record.run.status.is_final();
+        Ok(LogChunk { bytes: Bytes::copy_from_slice(&record.log[from..to]), next: to as u64, complete })
+    }
+
+    async fn save_state(
+        &self,
+        lease: &Lease,
+        state: &Bytes,
+        _at: DateTime<Utc>,
+    ) -> Result<(), DeploymentError> {
+        let mut books = self.books();
+        books.leased(lease)?;
+        books.deployment_mut(lease.deployment)?.state = Some(state.clone());
+        Ok(())
+    }
+
+    async fn state(&self, deployment: DeploymentId) -> Result<Option<Bytes>, DeploymentError> {
+        Ok(self.books().deployment(deployment)?.state.clone())
+    }
+
+    async fn outputs(&self, deployment: DeploymentId) -> Result<Vec<Output>, DeploymentError> {
+        Ok(self.books().deployment(deployment)?.outputs.clone())
+    }
+
+    async fn deployed(&self, owner: AccountId, modules: &[String]) -> Result<Vec<String>, DeploymentError> {
+        let books = self.books();
+        let stands = |record: &DeploymentRecord| {
+            let runs = books.runs_of(record.deployment.id);
+            let last = runs.iter().find(|run| run.status == RunStatus::Success);
+            last.is_some_and(|run| run.action == Action::Create)
+        };
+        let has = |module: &&String| {
+            books.deployments.values().any(|record| {
+                let deployment = &record.deployment;
+                deployment.owner == owner && deployment.module_name == **module && stands(record)
+            })
+        };
+        Ok(modules.iter().filter(has).cloned().collect())
+    }
+}
+
+impl Books {
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn deployment(&self, id: DeploymentId) -> Result<&DeploymentRecord, DeploymentError> {
+        self.deployments.get(&id).ok_or(DeploymentError::NotFound)
+    }
+
+    fn deployment_mut(&mut self, id: DeploymentId) -> Result<&mut DeploymentRecord, DeploymentError> {
+        self.deployments.get_mut(&id).ok_or(DeploymentError::NotFound)
+    }
+
+    fn run(&self, id: RunId) -> Result<&RunRecord, DeploymentError> {
+        self.runs.get(&id).ok_or(DeploymentError::NotFound)
+    }
+
+    fn run_mut(&mut self, id: RunId) -> Result<&mut RunRecord, DeploymentError> {
+        self.runs.get_mut(&id).ok_or(DeploymentError::NotFound)
+    }
+
+    fn is_pending(&self, id: RunId) -> bool {
+        self.runs.get(&id).is_some_and(|record| record.run.status == RunStatus::Pending)
+    }
+
+    /// The run under a lease that still holds.
+    fn leased(&mut self, lease: &Lease) -> Result<&mut RunRecord, DeploymentError> {
+        let record = self.run_mut(lease.run)?;
+        let holds = record.run.status == RunStatus::Working
+            && record.lease.as_ref().is_some_and(|(held, _)| held == lease);
+        if holds { Ok(record) } else { Err(DeploymentError::LeaseLost) }
+    }
+
+    /// Runs that `wanted` picks, oldest first.
+    fn select(&self, limit: u32, wanted: impl Fn(&RunRecord) -> bool) -> Vec<Run> {
+        let mut found: Vec<&RunRecord> = self.runs.values().filter(|record| wanted(record)).collect();
+        found.sort_by_key(|record| record.order);
+        found.into_iter().take(limit as usize).map(|record| record.run.clone()).collect()
+    }
+
+    /// The runs of a deployment, newest first.
+    fn runs_of(&self, deployment: DeploymentId) -> Vec<Run> {
+        let mut runs = self.select(u32::MAX, |record| record.run.deployment == deployment);
+        runs.reverse();
+        runs
+    }
+
+    fn insert_run(
+        &mut self,
+        deployment: &Deployment,
+        id: RunId,
+        action: Action,
+        cost: Credits,
+        at: DateTime<Utc>,
+    ) -> Run {
+        let run = Run {
+            id,
+            deployment: deployment.id,
+            owner: deployment.owner,
+            action,
+            status: RunStatus::Pending,
+            step: None,
+            cost,
+            settlement: Settlement::Nothing,
+            diagnostics: Vec::new(),
+            created_at: at,
+            started_at: None,
+            finished_at: None,
+        };
+        let record = RunRecord {
+            run: run.clone(),
+            order: self.tick(),
+            queued: 0,
+            lease: None,
+            resources: Vec::new(),
+            log: Vec::new(),
+            log_cut: false,
+        };
+        self.runs.insert(id, record);
+        run
+    }
+
+    /// Makes `run` the latest of its deployment, which then stands as the run does.
+    fn follow(&mut self, run: &Run, at: DateTime<Utc>) {
+        if let Some(record) = self.deployments.get_mut(&run.deployment) {
+            record.deployment.latest_run = run.id;
+            record.deployment.status = DeploymentStatus::of(run.action, run.status);
+            record.deployment.updated_at = at;
+        }
+    }
+}
+
+impl RunRecord {
+    fn enter(&mut self, status: RunStatus, at: DateTime<Utc>) {
+        self.run.status = status;
+        if status.is_final() {
+            self.run.finished_at = Some(at);
+            self.run.settlement = Settlement::Owed;
+        }
+    }
+
+    fn take(&mut self, report: &RunReport) {
+        self.run.step = report.step.or(self.run.step);
+        let room = REPORTED.saturating_sub(self.run.diagnostics.len());
+        let added = report.diagnostics.iter().take(room).cloned();
+        self.run.diagnostics.extend(added.collect::<Vec<Diagnostic>>());
+        for progress in &report.resources {
+            if self.resources.len() == REPORTED {
+                break;
+            }
+            match self.resources.iter_mut().find(|known| known.address == progress.address) {
+                Some(known) => known.clone_from(progress),
+                None => self.resources.push(progress.clone()),
+            }
+        }
+    }
+}
+
+fn deployment_of(new: NewDeployment, run: RunId, at: DateTime<Utc>) -> Deployment {
+    Deployment {
+        id: new.id,
+        owner: new.owner,
+        module: new.module,
+        publisher: new.publisher,
+        module_name: new.module_name,
+        commit: new.commit,
+        source: new.source,
+        values: new.values,
+        secret_names: new.secrets.into_keys().collect(),
+        cost: new.cost,
+        purchased_only: new.purchased_only,
+        needs: new.needs,
+        status: DeploymentStatus::Run(RunStatus::Pending),
+        latest_run: run,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// Where a deployment stands in the listing: texts that compare as the deployments follow each other.
+fn place(deployment: &Deployment) -> String {
+    format!("{:020}:{}", deployment.created_at.timestamp_micros(), deployment.id)
+}
