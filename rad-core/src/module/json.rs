@@ -76,6 +76,15 @@ impl Tree {
         }
     }
 
+    /// Whether blocks can stand here: an object or a list of objects.
+    fn is_objects(&self) -> bool {
+        match self {
+            Self::Simple(_) => false,
+            Self::Array(items) => items.iter().all(|item| matches!(item, Self::Object(_))),
+            Self::Object(_) => true,
+        }
+    }
+
     /// The blocks that one object or a list of objects stands for.
     fn blocks(&self) -> Vec<&Tree> {
         match self {
@@ -120,12 +129,16 @@ impl Reader<'_> {
     }
 
     fn root(&mut self, root: &Tree) {
-        if let Tree::Simple(_) = root {
-            return self.error(&[], "the file must be a JSON object");
+        if !root.is_objects() {
+            return self.error(&[], "the file must be a JSON object, or a list of them");
         }
         for (kind, blocks) in root.properties() {
             if !BLOCKS.iter().any(|(name, _)| *name == kind) {
                 self.error(&[kind], format!("Terraform knows no block {kind:?} here"));
+                continue;
+            }
+            if !blocks.is_objects() {
+                self.error(&[kind], format!("{kind:?} must be a JSON object, or a list of them"));
                 continue;
             }
             match kind {

@@ -1,3 +1,4 @@
 //! Behaviour of rad-core through its public surface.
 
 mod memory;
+mod module;

@@ -52,13 +52,20 @@ pub(super) fn binary(operator: BinaryOperator, left: Outcome, right: Outcome) ->
                 Plus => number(left.checked_add(right)),
                 Minus => number(left.checked_sub(right)),
                 Mul => number(left.checked_mul(right)),
-                Div | Mod if right.is_zero() => Err(Fault::failed("division by zero")),
-                Div => number(left.checked_div(right)),
+                // Terraform's numbers have infinities.
+                Div | Mod if right.is_zero() => Err(Fault::deferred("a division by zero")),
+                Div => exact_quotient(left, right).map(Value::Number),
                 Mod => number(left.checked_rem(right)),
                 Eq | NotEq | And | Or => Err(Fault::deferred("not arithmetic")),
             }
         }
     }
+}
+
+/// Terraform divides with 512 binary digits: what does not come out even here may differ from it in the last place.
+fn exact_quotient(left: Decimal, right: Decimal) -> Result<Decimal, Fault> {
+    let quotient = left.checked_div(right).filter(|quotient| quotient.checked_mul(right) == Some(left));
+    quotient.ok_or_else(|| Fault::deferred("a division that does not come out even"))
 }
 
 /// Equality as `==` and `contains` have it: values of different types differ.
