@@ -1,0 +1,88 @@
+//! The stores keep the contracts, across opening the file again.
+
+use rad_billing::{SqliteDirectory, SqliteOrders, SqliteSettings, sqlite};
+use rad_core::conformance::{directory, payment, settings};
+use rad_core::error::FailureKind;
+use rad_core::id::AccountId;
+use rad_core::settings::{Settings, SettingsStore};
+
+use crate::database;
+
+#[tokio::test]
+async fn directory_keeps_the_contract() {
+    let database = database().await.unwrap();
+    let backend = SqliteDirectory::new(database.pool.clone());
+    directory::reads_what_was_written(&backend).await;
+    directory::keeps_emails_unique(&backend).await;
+    directory::refuses_bad_input(&backend).await;
+    directory::lists_in_pages(&backend).await;
+    directory::connects_repositories(&backend).await;
+    directory::keeps_sessions(&backend).await;
+}
+
+#[tokio::test]
+async fn settings_keep_the_contract() {
+    let database = database().await.unwrap();
+    let backend = SqliteSettings::new(database.pool.clone());
+    settings::begins_with_the_defaults(&backend).await;
+    settings::keeps_every_version(&backend).await;
+    settings::refuses_stale_and_invalid_changes(&backend).await;
+    settings::lets_one_of_racing_changes_win(&backend).await;
+}
+
+#[tokio::test]
+async fn orders_keep_the_contract() {
+    let database = database().await.unwrap();
+    let backend = SqliteOrders::new(database.pool.clone());
+    payment::knows_the_first_purchase(&backend).await;
+    payment::stores_orders(&backend).await;
+    payment::closes_orders_once(&backend).await;
+    payment::lists_orders(&backend).await;
+}
+
+#[tokio::test]
+async fn what_was_written_outlives_the_process_that_wrote_it() {
+    let database = database().await.unwrap();
+    let by = AccountId::new();
+    let saved = SqliteSettings::new(database.pool.clone())
+        .save(0, &Settings { private_mode: true, ..Settings::default() }, by, chrono::DateTime::UNIX_EPOCH)
+        .await
+        .unwrap();
+    database.pool.close().await;
+    let pool = sqlite::open(&database.dir.path().join("rad.db")).await.unwrap();
+    assert_eq!(SqliteSettings::new(pool).current().await.unwrap(), saved);
+}
+
+#[tokio::test]
+async fn versions_of_the_settings_cannot_be_changed_behind_the_store() {
+    let database = database().await.unwrap();
+    let store = SqliteSettings::new(database.pool.clone());
+    store.save(0, &Settings::default(), AccountId::new(), chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    for sql in ["UPDATE settings_versions SET version = 2", "DELETE FROM settings_versions"] {
+        assert!(sqlx::query(sql).execute(&database.pool).await.is_err(), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_said_to_be_corrupt() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rad.db");
+    std::fs::write(&path, "not a database, but long enough to look at: ".repeat(100)).unwrap();
+    assert_eq!(sqlite::open(&path).await.unwrap_err().kind(), FailureKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_release_is_refused() {
+    let database = database().await.unwrap();
+    sqlx::query(
+        "INSERT INTO billing_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of the future', TRUE, x'00', 0)",
+    )
+    .execute(&database.pool)
+    .await
+    .unwrap();
+    let refusal = sqlite::migrate(&database.pool).await.unwrap_err();
+    assert_eq!(refusal.kind(), FailureKind::Permanent);
+    let cause = std::error::Error::source(&refusal).unwrap().to_string();
+    assert!(cause.contains("9999"), "{cause}");
+}
