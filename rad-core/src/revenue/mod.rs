@@ -35,4 +35,3 @@ pub use state::{AccountState, Charge, Debt, Needs, OpenHold, Snapshot};
 pub use terms::{ChargeTerms, PLATFORM_ACCOUNT, PartnerRate, RevenueBasis, ShareRules};
 pub use text::Reason;
 pub use violation::Violation;
-

@@ -146,6 +146,9 @@ fn evaluate(expression: &Expression, scope: &mut Scope<'_>) -> Outcome {
         Expression::BinaryOp(operation) => {
             let left = evaluate(&operation.lhs_expr, scope);
             let right = evaluate(&operation.rhs_expr, scope);
+            for (operand, value) in [(&operation.lhs_expr, &left), (&operation.rhs_expr, &right)] {
+                traversal::check_comparable(*operation.operator.value(), operand, value)?;
+            }
             operators::binary(*operation.operator.value(), left, right)
         }
         Expression::ForExpr(comprehension) => evaluate_for(comprehension, scope),

@@ -1,6 +1,6 @@
 //! Steps into values: attributes, indexes and splats.
 
-use hcl_edit::expr::{Expression, Traversal, TraversalOperator};
+use hcl_edit::expr::{BinaryOperator, Expression, Traversal, TraversalOperator};
 use rust_decimal::prelude::ToPrimitive as _;
 
 use super::{Fault, Outcome, Scope, evaluate, text};
@@ -39,6 +39,27 @@ pub(super) fn evaluate_traversal(traversal: &Traversal, scope: &mut Scope<'_>) -
     }
     let value = evaluate(&traversal.expr, scope)?;
     walk(value, steps, scope)
+}
+
+/// Defers the comparison of a splat over null: whether it is an empty list or tuple depends on the type of the null.
+pub(super) fn check_comparable(
+    operator: BinaryOperator,
+    operand: &Expression,
+    value: &Outcome,
+) -> Result<(), Fault> {
+    let compares = matches!(operator, BinaryOperator::Eq | BinaryOperator::NotEq);
+    let Expression::Traversal(traversal) = operand else { return Ok(()) };
+    let is_splat = |step: &Step| {
+        matches!(step.value(), TraversalOperator::FullSplat(_) | TraversalOperator::AttrSplat(_))
+    };
+    match value {
+        Ok(Value::Tuple(items))
+            if compares && items.is_empty() && traversal.operators.iter().any(is_splat) =>
+        {
+            Err(Fault::deferred("the comparison of an empty splat"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn unknown_root(root: &str, scope: &Scope<'_>) -> Fault {

@@ -329,6 +329,16 @@ fn heredocs_escapes_and_bare_defaults_are_read() {
 }
 
 #[test]
+fn expressions_may_go_on_in_the_next_line_inside_of_braces() {
+    let source = "locals {\n  a = {\n    for k, v in var.b : k =>\n    v == 1\n    ? { x = 1 }\n    : { x = 2 }\n  }\n}\n\
+                  variable \"b\" {\n  default = {}\n}\n";
+    let manifest = manifest(&[("m/main.tf", source)]);
+    assert_eq!(manifest.variables[0].line, 9, "no line is lost");
+    let message = errors(&[("m/main.tf", &format!("{source}variable {{"))]);
+    assert!(message.starts_with("m/main.tf:12:"), "nor in an error: {message}");
+}
+
+#[test]
 fn a_manifest_survives_its_json() {
     for module in discover(&super::examples()) {
         let manifest = module.outcome.unwrap();

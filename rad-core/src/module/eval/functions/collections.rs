@@ -50,6 +50,7 @@ pub(super) fn call(args: &Arguments<'_>) -> Option<Outcome> {
         "tonumber" => converted(args, &Type::Number),
         "tobool" => converted(args, &Type::Bool),
         "jsondecode" => json_decode(args),
+        "jsonencode" => json_encode(args),
         "sensitive" | "nonsensitive" => args.count(1..=1).and_then(|()| args.value(0).cloned()),
         _ => return None,
     })
@@ -105,7 +106,12 @@ fn lookup(args: &Arguments<'_>) -> Outcome {
     let entries = entries(args, 0)?;
     match (entries.get(&key), args.values.get(2)) {
         (Some(found), _) => Ok(found.clone()),
-        (None, Some(default)) => Ok(default.clone()),
+        (None, Some(default)) => match (args.value(0)?.ty(), default) {
+            (Type::Map(element), default) => {
+                convert_value(default.clone(), &element).map_err(|e| args.fail(e))
+            }
+            (_, default) => Ok(default.clone()),
+        },
         (None, None) => Err(args.fail(format_args!("there is no key {key:?} and no default"))),
     }
 }
@@ -278,4 +284,18 @@ fn json_decode(args: &Arguments<'_>) -> Outcome {
     let json: serde_json::Value =
         serde_json::from_str(&args.string(0)?).map_err(|_| args.fail("not JSON"))?;
     Value::from_json(&json).map_err(|e| Fault::deferred(e.to_string()))
+}
+
+/// JSON as Terraform writes it, which is safe to stand in HTML.
+fn json_encode(args: &Arguments<'_>) -> Outcome {
+    args.count(1..=1)?;
+    let json = args.value(0)?.to_json().map_err(|e| Fault::deferred(e.to_string()))?;
+    let mut text = String::new();
+    for c in json.to_string().chars() {
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    Ok(Value::String(text))
 }

@@ -15,10 +15,12 @@ use crate::module::types::Type;
 use crate::module::value::Value;
 
 /// Functions that take null as an argument; all others fail on it.
-const TAKE_NULL: [&str; 12] = [
+const TAKE_NULL: [&str; 14] = [
     "coalesce",
     "coalescelist",
+    "format",
     "jsonencode",
+    "lookup",
     "merge",
     "nonsensitive",
     "sensitive",

@@ -182,6 +182,7 @@ fn verb_text(
     match (verb, precision) {
         ('s', None) => args.string(index),
         ('v', None) => match value {
+            Value::Null => Ok("null".to_owned()),
             Value::String(text) => Ok(text.clone()),
             Value::Number(number) => Ok(number_text(*number)),
             Value::Bool(value) => Ok(value.to_string()),
