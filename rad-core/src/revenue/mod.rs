@@ -12,6 +12,8 @@
 
 mod balance;
 mod body;
+mod canonical;
+mod chain;
 mod effect;
 mod entry;
 mod exact;
@@ -27,6 +29,7 @@ pub use body::{
     Adjustment, Body, Capture, Expiry, Freeze, Grant, Hold, Paid, ProjectDebit, Refund, Release, Reversal,
     ReversalCause, Unfreeze,
 };
+pub use chain::{Audit, Broken, Sealed};
 pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, RevenueLine};
 pub use entry::{Entry, EntryKey};
 pub use lot::{Bucket, Lot, LotSource};

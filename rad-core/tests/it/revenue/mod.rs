@@ -1,0 +1,3 @@
+//! The revenue engine: its format, its worked example, its laws.
+
+mod format;
