@@ -24,3 +24,5 @@ pub mod revenue;
 pub mod runner;
 pub mod settings;
 pub mod source;
+#[cfg(feature = "strategies")]
+pub mod strategies;
