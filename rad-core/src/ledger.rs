@@ -27,6 +27,13 @@ pub struct Post {
     pub body: Body,
 }
 
+impl Post {
+    /// Whether this is the intent that `entry` was posted for. The time is not part of it: a retry comes later.
+    pub fn is_content_of(&self, entry: &Entry) -> bool {
+        self.account == entry.account && self.actor == entry.actor && self.body == entry.body
+    }
+}
+
 /// An entry in the ledger, with what it did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Posted {
@@ -36,6 +43,8 @@ pub struct Posted {
     pub hash: Digest,
     /// What it did, as the engine says.
     pub effect: Effect,
+    /// What it is about.
+    pub topic: Topic,
     /// Whether it was there before, under the same key and with the same content.
     #[serde(skip)]
     pub repeated: bool,
@@ -55,6 +64,43 @@ pub enum Category {
     Grant,
 }
 
+/// What an entry is about, found once when it is posted: a release does not name its deployment, its hold does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Topic {
+    /// The category; share rules have none.
+    pub category: Option<Category>,
+    /// The deployment it concerns.
+    pub deployment: Option<DeploymentId>,
+}
+
+impl Topic {
+    /// What an entry with this body is about, given the state just before it, with what the entry
+    /// [needs](AccountState::needs).
+    pub fn of(body: &Body, before: &AccountState) -> Self {
+        let charge = |id| before.charge(id);
+        let category = match body {
+            Body::Hold(_) | Body::Capture(_) | Body::Release(_) => Some(Category::Deployment),
+            Body::Refund(refund) => match charge(refund.charge) {
+                Some(charge) if charge.terms.is_none() => Some(Category::Project),
+                _ => Some(Category::Deployment),
+            },
+            Body::ProjectDebit(_) => Some(Category::Project),
+            Body::Grant(grant) if grant.source.can_cost() => Some(Category::Purchase),
+            Body::Freeze(_) | Body::Unfreeze(_) | Body::Reversal(_) => Some(Category::Purchase),
+            Body::Grant(_) | Body::Expiry(_) | Body::Adjustment(_) => Some(Category::Grant),
+            Body::ShareRules(_) => None,
+        };
+        let deployment = match body {
+            Body::Release(release) => {
+                before.holds().find(|hold| hold.id == release.hold).and_then(|hold| hold.deployment)
+            }
+            Body::Refund(refund) => charge(refund.charge).and_then(|charge| Some(charge.terms?.deployment)),
+            other => other.deployment(),
+        };
+        Self { category, deployment }
+    }
+}
+
 /// Which entries of an account to list.
 #[derive(Debug, Clone)]
 pub struct EntryQuery {
@@ -68,8 +114,20 @@ pub struct EntryQuery {
     pub oldest_first: bool,
     /// Where the page begins.
     pub after: Option<Cursor>,
-    /// How many at the most; ledgers cap it at 1,000.
+    /// How many at the most; ledgers cap it at [`EntryQuery::MOST`].
     pub limit: u32,
+}
+
+impl EntryQuery {
+    /// The most entries on one page.
+    pub const MOST: u32 = 1_000;
+
+    /// Whether an entry is one of those asked for.
+    pub fn matches(&self, posted: &Posted) -> bool {
+        posted.entry.account == self.account
+            && self.category.is_none_or(|category| posted.topic.category == Some(category))
+            && self.deployment.is_none_or(|deployment| posted.topic.deployment == Some(deployment))
+    }
 }
 
 /// Which revenue lines to list: every condition that is set must hold.
@@ -89,8 +147,23 @@ pub struct RevenueQuery {
     pub to: Option<DateTime<Utc>>,
     /// Where the page begins.
     pub after: Option<Cursor>,
-    /// How many at the most; ledgers cap it at 1,000.
+    /// How many at the most; ledgers cap it at [`RevenueQuery::MOST`].
     pub limit: u32,
+}
+
+impl RevenueQuery {
+    /// The most lines on one page.
+    pub const MOST: u32 = 1_000;
+
+    /// Whether a line is one of those asked for.
+    pub fn matches(&self, line: &RevenueLine) -> bool {
+        self.partner.is_none_or(|partner| line.publisher == Some(partner))
+            && self.agent.is_none_or(|agent| line.agent_account == Some(agent))
+            && self.account.is_none_or(|account| line.account == account)
+            && self.module.is_none_or(|module| line.module == module)
+            && self.from.is_none_or(|from| line.at >= from)
+            && self.to.is_none_or(|to| line.at < to)
+    }
 }
 
 /// Sums over revenue lines, in minor units of the platform currency.
@@ -106,6 +179,20 @@ pub struct RevenueTotals {
     pub agent: i64,
     /// What the platform keeps.
     pub platform: i64,
+}
+
+impl RevenueTotals {
+    /// The totals with one more line; `None` if a sum is too large.
+    #[must_use]
+    pub fn with(self, line: &RevenueLine) -> Option<Self> {
+        Some(Self {
+            lines: self.lines.checked_add(1)?,
+            gross: self.gross.checked_add(line.gross)?,
+            partner: self.partner.checked_add(line.partner)?,
+            agent: self.agent.checked_add(line.agent)?,
+            platform: self.platform.checked_add(line.platform)?,
+        })
+    }
 }
 
 /// Something that [`Ledger::verify`] found wrong.
@@ -138,7 +225,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// [`Refused`](LedgerError::Refused), [`KeyReused`](LedgerError::KeyReused), each with the place in the batch.
     async fn post_batch(&self, posts: &[Post]) -> Result<Vec<Posted>, LedgerError>;
 
-    /// The state of an account, with its open lots and holds; an account that has no entry has an empty one.
+    /// The [compact](AccountState::compact) state of an account: open lots and holds, and what is owed. An account that has
+    /// no entry has an empty one.
     async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError>;
 
     /// The entry with this key in this account.
@@ -147,7 +235,7 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// A page of an account's entries with what they did.
     async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError>;
 
-    /// A page of revenue lines, newest first.
+    /// A page of revenue lines, newest first; those of one moment in an order that stays.
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError>;
 
     /// The sums of all revenue lines that `query` names, whatever its page.
@@ -156,7 +244,11 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// The accounts that have entries, in the order of ids, after `after`, at most `limit`.
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError>;
 
-    /// Replays an account from its entries and compares: numbers, hashes, recorded effects, revenue lines, state.
+    /// Replays an account from its entries and compares: numbers, hashes, recorded effects, revenue lines, state. Nothing
+    /// is found in an account that nobody tampered with.
+    ///
+    /// # Errors
+    /// A failure of the backend; what is stored wrong is a finding, not an error.
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError>;
 }
 

@@ -5,6 +5,7 @@
 
 pub mod deployment;
 pub mod directory;
+pub mod ledger;
 pub mod notify;
 pub mod payment;
 pub mod runner;

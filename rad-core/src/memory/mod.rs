@@ -6,6 +6,7 @@
 mod clock;
 mod deployment;
 mod directory;
+mod ledger;
 mod notify;
 mod payment;
 mod runner;
@@ -14,6 +15,7 @@ mod settings;
 pub use clock::ManualClock;
 pub use deployment::MemoryDeployments;
 pub use directory::MemoryDirectory;
+pub use ledger::MemoryLedger;
 pub use notify::MemoryNotifier;
 pub use payment::MemoryOrders;
 pub use runner::{Script, ScriptedRunner};

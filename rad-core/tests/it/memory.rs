@@ -1,8 +1,9 @@
 //! The backends in memory keep the contracts.
 
-use rad_core::conformance::{deployment, directory, notify, payment, runner, settings};
+use rad_core::conformance::{deployment, directory, ledger, notify, payment, runner, settings};
 use rad_core::memory::{
-    MemoryDeployments, MemoryDirectory, MemoryNotifier, MemoryOrders, MemorySettings, ScriptedRunner,
+    MemoryDeployments, MemoryDirectory, MemoryLedger, MemoryNotifier, MemoryOrders, MemorySettings,
+    ScriptedRunner,
 };
 
 #[tokio::test]
@@ -59,4 +60,9 @@ async fn the_scripted_runner_keeps_the_contract() {
     runner::fails_with_a_reason(&backend).await;
     runner::masks_sensitive_values(&backend).await;
     runner::stops_when_told(&backend).await;
+}
+
+#[tokio::test]
+async fn ledger_keeps_the_contract() {
+    ledger::all(&MemoryLedger::default()).await;
 }
