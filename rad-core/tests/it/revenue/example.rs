@@ -1,0 +1,418 @@
+//! The worked example, to the cent, and the rules that have an example of their own.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rad_core::id::{AccountId, DeploymentId, ModuleId};
+use rad_core::money::{CreditsPerUnit, Currency, Rate};
+use rad_core::revenue::{
+    AccountState, Adjustment, Body, Bucket, Capture, ChargeTerms, Effect, EntryKey, Expiry, Freeze, Grant,
+    Group, Grouping, Hold, LotSource, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal,
+    ReversalCause, ShareRules, Summary, Unfreeze, Violation,
+};
+
+const OWNER: AccountId = AccountId::from_bytes([1; 16]);
+const PARTNER: AccountId = AccountId::from_bytes([2; 16]);
+const AGENT: AccountId = AccountId::from_bytes([3; 16]);
+const FINANCE: AccountId = AccountId::from_bytes([4; 16]);
+
+/// An account under test: a state and a clock.
+struct Books {
+    state: AccountState,
+    now: DateTime<Utc>,
+}
+
+impl Books {
+    fn new() -> Self {
+        Self { state: AccountState::new(OWNER), now: "2026-10-01T08:00:00Z".parse().unwrap() }
+    }
+
+    fn post(&mut self, body: Body) -> Result<Effect, Violation> {
+        let key = EntryKey::derive("test", &[&self.state.seq().to_be_bytes()]);
+        self.state.apply(&self.state.draft(self.now, key, Some(FINANCE), body))
+    }
+
+    fn charge(&mut self, amount: &str, terms: ChargeTerms) -> Result<Effect, Violation> {
+        self.post(hold(amount))?;
+        let hold = self.state.seq();
+        self.post(Body::Capture(Capture { hold, amount: amount.parse().unwrap(), terms: Arc::new(terms) }))
+    }
+
+    /// Awarded, purchased, debt.
+    fn has(&self) -> [String; 3] {
+        let balance = self.state.balance(self.now);
+        [balance.awarded, balance.purchased, balance.debt].map(|credits| credits.to_string())
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now += TimeDelta::seconds(seconds);
+    }
+}
+
+/// 30 awarded, 100 bought for 10.00, a charge of 60.
+fn example() -> (Books, Effect) {
+    let mut books = Books::new();
+    books.post(given("30")).unwrap();
+    books.post(bought("100", "10")).unwrap();
+    let effect = books.charge("60", terms("20")).unwrap();
+    (books, effect)
+}
+
+#[test]
+fn a_charge_takes_awarded_credits_and_earns_on_purchased_ones() {
+    let (books, effect) = example();
+    assert_eq!(books.has(), ["0", "70", "0"]);
+    assert_eq!(money(&effect), [(300, 60, 240)]);
+    let parts: Vec<_> = effect.parts.iter().map(|p| (p.credits.to_string(), p.cost.to_string())).collect();
+    assert_eq!(parts, [("30".to_owned(), "0".to_owned()), ("30".to_owned(), "3".to_owned())]);
+    let line = &effect.lines[0];
+    assert_eq!([line.credits, line.awarded, line.purchased].map(|c| c.to_string()), ["60", "30", "30"]);
+    assert_eq!((line.publisher, line.original, line.charge, line.entry), (Some(PARTNER), None, 4, 4));
+}
+
+#[test]
+fn a_refund_returns_purchased_credits_first_and_books_back() {
+    let (mut books, _) = example();
+    let effect = books.post(refund(4, "40")).unwrap();
+    assert_eq!(books.has(), ["10", "100", "0"]);
+    assert_eq!(money(&effect), [(-300, -60, -240)]);
+    assert_eq!(effect.lines[0].original, Some(4));
+    assert_eq!(
+        books.post(refund(4, "21")).unwrap_err(),
+        Violation::ExceedsCharge {
+            charge: 4,
+            refundable: "20".parse().unwrap(),
+            amount: "21".parse().unwrap()
+        }
+    );
+}
+
+#[test]
+fn a_reversed_payment_becomes_debt_that_the_next_purchase_repays() {
+    let (mut books, _) = example();
+    let effect = books.post(reversal(2, "100")).unwrap();
+    assert_eq!(books.has(), ["0", "0", "30"]);
+    assert_eq!(money(&effect), [(-300, -60, -240)]);
+    assert_eq!(books.post(hold("1")), Err(Violation::InDebt { debt: "30".parse().unwrap() }));
+    books.post(given("5")).unwrap();
+    assert_eq!(books.has(), ["5", "0", "30"], "what is given repays nothing");
+    let effect = books.post(bought("50", "6")).unwrap();
+    assert_eq!(books.has(), ["5", "20", "0"]);
+    assert_eq!(money(&effect), [(360, 72, 288)]);
+    let effect = books.post(refund(4, "60")).unwrap();
+    assert_eq!(books.has(), ["35", "50", "0"], "the repaid part returns to the lot that repaid it");
+    assert_eq!(money(&effect), [(-360, -72, -288)]);
+}
+
+#[test]
+fn a_refund_forgives_what_its_charge_owes_first() {
+    let (mut books, _) = example();
+    books.post(reversal(2, "100")).unwrap();
+    let effect = books.post(refund(4, "40")).unwrap();
+    assert_eq!(books.has(), ["10", "0", "0"]);
+    assert_eq!(effect.lines.len(), 1, "the awarded credits that came back");
+    assert_eq!((effect.lines[0].gross, effect.lines[0].awarded.to_string().as_str()), (0, "-10"));
+}
+
+#[test]
+fn a_lot_that_is_spent_yields_what_was_paid_for_it() {
+    let mut books = Books::new();
+    books.post(bought("3", "10")).unwrap();
+    let gross: Vec<_> = (0..3).map(|_| books.charge("1", terms("20")).unwrap().lines[0].gross).collect();
+    assert_eq!(gross, [333, 333, 334]);
+}
+
+#[test]
+fn a_partial_capture_releases_the_newest_parts() {
+    let mut books = Books::new();
+    books.post(given("30")).unwrap();
+    books.post(bought("100", "10")).unwrap();
+    books.post(hold("60")).unwrap();
+    let capture = Capture { hold: 3, amount: "40".parse().unwrap(), terms: Arc::new(terms("20")) };
+    let effect = books.post(Body::Capture(capture)).unwrap();
+    assert_eq!(money(&effect), [(100, 20, 80)]);
+    assert_eq!(books.has(), ["0", "90", "0"]);
+    let again = books.post(Body::Release(Release { hold: 3 }));
+    assert_eq!(again, Err(Violation::HoldSettled { hold: 3 }));
+    assert_eq!(books.post(Body::Release(Release { hold: 99 })), Err(Violation::UnknownHold { hold: 99 }));
+}
+
+#[test]
+fn soonest_expiry_burns_first_and_expired_credits_are_void() {
+    let mut books = Books::new();
+    books.post(given("10")).unwrap();
+    let expires = Some(books.now + TimeDelta::days(1));
+    let Body::Grant(grant) = given("10") else { unreachable!() };
+    books.post(Body::Grant(Grant { expires, ..grant.clone() })).unwrap();
+    let split = books.state.preview("15".parse().unwrap(), false, books.now).unwrap();
+    assert_eq!(split.parts.iter().map(|part| part.lot).collect::<Vec<_>>(), [2, 1]);
+    books.post(hold("5")).unwrap();
+    assert_eq!(books.post(Body::Expiry(Expiry { lot: 2 })), Err(Violation::NotExpired { lot: 2 }));
+    books.pass(86_400);
+    assert_eq!(books.has(), ["10", "0", "0"], "void without an entry");
+    books.post(Body::Release(Release { hold: 3 })).unwrap();
+    assert_eq!(books.has(), ["10", "0", "0"], "reserved credits are void on release");
+    let late = books.post(Body::Grant(Grant { expires, ..grant }));
+    assert!(matches!(late, Err(Violation::AlreadyExpired { .. })));
+}
+
+#[test]
+fn a_lapsed_hold_returns_by_itself() {
+    let mut books = Books::new();
+    books.post(given("10")).unwrap();
+    let Body::Hold(body) = hold("8") else { unreachable!() };
+    books.post(Body::Hold(Hold { expires: Some(books.now + TimeDelta::hours(1)), ..body })).unwrap();
+    assert_eq!(books.has(), ["2", "0", "0"]);
+    books.pass(3_600);
+    assert_eq!(books.has(), ["10", "0", "0"]);
+    let capture = Capture { hold: 2, amount: "8".parse().unwrap(), terms: Arc::new(terms("20")) };
+    assert_eq!(books.post(Body::Capture(capture)), Err(Violation::HoldSettled { hold: 2 }));
+    let effect = books.post(hold("10")).unwrap();
+    assert_eq!(effect.lapsed, [2]);
+}
+
+#[test]
+fn a_dispute_freezes_what_is_unspent() {
+    let (mut books, _) = example();
+    books.post(Body::Freeze(Freeze { lot: 2 })).unwrap();
+    assert_eq!(books.has(), ["0", "0", "0"]);
+    assert_eq!(books.state.balance(books.now).frozen.to_string(), "70");
+    assert_eq!(books.post(Body::Freeze(Freeze { lot: 2 })), Err(Violation::AlreadyFrozen { lot: 2 }));
+    books.post(Body::Unfreeze(Unfreeze { lot: 2 })).unwrap();
+    assert_eq!(books.has(), ["0", "70", "0"]);
+    assert_eq!(books.post(Body::Unfreeze(Unfreeze { lot: 9 })), Err(Violation::UnknownLot { lot: 9 }));
+}
+
+#[test]
+fn a_payment_reversed_under_a_hold_is_owed_by_what_becomes_of_it() {
+    for captured in [true, false] {
+        let mut books = Books::new();
+        books.post(bought("100", "10")).unwrap();
+        books.post(hold("40")).unwrap();
+        books.post(reversal(1, "100")).unwrap();
+        assert_eq!(books.has(), ["0", "0", "40"]);
+        if captured {
+            let capture = Capture { hold: 2, amount: "40".parse().unwrap(), terms: Arc::new(terms("20")) };
+            let effect = books.post(Body::Capture(capture)).unwrap();
+            assert_eq!(money(&effect), [(0, 0, 0)]);
+            assert_eq!(books.has(), ["0", "0", "40"]);
+            let effect = books.post(bought("50", "5")).unwrap();
+            assert_eq!(money(&effect), [(400, 80, 320)]);
+            assert_eq!(books.has(), ["0", "10", "0"]);
+        } else {
+            books.post(Body::Release(Release { hold: 2 })).unwrap();
+            assert_eq!(books.has(), ["0", "0", "0"]);
+        }
+    }
+}
+
+#[test]
+fn project_costs_take_what_is_there_owe_the_rest_and_earn_nothing() {
+    let (mut books, _) = example();
+    let debit = ProjectDebit { amount: "100".parse().unwrap(), project: [9; 16], deployment: None };
+    let effect = books.post(Body::ProjectDebit(debit)).unwrap();
+    assert_eq!(books.has(), ["0", "0", "30"]);
+    assert!(effect.lines.is_empty());
+    let effect = books.post(bought("50", "5")).unwrap();
+    assert_eq!(books.has(), ["0", "20", "0"]);
+    assert!(effect.lines.is_empty(), "repaying a project's cost earns nobody anything");
+}
+
+#[test]
+fn nobody_changes_their_own_balance() {
+    let (books, _) = example();
+    let adjust = |amount: &str| {
+        let reason = Reason::new("found by audit").unwrap();
+        Body::Adjustment(Adjustment { bucket: Bucket::Purchased, amount: amount.parse().unwrap(), reason })
+    };
+    for body in [adjust("5"), refund(4, "1"), given("1")] {
+        let mut state = books.state.clone();
+        let entry = state.draft(books.now, EntryKey::derive("own", &[]), Some(OWNER), body);
+        assert_eq!(state.apply(&entry), Err(Violation::OwnBalance { account: OWNER }));
+    }
+    let mut books = books;
+    books.post(adjust("5")).unwrap();
+    books.post(adjust("-75")).unwrap();
+    assert_eq!(books.has(), ["0", "0", "0"]);
+    assert!(matches!(books.post(adjust("-1")), Err(Violation::InsufficientPurchased { .. })));
+    for bad in ["", "  ", "ask finance@example.com", "two\nlines"] {
+        assert_eq!(Reason::new(bad), Err(Violation::BadReason), "{bad:?}");
+    }
+}
+
+#[test]
+fn agent_and_partner_both_earn_and_never_more_than_all() {
+    let mut books = Books::new();
+    books.post(bought("100", "10")).unwrap();
+    let both = ChargeTerms { agent: Some(AGENT), agent_share: "10".parse().unwrap(), ..terms("20") };
+    let effect = books.charge("33.33", both.clone()).unwrap();
+    let line = &effect.lines[0];
+    assert_eq!([line.gross, line.partner, line.agent, line.platform], [333, 67, 33, 233]);
+    let greedy = ChargeTerms { agent_share: "80.01".parse().unwrap(), ..both.clone() };
+    assert!(matches!(books.charge("1", greedy), Err(Violation::SharesExceedGross { .. })));
+    let own = ChargeTerms { agent: Some(OWNER), ..both };
+    assert_eq!(books.charge("1", own), Err(Violation::SelfReferral { account: OWNER }));
+    let euro = ChargeTerms { currency: Currency::EUR, ..terms("20") };
+    assert!(matches!(books.charge("1", euro), Err(Violation::CurrencyChanged { .. })));
+}
+
+#[test]
+fn allowances_and_price_basis_earn_only_where_the_rules_say_so() {
+    let price: CreditsPerUnit = "20".parse().unwrap();
+    let by_price = RevenueBasis::CreditsPerUnit(price);
+    for (source, basis, allowance, gross) in [
+        (LotSource::Purchase, RevenueBasis::LotCost, None, 1_000),
+        (LotSource::Purchase, by_price, None, 500),
+        (LotSource::PartnerAllowance, RevenueBasis::LotCost, None, 0),
+        (LotSource::PartnerAllowance, by_price, None, 0),
+        (LotSource::PartnerAllowance, RevenueBasis::LotCost, Some(price), 500),
+    ] {
+        let mut books = Books::new();
+        let cost = if source == LotSource::Purchase { "10" } else { "0" };
+        let Body::Grant(grant) = bought("100", cost) else { unreachable!() };
+        books.post(Body::Grant(Grant { source, ..grant })).unwrap();
+        let effect =
+            books.charge("100", ChargeTerms { basis, allowance_earns: allowance, ..terms("20") }).unwrap();
+        assert_eq!(effect.lines[0].gross, gross, "{source:?} {basis:?} {allowance:?}");
+    }
+}
+
+#[test]
+fn share_rules_go_into_the_platforms_account_alone() {
+    let rules = ShareRules {
+        version: 1,
+        effective: "2026-10-01T00:00:00Z".parse().unwrap(),
+        currency: Currency::USD,
+        partner_share: "20".parse().unwrap(),
+        agent_share: "10".parse().unwrap(),
+        overrides: Vec::new(),
+        basis: RevenueBasis::LotCost,
+        allowance_earns: None,
+    };
+    assert_eq!(
+        Books::new().post(Body::ShareRules(Arc::new(rules.clone()))),
+        Err(Violation::WrongKindOfAccount)
+    );
+    let mut platform = AccountState::new(rad_core::revenue::PLATFORM_ACCOUNT);
+    let draft =
+        |state: &AccountState, body| state.draft(rules.effective, EntryKey::derive("rules", &[]), None, body);
+    assert_eq!(platform.apply(&draft(&platform, given("1"))), Err(Violation::WrongKindOfAccount));
+    platform.apply(&draft(&platform, Body::ShareRules(Arc::new(rules.clone())))).unwrap();
+    let greedy = ShareRules { partner_share: Rate::FULL, ..rules.clone() };
+    let refused = platform.apply(&draft(&platform, Body::ShareRules(Arc::new(greedy))));
+    assert!(matches!(refused, Err(Violation::SharesExceedGross { .. })));
+}
+
+#[test]
+fn entries_come_in_order_of_number_and_time() {
+    let (mut books, _) = example();
+    let good = books.state.draft(books.now, EntryKey::derive("next", &[]), Some(FINANCE), given("1"));
+    let mut skipped = good.clone();
+    skipped.seq += 1;
+    assert_eq!(books.state.apply(&skipped), Err(Violation::OutOfSequence { expected: 5, actual: 6 }));
+    let mut early = good.clone();
+    early.at -= TimeDelta::microseconds(1);
+    assert!(matches!(books.state.apply(&early), Err(Violation::TimeBackwards { .. })));
+    let mut fine = good.clone();
+    fine.at += TimeDelta::nanoseconds(1);
+    assert!(matches!(books.state.apply(&fine), Err(Violation::TimePrecision { .. })));
+    let mut foreign = good.clone();
+    foreign.account = PARTNER;
+    assert!(matches!(books.state.apply(&foreign), Err(Violation::WrongAccount { .. })));
+    let past = books.state.draft("1990-01-01T00:00:00Z".parse().unwrap(), good.key, None, given("1"));
+    assert_eq!(past.at, books.now, "a clock that runs backwards is held");
+    books.state.apply(&good).unwrap();
+    for end in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+        let entry = books.state.draft(end, good.key, None, given("1"));
+        assert!(books.state.clone().apply(&entry).is_ok(), "{end}");
+        assert!(!entry.canonical_bytes().is_empty());
+    }
+}
+
+#[test]
+fn grants_say_what_they_are() {
+    let mut books = Books::new();
+    let Body::Grant(grant) = bought("1", "1") else { unreachable!() };
+    let refused = |books: &mut Books, grant: Grant| books.post(Body::Grant(grant)).unwrap_err();
+    let award = Grant { source: LotSource::AdminAward, ..grant.clone() };
+    assert!(matches!(refused(&mut books, award.clone()), Violation::WrongBucket { .. }));
+    let award = Grant { bucket: Bucket::Awarded, ..award };
+    assert!(matches!(refused(&mut books, award), Violation::WrongCost { .. }));
+    let negative = Grant { cost: "-1".parse().unwrap(), ..grant.clone() };
+    assert!(matches!(refused(&mut books, negative), Violation::WrongCost { .. }));
+    let correction = Grant { source: LotSource::Adjustment, ..grant.clone() };
+    assert_eq!(refused(&mut books, correction), Violation::NotAGrant);
+    let none = Grant { credits: "0".parse().unwrap(), ..grant.clone() };
+    assert!(matches!(refused(&mut books, none), Violation::NotPositive { field: "credits", .. }));
+    let huge = Grant { credits: "9223372036854".parse().unwrap(), ..grant };
+    assert!(matches!(refused(&mut books, huge), Violation::Overflow { .. }));
+}
+
+#[test]
+fn every_grouping_of_lines_adds_up_to_the_same() {
+    let (mut books, first) = example();
+    books.pass(40 * 86_400);
+    let mut lines = first.lines;
+    lines.extend(books.charge("13.37", ChargeTerms { publisher: None, ..terms("20") }).unwrap().lines);
+    lines.extend(books.post(refund(4, "45")).unwrap().lines);
+    let mut months = Vec::new();
+    for grouping in [Grouping::Partner, Grouping::Agent, Grouping::Module, Grouping::Account, Grouping::Month]
+    {
+        let mut summary = Summary::new(grouping);
+        lines.iter().for_each(|line| summary.add(line).unwrap());
+        let total = summary.total();
+        assert_eq!((total.lines, total.gross), (3, 133));
+        assert_eq!(total.partner + total.agent + total.platform, total.gross);
+        assert_eq!(summary.groups().map(|(_, totals)| totals.gross).sum::<i64>(), total.gross);
+        months = summary.groups().map(|(group, _)| group).collect();
+    }
+    assert_eq!(months, [Group::Month(2026, 10), Group::Month(2026, 11)]);
+}
+
+/// Gross, partner and platform of each line.
+fn money(effect: &Effect) -> Vec<(i64, i64, i64)> {
+    effect.lines.iter().map(|line| (line.gross, line.partner, line.platform)).collect()
+}
+
+fn given(credits: &str) -> Body {
+    grant(LotSource::AdminAward, Bucket::Awarded, credits, "0")
+}
+
+fn bought(credits: &str, cost: &str) -> Body {
+    grant(LotSource::Purchase, Bucket::Purchased, credits, cost)
+}
+
+fn grant(source: LotSource, bucket: Bucket, credits: &str, cost: &str) -> Body {
+    let (credits, cost) = (credits.parse().unwrap(), cost.parse().unwrap());
+    Body::Grant(Grant { source, bucket, credits, cost, paid: None, expires: None, reference: None })
+}
+
+fn hold(amount: &str) -> Body {
+    let amount = amount.parse().unwrap();
+    Body::Hold(Hold { amount, purchased_only: false, expires: None, deployment: None, module: None })
+}
+
+fn refund(charge: u64, amount: &str) -> Body {
+    let reason = Reason::new("the module never worked").unwrap();
+    Body::Refund(Refund { charge, amount: amount.parse().unwrap(), reason })
+}
+
+fn reversal(lot: u64, amount: &str) -> Body {
+    Body::Reversal(Reversal { lot, amount: amount.parse().unwrap(), cause: ReversalCause::PaymentRefund })
+}
+
+fn terms(partner_share: &str) -> ChargeTerms {
+    ChargeTerms {
+        module: ModuleId::from_bytes([5; 16]),
+        commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
+        deployment: "d0123456789a".parse::<DeploymentId>().unwrap(),
+        publisher: Some(PARTNER),
+        agent: None,
+        partner_share: partner_share.parse().unwrap(),
+        agent_share: Rate::ZERO,
+        rule_version: 1,
+        basis: RevenueBasis::LotCost,
+        allowance_earns: None,
+        currency: Currency::USD,
+    }
+}
