@@ -4,6 +4,7 @@ mod coverage;
 mod example;
 mod format;
 mod laws;
+mod naive;
 
 use rad_core::revenue::RevenueLine;
 

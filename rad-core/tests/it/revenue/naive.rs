@@ -1,0 +1,511 @@
+//! The engine against a deliberately naive model of the same rules: credits one by one, nothing indexed, nothing cached,
+//! everything looked up by going through all of it. It shares no code with the engine.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use proptest::prelude::*;
+use rad_core::id::AccountId;
+use rad_core::money::Credits;
+use rad_core::revenue::{
+    AccountState, Body, Bucket, ChargeTerms, Effect, Entry, Grant, LotSource, RevenueBasis,
+};
+use rad_core::strategies::{Script, scripts};
+
+const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_024, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_engine_does_what_a_naive_model_does(script in scripts(1..80)) {
+        let mut naive = Naive::default();
+        let mut state = AccountState::new(ACCOUNT);
+        for attempt in small(script).play(ACCOUNT) {
+            let lines = naive.apply(&attempt.entry);
+            prop_assert_eq!(lines.is_none(), attempt.refused.is_some(), "{:?}: {:?}", attempt.entry, attempt.refused);
+            let Some(lines) = lines else { continue };
+            let effect = state.apply(&attempt.entry).unwrap();
+            prop_assert_eq!(booked(&effect), lines, "{:?}", attempt.entry);
+            naive.compare(&state, attempt.entry.at)?;
+        }
+    }
+}
+
+/// The same script with at most a dozen millionths of a credit at a time: few enough to keep one by one.
+fn small(mut script: Script) -> Script {
+    for action in &mut script.actions {
+        action.credits = Credits::from_micros(action.credits.micros().rem_euclid(12) + 1);
+    }
+    script
+}
+
+fn booked(effect: &Effect) -> Vec<Line> {
+    let line = |line: &rad_core::revenue::RevenueLine| Line {
+        charge: line.charge,
+        credits: line.credits.micros(),
+        shares: [line.partner, line.agent, line.platform],
+    };
+    effect.lines.iter().map(line).collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    charge: u64,
+    credits: i64,
+    shares: [i64; 3],
+}
+
+/// One credit that is owed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Owed {
+    since: u64,
+    of: Of,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Charge(u64),
+    Hold(u64),
+}
+
+struct Lot {
+    grant: Grant,
+    frozen: bool,
+    open: i64,
+    removed: i64,
+    reversed: i64,
+    unspent_cost: i64,
+    earned: i64,
+    booked: i64,
+}
+
+struct Held {
+    expires: Option<DateTime<Utc>>,
+    /// The lot of each credit, in burn order.
+    credits: Vec<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Spent {
+    entry: u64,
+    charge: u64,
+    lot: u64,
+    credits: i64,
+    cost: i64,
+    gross: i64,
+    minor: i64,
+}
+
+struct Charged {
+    terms: Option<ChargeTerms>,
+    credits: i64,
+    refunded: i64,
+    shares: [i64; 3],
+}
+
+#[derive(Default)]
+struct Naive {
+    lots: BTreeMap<u64, Lot>,
+    holds: BTreeMap<u64, Held>,
+    charges: BTreeMap<u64, Charged>,
+    spent: Vec<Spent>,
+    owed: Vec<Owed>,
+}
+
+impl Naive {
+    /// The lines an entry books; `None` if it is refused. Only what scripts do is checked.
+    fn apply(&mut self, entry: &Entry) -> Option<Vec<Line>> {
+        let at = entry.at;
+        let lapsed = |held: &Held| held.expires.is_some_and(|expires| expires <= at);
+        let over: Vec<u64> = self.holds.iter().filter(|(_, held)| lapsed(held)).map(|(id, _)| *id).collect();
+        // Time passes for refused entries too: what has lapsed is as good as released.
+        over.into_iter().for_each(|hold| self.release(hold));
+        match &entry.body {
+            Body::Grant(grant) => self.grant(entry, grant.clone()),
+            Body::Hold(hold) => {
+                let taken = self.burn(hold.amount.micros(), !hold.purchased_only, true, at);
+                let enough = taken.len() as i64 == hold.amount.micros();
+                if hold.amount <= Credits::ZERO || !self.owed.is_empty() || !enough {
+                    return None;
+                }
+                taken.iter().for_each(|lot| self.lots.get_mut(lot).unwrap().open -= 1);
+                self.holds.insert(entry.seq, Held { expires: hold.expires, credits: taken });
+                Some(Vec::new())
+            }
+            Body::Capture(capture) => {
+                self.capture(entry, capture.hold, capture.amount.micros(), &capture.terms)
+            }
+            Body::Release(release) => {
+                self.holds.contains_key(&release.hold).then(|| self.release(release.hold))?;
+                Some(Vec::new())
+            }
+            Body::Refund(refund) => self.refund(refund.charge, refund.amount.micros()),
+            Body::Freeze(freeze) => self.set_frozen(freeze.lot, true),
+            Body::Unfreeze(unfreeze) => self.set_frozen(unfreeze.lot, false),
+            Body::Reversal(reversal) => self.reverse(entry.seq, reversal.lot, reversal.amount.micros()),
+            Body::Expiry(expiry) => {
+                let expires = self.lots.get(&expiry.lot)?.grant.expires?;
+                (expires <= at).then(Vec::new)
+            }
+            Body::ProjectDebit(debit) => self.debit(entry, debit.amount.micros()),
+            Body::Adjustment(adjustment) => {
+                let amount = adjustment.amount.micros();
+                if amount > 0 {
+                    let template = Grant {
+                        source: LotSource::Adjustment,
+                        bucket: adjustment.bucket,
+                        credits: adjustment.amount,
+                        cost: rad_core::money::Amount::ZERO,
+                        paid: None,
+                        expires: None,
+                        reference: None,
+                    };
+                    self.open(entry.seq, template);
+                    return Some(Vec::new());
+                }
+                let awarded = adjustment.bucket == Bucket::Awarded;
+                let taken = self.burn(-amount, awarded, !awarded, at);
+                if amount == 0 || taken.len() as i64 != -amount {
+                    return None;
+                }
+                for lot in taken {
+                    let lot = self.lots.get_mut(&lot).unwrap();
+                    (lot.open, lot.removed) = (lot.open - 1, lot.removed + 1);
+                }
+                Some(Vec::new())
+            }
+            _ => None,
+        }
+    }
+
+    /// The lots of the next usable credits, one by one.
+    fn burn(&self, amount: i64, awarded: bool, purchased: bool, at: DateTime<Utc>) -> Vec<u64> {
+        let mut order: Vec<_> = self.lots.iter().collect();
+        order.sort_by_key(|(id, lot)| {
+            (
+                lot.grant.bucket == Bucket::Purchased,
+                lot.grant.expires.unwrap_or(DateTime::<Utc>::MAX_UTC),
+                **id,
+            )
+        });
+        let usable = order.into_iter().filter(|(_, lot)| {
+            let wanted = if lot.grant.bucket == Bucket::Awarded { awarded } else { purchased };
+            wanted && !lot.frozen && lot.grant.expires.is_none_or(|expires| expires > at)
+        });
+        let credits = usable.flat_map(|(id, lot)| std::iter::repeat_n(*id, lot.open as usize));
+        credits.take(amount.max(0) as usize).collect()
+    }
+
+    fn open(&mut self, id: u64, grant: Grant) {
+        let lot = Lot {
+            frozen: false,
+            open: grant.credits.micros(),
+            removed: 0,
+            reversed: 0,
+            unspent_cost: grant.cost.micros(),
+            earned: 0,
+            booked: 0,
+            grant,
+        };
+        self.lots.insert(id, lot);
+    }
+
+    fn grant(&mut self, entry: &Entry, grant: Grant) -> Option<Vec<Line>> {
+        let paid = grant.cost.micros() > 0;
+        if grant.cost.micros() < 0 || grant.expires.is_some_and(|expires| expires <= entry.at) {
+            return None;
+        }
+        // The only other refusal that scripts run into: more money than fits.
+        let sum: i128 = self.lots.values().map(|lot| i128::from(lot.grant.cost.micros())).sum();
+        i64::try_from(sum + i128::from(grant.cost.micros())).ok()?;
+        self.open(entry.seq, grant);
+        let mut lines = Vec::new();
+        while paid && !self.owed.is_empty() && self.lots[&entry.seq].open > 0 {
+            let first = self.owed[0];
+            let same = self.owed.iter().take_while(|owed| **owed == first).count() as i64;
+            let credits = same.min(self.lots[&entry.seq].open);
+            self.owed.drain(..credits as usize);
+            match first.of {
+                Of::Hold(hold) => {
+                    self.lots.get_mut(&entry.seq).unwrap().open -= credits;
+                    let held = self.holds.get_mut(&hold).unwrap();
+                    held.credits.extend(std::iter::repeat_n(entry.seq, credits as usize));
+                }
+                Of::Charge(charge) => {
+                    let terms = self.charges[&charge].terms.clone();
+                    let part = self.spend(entry.seq, charge, entry.seq, credits, terms.as_ref());
+                    self.lots.get_mut(&entry.seq).unwrap().open -= credits;
+                    if let Some(terms) = terms {
+                        let shares = split(part.minor, weights(&terms));
+                        add(&mut self.charges.get_mut(&charge).unwrap().shares, shares, 1);
+                        lines.push(Line { charge, credits, shares });
+                    }
+                }
+            }
+        }
+        Some(lines)
+    }
+
+    fn unspent(&self, lot: u64) -> i64 {
+        let held = self.holds.values().flat_map(|held| &held.credits).filter(|of| **of == lot).count();
+        self.lots[&lot].open + self.lots[&lot].removed + held as i64
+    }
+
+    /// Attributes credits that are still counted as unspent.
+    fn spend(
+        &mut self,
+        entry: u64,
+        charge: u64,
+        lot: u64,
+        credits: i64,
+        terms: Option<&ChargeTerms>,
+    ) -> Spent {
+        let unspent = self.unspent(lot);
+        let from = self.lots.get_mut(&lot).unwrap();
+        let cost = floor(from.unspent_cost, credits, unspent);
+        from.unspent_cost -= cost;
+        let gross = terms.map_or(0, |terms| gross(&from.grant, credits, cost, terms));
+        let mut minor = 0;
+        if gross > 0 {
+            let unit = terms.unwrap().currency.micros_per_minor();
+            minor = ((from.earned + gross) / unit - from.booked).max(0);
+        }
+        from.earned += gross;
+        from.booked += minor;
+        let part = Spent { entry, charge, lot, credits, cost, gross, minor };
+        let same = |other: &&mut Spent| (other.entry, other.charge, other.lot) == (entry, charge, lot);
+        match self.spent.iter_mut().find(same) {
+            Some(other) => {
+                (other.credits, other.cost) = (other.credits + credits, other.cost + cost);
+                (other.gross, other.minor) = (other.gross + gross, other.minor + minor);
+            }
+            None => self.spent.push(part),
+        }
+        self.spent.sort_by_key(|part| (part.entry, part.charge));
+        part
+    }
+
+    fn capture(&mut self, entry: &Entry, hold: u64, amount: i64, terms: &ChargeTerms) -> Option<Vec<Line>> {
+        let held = self.holds.get(&hold)?.credits.clone();
+        let under = self.owed.iter().filter(|owed| owed.of == Of::Hold(hold)).count() as i64;
+        if amount <= 0 || amount > held.len() as i64 + under {
+            return None;
+        }
+        let mut order: Vec<(u64, i64)> = Vec::new();
+        for lot in held.iter().take(amount as usize) {
+            match order.iter_mut().find(|(other, _)| other == lot) {
+                Some((_, credits)) => *credits += 1,
+                None => order.push((*lot, 1)),
+            }
+        }
+        let (mut total, mut credits) = (0, 0);
+        for (lot, some) in order {
+            let part = self.spend(entry.seq, entry.seq, lot, some, Some(terms));
+            let list = &mut self.holds.get_mut(&hold).unwrap().credits;
+            for _ in 0..some {
+                let place = list.iter().position(|of| *of == lot).unwrap();
+                list.remove(place);
+            }
+            (total, credits) = (total + part.minor, credits + some);
+        }
+        let mut owing = amount - credits;
+        for owed in self.owed.iter_mut().filter(|owed| owed.of == Of::Hold(hold)) {
+            if owing > 0 {
+                owed.of = Of::Charge(entry.seq);
+                owing -= 1;
+            }
+        }
+        self.release(hold);
+        let shares = split(total, weights(terms));
+        let charge = Charged { terms: Some(terms.clone()), credits: amount, refunded: 0, shares };
+        self.charges.insert(entry.seq, charge);
+        Some(vec![Line { charge: entry.seq, credits, shares }])
+    }
+
+    fn release(&mut self, hold: u64) {
+        let held = self.holds.remove(&hold).unwrap();
+        held.credits.iter().for_each(|lot| self.lots.get_mut(lot).unwrap().open += 1);
+        self.owed.retain(|owed| owed.of != Of::Hold(hold));
+    }
+
+    fn refund(&mut self, charge: u64, amount: i64) -> Option<Vec<Line>> {
+        let head = self.charges.get_mut(&charge)?;
+        if amount <= 0 || amount > head.credits - head.refunded {
+            return None;
+        }
+        head.refunded += amount;
+        let mut left = amount;
+        while let Some(last) =
+            self.owed.iter().rposition(|owed| owed.of == Of::Charge(charge)).filter(|_| left > 0)
+        {
+            self.owed.remove(last);
+            left -= 1;
+        }
+        let (mut minor, returned) = (0, left);
+        while left > 0 {
+            let place = self.spent.iter().rposition(|part| part.charge == charge).unwrap();
+            let taken = self.take_back(place, left);
+            let lot = self.lots.get_mut(&taken.lot).unwrap();
+            (lot.open, lot.unspent_cost) = (lot.open + taken.credits, lot.unspent_cost + taken.cost);
+            (left, minor) = (left - taken.credits, minor + taken.minor);
+        }
+        Some(self.book_back(charge, returned, minor))
+    }
+
+    fn take_back(&mut self, place: usize, most: i64) -> Spent {
+        let part = &mut self.spent[place];
+        let credits = part.credits.min(most);
+        let taken = Spent {
+            credits,
+            cost: floor(part.cost, credits, part.credits),
+            gross: floor(part.gross, credits, part.credits),
+            minor: floor(part.minor, credits, part.credits),
+            ..*part
+        };
+        (part.credits, part.cost) = (part.credits - credits, part.cost - taken.cost);
+        (part.gross, part.minor) = (part.gross - taken.gross, part.minor - taken.minor);
+        let lot = self.lots.get_mut(&taken.lot).unwrap();
+        (lot.earned, lot.booked) = (lot.earned - taken.gross, lot.booked - taken.minor);
+        self.spent.retain(|part| part.credits > 0);
+        taken
+    }
+
+    fn book_back(&mut self, charge: u64, credits: i64, minor: i64) -> Vec<Line> {
+        let head = self.charges.get_mut(&charge).unwrap();
+        if head.terms.is_none() || credits == 0 {
+            return Vec::new();
+        }
+        let mut shares = split(minor, head.shares);
+        add(&mut head.shares, shares, -1);
+        shares.iter_mut().for_each(|share| *share = -*share);
+        vec![Line { charge, credits: -credits, shares }]
+    }
+
+    fn set_frozen(&mut self, lot: u64, frozen: bool) -> Option<Vec<Line>> {
+        let lot = self.lots.get_mut(&lot).filter(|lot| lot.frozen != frozen)?;
+        lot.frozen = frozen;
+        Some(Vec::new())
+    }
+
+    fn reverse(&mut self, entry: u64, id: u64, amount: i64) -> Option<Vec<Line>> {
+        let lot = self.lots.get(&id)?;
+        let reversible = lot.grant.credits.micros() - lot.reversed;
+        if amount <= 0 || lot.grant.cost.micros() == 0 || amount > reversible {
+            return None;
+        }
+        self.lots.get_mut(&id).unwrap().reversed += amount;
+        let mut left = amount;
+        for removed in [false, true] {
+            let unspent = self.unspent(id);
+            let lot = self.lots.get_mut(&id).unwrap();
+            let place = if removed { &mut lot.removed } else { &mut lot.open };
+            let credits = left.min(*place);
+            *place -= credits;
+            left -= credits;
+            lot.unspent_cost -= floor(lot.unspent_cost, credits, unspent);
+        }
+        let holds: Vec<u64> = self.holds.keys().rev().copied().collect();
+        for hold in holds {
+            let unspent = self.unspent(id);
+            let list = &mut self.holds.get_mut(&hold).unwrap().credits;
+            let mut credits = 0;
+            while let Some(last) = list.iter().rposition(|lot| *lot == id).filter(|_| left > 0) {
+                list.remove(last);
+                (left, credits) = (left - 1, credits + 1);
+                self.owed.push(Owed { since: entry, of: Of::Hold(hold) });
+            }
+            let lot = self.lots.get_mut(&id).unwrap();
+            lot.unspent_cost -= floor(lot.unspent_cost, credits, unspent);
+        }
+        let mut lines = Vec::new();
+        while left > 0 {
+            let place = self.spent.iter().rposition(|part| part.lot == id).unwrap();
+            let taken = self.take_back(place, left);
+            left -= taken.credits;
+            lines.extend(self.book_back(taken.charge, taken.credits, taken.minor));
+            let owed = Owed { since: entry, of: Of::Charge(taken.charge) };
+            self.owed.extend(std::iter::repeat_n(owed, taken.credits as usize));
+        }
+        Some(lines)
+    }
+
+    fn debit(&mut self, entry: &Entry, amount: i64) -> Option<Vec<Line>> {
+        let taken = self.burn(amount, true, true, entry.at);
+        let mut lots = taken.clone();
+        lots.dedup();
+        for lot in lots {
+            let credits = taken.iter().filter(|of| **of == lot).count() as i64;
+            self.spend(entry.seq, entry.seq, lot, credits, None);
+            self.lots.get_mut(&lot).unwrap().open -= credits;
+        }
+        let charge = Charged { terms: None, credits: amount, refunded: 0, shares: [0; 3] };
+        self.charges.insert(entry.seq, charge);
+        let owed = Owed { since: entry.seq, of: Of::Charge(entry.seq) };
+        self.owed.extend(std::iter::repeat_n(owed, amount as usize - taken.len()));
+        Some(Vec::new())
+    }
+
+    fn compare(&self, state: &AccountState, at: DateTime<Utc>) -> Result<(), TestCaseError> {
+        prop_assert_eq!(state.balance(at).debt.micros(), self.owed.len() as i64);
+        prop_assert_eq!(state.lots().len(), self.lots.len());
+        for (lot, naive) in state.lots().iter().zip(self.lots.values()) {
+            let unused = [lot.open, lot.frozen, lot.expired].map(Credits::micros);
+            prop_assert_eq!(unused.iter().sum::<i64>(), naive.open);
+            let void = naive.grant.expires.is_some_and(|expires| expires <= at);
+            let place = if void { 2 } else { usize::from(naive.frozen) };
+            prop_assert_eq!(unused[place], naive.open, "lot {} at {}", lot.id, at);
+            prop_assert_eq!(
+                [lot.removed, lot.reversed].map(Credits::micros),
+                [naive.removed, naive.reversed]
+            );
+            prop_assert_eq!(lot.unspent().micros(), self.unspent(lot.id));
+            prop_assert_eq!(lot.unspent_cost.micros(), naive.unspent_cost);
+            prop_assert_eq!((lot.earned.micros(), lot.booked), (naive.earned, naive.booked));
+        }
+        let open: Vec<u64> = state.holds().map(|hold| hold.id).collect();
+        prop_assert_eq!(open, self.holds.keys().copied().collect::<Vec<_>>());
+        Ok(())
+    }
+}
+
+/// `⌊whole · part / all⌋`; of nothing, nothing.
+fn floor(whole: i64, part: i64, all: i64) -> i64 {
+    if all == 0 { 0 } else { (i128::from(whole) * i128::from(part) / i128::from(all)) as i64 }
+}
+
+fn gross(grant: &Grant, credits: i64, cost: i64, terms: &ChargeTerms) -> i64 {
+    let at_price = |price: rad_core::money::CreditsPerUnit| credits * 100 / i64::from(price.hundredths());
+    match (grant.bucket, cost_of(grant) > 0, terms.basis) {
+        (Bucket::Awarded, ..) => 0,
+        (_, true, RevenueBasis::LotCost) => cost,
+        (_, true, RevenueBasis::CreditsPerUnit(price)) => at_price(price),
+        _ if grant.source == LotSource::PartnerAllowance => terms.allowance_earns.map_or(0, at_price),
+        _ => 0,
+    }
+}
+
+fn cost_of(grant: &Grant) -> i64 {
+    grant.cost.micros()
+}
+
+fn weights(terms: &ChargeTerms) -> [i64; 3] {
+    let partner = terms.publisher.map_or(0, |_| i64::from(terms.partner_share.basis_points()));
+    let agent = terms.agent.map_or(0, |_| i64::from(terms.agent_share.basis_points()));
+    [partner, agent, 10_000 - partner - agent]
+}
+
+fn split(total: i64, weights: [i64; 3]) -> [i64; 3] {
+    let all: i64 = weights.iter().sum();
+    let mut shares = weights.map(|weight| floor(total, weight, all));
+    let mut order = [0, 1, 2];
+    let rest = |place: usize| i128::from(total) * i128::from(weights[place]) % i128::from(all.max(1));
+    order.sort_by_key(|place| std::cmp::Reverse(rest(*place)));
+    let left = total - shares.iter().sum::<i64>();
+    order.iter().take(left as usize).for_each(|place| shares[*place] += 1);
+    shares
+}
+
+fn add(to: &mut [i64; 3], shares: [i64; 3], sign: i64) {
+    to.iter_mut().zip(shares).for_each(|(to, share)| *to += sign * share);
+}
