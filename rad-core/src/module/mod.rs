@@ -42,6 +42,7 @@ mod manifest;
 mod merge;
 mod metadata;
 mod native;
+mod parse;
 mod source_error;
 mod types;
 mod value;

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ObjectKey};
-use hcl_edit::parser::{Error, parse_body};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use hcl_edit::template::Element;
 use serde_json::Value as Json;
@@ -17,6 +16,7 @@ use super::declarations::{
 use super::eval::constant;
 use super::files::SourceFile;
 use super::manifest::ProviderRequirement;
+use super::parse::parse;
 use super::source_error::{LineIndex, Place, SourceError};
 use super::types::Type;
 
@@ -35,43 +35,6 @@ pub(super) fn read(file: &SourceFile<'_>, errors: &mut Vec<SourceError>) -> Decl
     let mut reader = Reader { text: file.text, lines: LineIndex::new(file.text), found: empty, errors };
     reader.body(&body);
     reader.found
-}
-
-/// Parses a file; one that the parser refuses once more with its continuation lines joined.
-///
-/// Terraform lets the expressions of a `for` in braces go on in a line that begins with an operator, which the parser
-/// takes for an error. No place in the text moves.
-fn parse(text: &str) -> Result<Body, Error> {
-    let refused = match parse_body(text) {
-        Ok(body) => return Ok(body),
-        Err(refused) => refused,
-    };
-    let Some(joined) = join_continuations(text) else { return Err(refused) };
-    parse_body(&joined).map_err(|again| {
-        if again.location().offset() > refused.location().offset() { again } else { refused }
-    })
-}
-
-/// The text with blanks for each line break before a line that begins with an operator, if there is any.
-fn join_continuations(text: &str) -> Option<String> {
-    const SIGNS: [&str; 6] = ["? ", ": ", "&& ", "|| ", "== ", "!= "];
-    let mut joined = String::with_capacity(text.len());
-    let mut found = false;
-    let mut last = "";
-    for line in text.split_inclusive('\n') {
-        let continues = SIGNS.iter().any(|sign| line.trim_start().starts_with(sign));
-        // After a comment the line break must stay.
-        if continues && last.ends_with('\n') && !last.contains('#') && !last.contains("//") {
-            let kept = joined.trim_end_matches(['\r', '\n']).len();
-            let blanks = joined.len() - kept;
-            joined.truncate(kept);
-            joined.extend(std::iter::repeat_n(' ', blanks));
-            found = true;
-        }
-        joined.push_str(line);
-        last = line;
-    }
-    found.then_some(joined)
 }
 
 struct Reader<'a> {
