@@ -12,7 +12,7 @@ use crate::module::value::Value;
 pub(super) fn unary(operator: UnaryOperator, operand: Value) -> Outcome {
     match operator {
         UnaryOperator::Not => Ok(Value::Bool(!bool_operand(operand)?)),
-        UnaryOperator::Neg => Ok(Value::Number(-number_operand(operand)?)),
+        UnaryOperator::Neg => Ok(Value::Number((-number_operand(operand)?).normalize())),
     }
 }
 
@@ -42,7 +42,9 @@ pub(super) fn binary(operator: BinaryOperator, left: Outcome, right: Outcome) ->
         _ => {
             let (left, right) = (number_operand(left)?, number_operand(right)?);
             let number = |result: Option<Decimal>| {
-                result.map(Value::Number).ok_or_else(|| Fault::deferred("a number grows too large"))
+                result
+                    .map(|number| Value::Number(number.normalize()))
+                    .ok_or_else(|| Fault::deferred("a number grows too large"))
             };
             match operator {
                 Less => Ok(Value::Bool(left < right)),
@@ -54,7 +56,7 @@ pub(super) fn binary(operator: BinaryOperator, left: Outcome, right: Outcome) ->
                 Mul => number(left.checked_mul(right)),
                 // Terraform's numbers have infinities.
                 Div | Mod if right.is_zero() => Err(Fault::deferred("a division by zero")),
-                Div => exact_quotient(left, right).map(Value::Number),
+                Div => exact_quotient(left, right).map(|quotient| Value::Number(quotient.normalize())),
                 Mod => number(left.checked_rem(right)),
                 Eq | NotEq | And | Or => Err(Fault::deferred("not arithmetic")),
             }
