@@ -8,7 +8,7 @@ use rad_core::error::BackendError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite};
+use sqlx::{Row, Sqlite, Transaction};
 
 /// The most connections to a file: one writes at a time, the others read beside it.
 const CONNECTIONS: u32 = 8;
@@ -45,6 +45,11 @@ pub async fn migrate(pool: &SqlitePool) -> Result<(), BackendError> {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.dangerous_set_table_name("billing_migrations");
     migrator.run(pool).await.map_err(|error| BackendError::permanent("bringing the schema up to date", error))
+}
+
+/// A transaction that no other writer can get in between: what it read is so until it commits.
+pub(crate) async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, BackendError> {
+    pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed("beginning a transaction"))
 }
 
 /// Says what an error of the database means: whether trying again can help, and whether the file is sound.

@@ -1,13 +1,14 @@
 //! The ledger: append-only entries per account, applied by the revenue engine.
 
 use std::fmt;
+use std::str::FromStr;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BackendError;
-use crate::id::{AccountId, DeploymentId, ModuleId};
+use crate::id::{AccountId, DeploymentId, ModuleId, ParseIdError};
 use crate::page::{Cursor, Page};
 use crate::revenue::{AccountState, Balance, Body, Effect, Entry, EntryKey, RevenueLine, Violation};
 use crate::source::Digest;
@@ -62,6 +63,36 @@ pub enum Category {
     Purchase,
     /// Credits given.
     Grant,
+}
+
+impl Category {
+    /// Every category, in the order shown to people.
+    pub const ALL: [Self; 4] = [Self::Deployment, Self::Project, Self::Purchase, Self::Grant];
+
+    /// The category's name, lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::Project => "project",
+            Self::Purchase => "purchase",
+            Self::Grant => "grant",
+        }
+    }
+}
+
+impl fmt::Display for Category {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Category {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let found = Self::ALL.into_iter().find(|category| category.as_str() == text);
+        found.ok_or_else(|| ParseIdError::new("Category", text))
+    }
 }
 
 /// What an entry is about, found once when it is posted: a release does not name its deployment, its hold does.

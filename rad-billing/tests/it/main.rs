@@ -1,6 +1,7 @@
 //! Behaviour of rad-billing on real database files.
 
 mod backends;
+mod ledger;
 mod sandbox;
 
 use rad_billing::sqlite;

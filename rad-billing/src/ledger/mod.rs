@@ -1,0 +1,5 @@
+//! Ledgers that last.
+
+mod sqlite;
+
+pub use sqlite::SqliteLedger;

@@ -1,0 +1,211 @@
+//! Entries and revenue lines as rows: written, read back, and compared column by column.
+
+use rad_core::error::BackendError;
+use rad_core::id::AccountId;
+use rad_core::ledger::{Posted, Topic};
+use rad_core::revenue::{Entry, EntryKey, RevenueLine};
+use rad_core::source::Digest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, SqliteConnection};
+
+use crate::sqlite::{bytes, failed, time};
+
+/// A row of `ledger_entries`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(super) struct EntryRow {
+    pub(super) account: Vec<u8>,
+    pub(super) seq: i64,
+    pub(super) at: i64,
+    pub(super) key: Vec<u8>,
+    pub(super) actor: Option<Vec<u8>>,
+    pub(super) kind: String,
+    pub(super) category: Option<String>,
+    pub(super) deployment: Option<String>,
+    pub(super) body: String,
+    pub(super) effect: String,
+    pub(super) hash: Vec<u8>,
+}
+
+/// A row of `ledger_lines`.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(super) struct LineRow {
+    pub(super) account: Vec<u8>,
+    pub(super) entry: i64,
+    pub(super) place: i64,
+    pub(super) at: i64,
+    pub(super) partner: Option<Vec<u8>>,
+    pub(super) agent: Option<Vec<u8>>,
+    pub(super) module: Vec<u8>,
+    pub(super) gross: i64,
+    pub(super) partner_share: i64,
+    pub(super) agent_share: i64,
+    pub(super) platform_share: i64,
+    pub(super) line: String,
+}
+
+impl EntryRow {
+    pub(super) fn of(posted: &Posted) -> Result<Self, BackendError> {
+        let Posted { entry, topic, .. } = posted;
+        Ok(Self {
+            account: entry.account.as_bytes().to_vec(),
+            seq: number(entry.seq)?,
+            at: entry.at.timestamp_micros(),
+            key: entry.key.as_bytes().to_vec(),
+            actor: entry.actor.map(|actor| actor.as_bytes().to_vec()),
+            kind: entry.body.kind().to_owned(),
+            category: topic.category.map(|category| category.as_str().to_owned()),
+            deployment: topic.deployment.map(|deployment| deployment.to_string()),
+            body: json(&entry.body)?,
+            effect: json(&posted.effect)?,
+            hash: posted.hash.as_bytes().to_vec(),
+        })
+    }
+
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, BackendError> {
+        Self::from_row(row).map_err(failed("reading an entry"))
+    }
+
+    pub(super) fn posted(&self) -> Result<Posted, BackendError> {
+        let entry = self.entry()?;
+        let topic = Topic {
+            category: self
+                .category
+                .as_deref()
+                .map(|text| parsed("category", text.parse().ok()))
+                .transpose()?,
+            deployment: self
+                .deployment
+                .as_deref()
+                .map(|text| parsed("deployment", text.parse().ok()))
+                .transpose()?,
+        };
+        let hash = parsed("hash", bytes(&self.hash).map(Digest::from_bytes))?;
+        Ok(Posted { entry, hash, effect: from_json("effect", &self.effect)?, topic, repeated: false })
+    }
+
+    /// The entry alone: what it did follows from the engine.
+    pub(super) fn entry(&self) -> Result<Entry, BackendError> {
+        let id = |stored: &[u8]| bytes(stored).map(AccountId::from_bytes);
+        Ok(Entry {
+            account: parsed("account", id(&self.account))?,
+            seq: parsed("seq", u64::try_from(self.seq).ok())?,
+            at: parsed("at", time(self.at))?,
+            key: parsed("key", bytes(&self.key).map(EntryKey::from_bytes))?,
+            actor: self.actor.as_deref().map(|actor| parsed("actor", id(actor))).transpose()?,
+            body: from_json("body", &self.body)?,
+        })
+    }
+
+    pub(super) async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
+        sqlx::query(
+            "INSERT INTO ledger_entries
+                 (account, seq, at, key, actor, kind, category, deployment, body, effect, hash)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&self.account)
+        .bind(self.seq)
+        .bind(self.at)
+        .bind(&self.key)
+        .bind(&self.actor)
+        .bind(&self.kind)
+        .bind(&self.category)
+        .bind(&self.deployment)
+        .bind(&self.body)
+        .bind(&self.effect)
+        .bind(&self.hash)
+        .execute(connection)
+        .await
+        .map_err(failed("appending an entry"))?;
+        Ok(())
+    }
+
+    /// The columns in which two rows differ.
+    pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let columns = [
+            ("account", self.account == other.account),
+            ("seq", self.seq == other.seq),
+            ("at", self.at == other.at),
+            ("key", self.key == other.key),
+            ("actor", self.actor == other.actor),
+            ("kind", self.kind == other.kind),
+            ("category", self.category == other.category),
+            ("deployment", self.deployment == other.deployment),
+            ("body", self.body == other.body),
+            ("effect", self.effect == other.effect),
+            ("hash", self.hash == other.hash),
+        ];
+        columns.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
+    }
+}
+
+impl LineRow {
+    pub(super) fn of(place: usize, line: &RevenueLine) -> Result<Self, BackendError> {
+        Ok(Self {
+            account: line.account.as_bytes().to_vec(),
+            entry: number(line.entry)?,
+            place: number(place as u64)?,
+            at: line.at.timestamp_micros(),
+            partner: line.publisher.map(|partner| partner.as_bytes().to_vec()),
+            agent: line.agent_account.map(|agent| agent.as_bytes().to_vec()),
+            module: line.module.as_bytes().to_vec(),
+            gross: line.gross,
+            partner_share: line.partner,
+            agent_share: line.agent,
+            platform_share: line.platform,
+            line: json(line)?,
+        })
+    }
+
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, BackendError> {
+        Self::from_row(row).map_err(failed("reading a revenue line"))
+    }
+
+    pub(super) fn revenue_line(&self) -> Result<RevenueLine, BackendError> {
+        from_json("line", &self.line)
+    }
+
+    pub(super) async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
+        sqlx::query(
+            "INSERT INTO ledger_lines
+                 (account, entry, place, at, partner, agent, module,
+                  gross, partner_share, agent_share, platform_share, line)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&self.account)
+        .bind(self.entry)
+        .bind(self.place)
+        .bind(self.at)
+        .bind(&self.partner)
+        .bind(&self.agent)
+        .bind(&self.module)
+        .bind(self.gross)
+        .bind(self.partner_share)
+        .bind(self.agent_share)
+        .bind(self.platform_share)
+        .bind(&self.line)
+        .execute(connection)
+        .await
+        .map_err(failed("appending a revenue line"))?;
+        Ok(())
+    }
+}
+
+/// A number of entries as SQLite keeps it.
+pub(super) fn number(number: u64) -> Result<i64, BackendError> {
+    i64::try_from(number).map_err(|error| BackendError::permanent("numbering an entry", error))
+}
+
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, BackendError> {
+    serde_json::to_string(value).map_err(|error| BackendError::permanent("writing a column", error))
+}
+
+pub(super) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, BackendError> {
+    serde_json::from_str(text)
+        .map_err(|error| BackendError::corrupt("reading a row", format!("column {column}: {error}")))
+}
+
+fn parsed<T>(column: &'static str, value: Option<T>) -> Result<T, BackendError> {
+    value.ok_or_else(|| BackendError::corrupt("reading a row", format!("column {column} has no valid value")))
+}
