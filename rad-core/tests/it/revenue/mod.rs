@@ -1,6 +1,7 @@
 //! The revenue engine: its format, its worked example, its laws.
 
 mod coverage;
+mod decode;
 mod example;
 mod format;
 mod laws;
