@@ -1,12 +1,208 @@
-//! The ledger keeps the contract.
+//! The ledger keeps the contract, agrees with the engine on any history, and lets nobody change what it has.
 
-use rad_billing::SqliteLedger;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rad_billing::{SqliteLedger, sqlite};
 use rad_core::conformance::ledger;
+use rad_core::error::FailureKind;
+use rad_core::id::AccountId;
+use rad_core::ledger::{EntryQuery, Ledger, LedgerError, LedgerExt, Post, Posted};
+use rad_core::revenue::{AccountState, Entry};
+use rad_core::source::Digest;
+use rad_core::strategies::{Attempt, scripts};
 
-use crate::database;
+use crate::{Database, award, database, hold};
 
 #[tokio::test]
 async fn ledger_keeps_the_contract() {
     let database = database().await.unwrap();
     ledger::all(&SqliteLedger::new(database.pool.clone())).await;
+}
+
+#[test]
+fn any_history_is_posted_as_the_engine_replays_it() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let database = runtime.block_on(database()).unwrap();
+    let ledger = SqliteLedger::new(database.pool.clone());
+    let cases = Config { cases: 96, failure_persistence: None, ..Config::default() };
+    let strategy = (scripts(1..40), 1..6_usize);
+    let result = TestRunner::new(cases).run(&strategy, |(script, batch)| {
+        let account = AccountId::new();
+        runtime.block_on(replays(&ledger, account, &script.play(account), batch))
+    });
+    result.unwrap();
+}
+
+/// Posts everything a script tried, the accepted entries in batches, and compares with a pure replay.
+async fn replays(
+    ledger: &SqliteLedger,
+    account: AccountId,
+    attempts: &[Attempt],
+    batch: usize,
+) -> Result<(), TestCaseError> {
+    let mut engine = AccountState::new(account);
+    let mut head = Digest::ZERO;
+    for run in attempts.chunk_by(|one, next| one.refused.is_none() && next.refused.is_none()) {
+        if let [Attempt { entry, refused: Some(violation) }] = run {
+            let refusal = ledger.post(post(entry)).await.expect_err("the engine refuses it");
+            prop_assert_eq!(refusal.violation(), Some(violation));
+            continue;
+        }
+        for entries in run.chunks(batch) {
+            let posts: Vec<Post> = entries.iter().map(|attempt| post(&attempt.entry)).collect();
+            let posted = ledger.post_batch(&posts).await.expect("the engine takes them");
+            for (attempt, posted) in entries.iter().zip(posted) {
+                let effect = engine.apply(&attempt.entry).expect("the engine takes it");
+                head = attempt.entry.hash(&head);
+                prop_assert_eq!(&posted.entry, &attempt.entry);
+                prop_assert_eq!(&posted.effect, &effect);
+                prop_assert_eq!(posted.hash, head);
+                let stored = ledger.by_key(account, attempt.entry.key).await.expect("a key is found");
+                prop_assert_eq!(stored, Some(posted));
+            }
+        }
+    }
+    engine.compact();
+    prop_assert_eq!(ledger.state(account).await.expect("a state is read"), engine);
+    prop_assert_eq!(ledger.verify(account).await.expect("an account is verified"), []);
+    Ok(())
+}
+
+fn post(entry: &Entry) -> Post {
+    let Entry { account, at, key, actor, body, .. } = entry.clone();
+    Post { account, key, at, actor, body }
+}
+
+#[tokio::test]
+async fn entries_and_lines_cannot_be_changed_through_sql() {
+    let Database { pool, .. } = &database().await.unwrap();
+    ledger::revenue::books_back_what_is_refunded(&SqliteLedger::new(pool.clone())).await;
+    for table in ["ledger_entries", "ledger_lines"] {
+        for sql in [
+            format!("UPDATE {table} SET at = at + 1"),
+            format!("DELETE FROM {table}"),
+            format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}"),
+        ] {
+            let refused = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).execute(pool).await;
+            assert!(refused.is_err(), "{sql}");
+        }
+    }
+    let gap =
+        "INSERT INTO ledger_entries SELECT account, seq + 100, at, randomblob(16), actor, kind, category,
+               deployment, body, effect, hash FROM ledger_entries LIMIT 1";
+    assert!(sqlx::query(gap).execute(pool).await.is_err(), "a gap in the numbers");
+}
+
+#[tokio::test]
+async fn two_ledgers_on_one_file_never_overdraw() {
+    let database = database().await.unwrap();
+    let other = sqlite::open(&database.dir.path().join("rad.db")).await.unwrap();
+    let ledgers = [SqliteLedger::new(database.pool.clone()), SqliteLedger::new(other)];
+    let account = AccountId::new();
+    ledgers[0].post(award(account, 0, 95)).await.unwrap();
+    let tasks: Vec<_> = (1..=24)
+        .map(|n| {
+            let ledger = ledgers[n % 2].clone();
+            tokio::spawn(async move { ledger.post(hold(account, n as u64, 10)).await })
+        })
+        .collect();
+    let mut held = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(_) => held += 1,
+            Err(error) => assert!(matches!(error, LedgerError::Refused { .. }), "{error:?}"),
+        }
+    }
+    assert_eq!(held, 9, "95 credits are enough for exactly nine holds of 10");
+    assert_eq!(ledgers[0].verify(account).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_neither_loses_nor_doubles_a_post() {
+    let database = database().await.unwrap();
+    let ledger = SqliteLedger::new(database.pool.clone());
+    let account = AccountId::new();
+    for n in 0..40 {
+        let posting = ledger.post(award(account, n, 1));
+        let patience = std::time::Duration::from_micros(n * 150);
+        // Whether it was in time or not: the same post again settles it.
+        drop(tokio::time::timeout(patience, posting).await);
+        ledger.post(award(account, n, 1)).await.unwrap();
+    }
+    assert_eq!(ledger.state(account).await.unwrap().seq(), 40);
+    assert_eq!(ledger.verify(account).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_busy_or_read_only_file_is_told_apart_and_posting_goes_on_after() {
+    let database = database().await.unwrap();
+    let options = database.pool.connect_options();
+    let hasty = options.as_ref().clone().busy_timeout(std::time::Duration::from_millis(20));
+    let hasty = SqliteLedger::new(sqlx::SqlitePool::connect_with(hasty).await.unwrap());
+    let account = AccountId::new();
+
+    let blocker = database.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    match hasty.post(award(account, 0, 1)).await {
+        Err(LedgerError::Backend(error)) => assert!(error.is_retryable(), "{error:?}"),
+        other => panic!("a busy file cannot be posted to: {other:?}"),
+    }
+    blocker.rollback().await.unwrap();
+    hasty.post(award(account, 0, 1)).await.unwrap();
+
+    let read_only = options.as_ref().clone().read_only(true);
+    let read_only = SqliteLedger::new(sqlx::SqlitePool::connect_with(read_only).await.unwrap());
+    match read_only.post(award(account, 1, 1)).await {
+        Err(LedgerError::Backend(error)) => assert_eq!(error.kind(), FailureKind::Permanent, "{error:?}"),
+        other => panic!("a read-only file cannot be posted to: {other:?}"),
+    }
+    assert_eq!(read_only.verify(account).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_posting_goes_on_after() {
+    let database = database().await.unwrap();
+    // One connection, whose file may not grow: what SQLite does when the disk is full.
+    let options = database.pool.connect_options().as_ref().clone();
+    let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let ledger = SqliteLedger::new(pool.clone());
+    let account = AccountId::new();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&pool).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
+        .execute(&pool)
+        .await
+        .unwrap();
+    let mut posted = 0;
+    let error = loop {
+        match ledger.post(award(account, posted, 1)).await {
+            Ok(_) => posted += 1,
+            Err(LedgerError::Backend(error)) => break error,
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(posted < 1_000, "the file grows although it may not");
+    };
+    assert!(error.is_retryable(), "{error:?}");
+    sqlx::query("PRAGMA max_page_count = 1000000").execute(&pool).await.unwrap();
+    ledger.post(award(account, posted, 1)).await.unwrap();
+    assert_eq!(ledger.state(account).await.unwrap().seq(), posted + 1);
+    assert_eq!(ledger.verify(account).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_ledger_opened_again_goes_on_where_it_was() {
+    let database = database().await.unwrap();
+    let account = AccountId::new();
+    let ledger = SqliteLedger::new(database.pool.clone());
+    let first: Posted = ledger.post(award(account, 0, 10)).await.unwrap();
+    ledger.post(hold(account, 1, 4)).await.unwrap();
+    database.pool.close().await;
+    let pool = sqlite::open(&database.dir.path().join("rad.db")).await.unwrap();
+    let ledger = SqliteLedger::new(pool);
+    let again = ledger.post(award(account, 0, 10)).await.unwrap();
+    assert_eq!(again, Posted { repeated: true, ..first.clone() });
+    assert!(matches!(ledger.post(award(account, 0, 11)).await, Err(LedgerError::KeyReused { .. })));
+    let query =
+        EntryQuery { account, category: None, deployment: None, oldest_first: false, after: None, limit: 10 };
+    assert_eq!(ledger.entries(&query).await.unwrap().items.len(), 2);
+    let balance = ledger.balance(account, first.entry.at).await.unwrap();
+    assert_eq!((balance.spendable().to_string(), balance.held().to_string()), ("6".into(), "4".into()));
 }

@@ -1,10 +1,18 @@
 //! Behaviour of rad-billing on real database files.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod backends;
+mod crash;
 mod ledger;
 mod sandbox;
+mod tampering;
 
+use chrono::DateTime;
 use rad_billing::sqlite;
+use rad_core::id::AccountId;
+use rad_core::ledger::Post;
+use rad_core::money::{Amount, Credits};
+use rad_core::revenue::{Body, Bucket, EntryKey, Grant, Hold, LotSource};
 use sqlx::SqlitePool;
 
 /// A database file of its own for a test.
@@ -17,4 +25,24 @@ async fn database() -> Result<Database, Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let pool = sqlite::open(&dir.path().join("rad.db")).await?;
     Ok(Database { pool, dir })
+}
+
+/// So many whole credits, awarded; posts of the same number have the same key.
+fn award(account: AccountId, number: u64, credits: i64) -> Post {
+    let credits = Credits::from_micros(credits * 1_000_000);
+    let (source, bucket) = (LotSource::AdminAward, Bucket::Awarded);
+    let grant =
+        Grant { source, bucket, credits, cost: Amount::ZERO, paid: None, expires: None, reference: None };
+    post(account, number, Body::Grant(grant))
+}
+
+fn hold(account: AccountId, number: u64, credits: i64) -> Post {
+    let amount = Credits::from_micros(credits * 1_000_000);
+    let hold = Hold { amount, purchased_only: false, expires: None, deployment: None, module: None };
+    post(account, number, Body::Hold(hold))
+}
+
+fn post(account: AccountId, number: u64, body: Body) -> Post {
+    let key = EntryKey::derive("test", &[&number.to_be_bytes()]);
+    Post { account, key, at: DateTime::UNIX_EPOCH, actor: None, body }
 }
