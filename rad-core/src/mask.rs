@@ -86,9 +86,13 @@ impl Mask {
     fn add_text(&mut self, text: &str) {
         self.add_pattern(text, SHORTEST);
         self.add_pattern(text.trim(), SHORTEST);
-        let quoted = Value::from(text).to_string();
-        let escaped = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        self.add_pattern(escaped.unwrap_or_default(), SHORTEST);
+        // As inside JSON, and inside JSON that is itself a string in JSON; by either habit of escaping.
+        for escape in [escaped, escaped_for_html] {
+            let once = escape(text);
+            self.add_pattern(&once, SHORTEST);
+            self.add_pattern(&escaped(&once), SHORTEST);
+            self.add_pattern(&escaped_for_html(&once), SHORTEST);
+        }
         if text.contains(['\n', '\r']) {
             text.lines().for_each(|line| self.add_pattern(line.trim(), SHORTEST_LINE));
         }
@@ -99,6 +103,17 @@ impl Mask {
             self.patterns.insert(pattern.to_owned());
         }
     }
+}
+
+/// The text as it stands between the quotes of a JSON string.
+fn escaped(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned()
+}
+
+/// The same as Terraform writes it, whose JSON can stand inside HTML.
+fn escaped_for_html(text: &str) -> String {
+    escaped(text).replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
 }
 
 impl fmt::Debug for Mask {
@@ -122,6 +137,9 @@ mod tests {
         assert_eq!(mask.apply("  abcdef  "), "  (sensitive value)  ");
         let json = json!({ "key": key }).to_string();
         assert_eq!(mask.apply(&json), r#"{"key":"(sensitive value)"}"#);
+        let mask = Mask::new([&json!("a&\"b\"")]);
+        assert_eq!(mask.apply(r#""a\u0026\"b\"""#), r#""(sensitive value)""#);
+        assert_eq!(mask.apply(r#""\"a\\u0026\\\"b\\\"\"""#), r#""\"(sensitive value)\"""#);
     }
 
     #[test]

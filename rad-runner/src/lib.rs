@@ -1,1 +1,4 @@
-//! placeholder
+//! Runs OpenTofu and Terraform in a sandbox.
+#![doc = include_str!("../README.md")]
+
+pub mod terraform;

@@ -1,0 +1,180 @@
+//! How the Terraform runner is set up.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The setup of a [`TerraformRunner`](super::TerraformRunner).
+///
+/// ```
+/// use rad_runner::terraform::TerraformConfig;
+///
+/// let config = TerraformConfig::builder("/var/lib/rad/runs").network(false).build()?;
+/// assert!(!config.network);
+/// assert!(TerraformConfig::builder("relative/path").build().is_err());
+/// # Ok::<(), rad_runner::terraform::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TerraformConfig {
+    /// Where the private directories of runs are made; an absolute path that no other process uses.
+    pub work_root: PathBuf,
+    /// The engine to run; otherwise `tofu`, then `terraform`, is looked for on `PATH`.
+    #[serde(default)]
+    pub engine: Option<PathBuf>,
+    /// A directory in which providers are kept between runs. Module code sees it, and cannot write to it.
+    #[serde(default)]
+    pub plugin_cache: Option<PathBuf>,
+    /// A CLI configuration file for the engine, for a provider mirror of one's own.
+    #[serde(default)]
+    pub cli_config: Option<PathBuf>,
+    /// Whether runs reach the network.
+    #[serde(default = "yes")]
+    pub network: bool,
+    /// Whether module code may run without a sandbox where bubblewrap is missing: it then sees whatever the platform
+    /// sees, its database and other tenants included.
+    #[serde(default)]
+    pub allow_unsandboxed: bool,
+    /// How long an engine that was told to stop may take before it is killed.
+    #[serde(default = "grace")]
+    pub grace: Duration,
+    /// How many bytes of log one run may write; what follows is read and dropped.
+    #[serde(default = "log_limit")]
+    pub log_limit: u64,
+}
+
+impl TerraformConfig {
+    /// Starts with the directory in which runs get theirs.
+    pub fn builder(work_root: impl Into<PathBuf>) -> TerraformConfigBuilder {
+        TerraformConfigBuilder {
+            config: Self {
+                work_root: work_root.into(),
+                engine: None,
+                plugin_cache: None,
+                cli_config: None,
+                network: yes(),
+                allow_unsandboxed: false,
+                grace: grace(),
+                log_limit: log_limit(),
+            },
+        }
+    }
+
+    /// Checks what can be checked without touching the file system.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let absolute = |field, path: &Path| match path.is_absolute() {
+            true => Ok(()),
+            false => {
+                Err(ConfigError { field, reason: format!("{} is not an absolute path", path.display()) })
+            }
+        };
+        absolute("work_root", &self.work_root)?;
+        for (field, path) in
+            [("engine", &self.engine), ("plugin_cache", &self.plugin_cache), ("cli_config", &self.cli_config)]
+        {
+            path.as_deref().map_or(Ok(()), |path| absolute(field, path))?;
+        }
+        if self.plugin_cache.as_ref().is_some_and(|cache| cache.starts_with(&self.work_root)) {
+            let reason = "it lies inside work_root, which is cleared".to_owned();
+            return Err(ConfigError { field: "plugin_cache", reason });
+        }
+        if !(Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&self.grace) {
+            let reason = format!("{:?} is not between a millisecond and an hour", self.grace);
+            return Err(ConfigError { field: "grace", reason });
+        }
+        Ok(())
+    }
+}
+
+/// Builds a [`TerraformConfig`].
+#[derive(Debug, Clone)]
+pub struct TerraformConfigBuilder {
+    config: TerraformConfig,
+}
+
+impl TerraformConfigBuilder {
+    /// Runs this engine instead of the first one on `PATH`.
+    #[must_use]
+    pub fn engine(mut self, engine: impl Into<PathBuf>) -> Self {
+        self.config.engine = Some(engine.into());
+        self
+    }
+
+    /// Keeps providers between runs in this directory.
+    #[must_use]
+    pub fn plugin_cache(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.plugin_cache = Some(directory.into());
+        self
+    }
+
+    /// Gives the engine a CLI configuration file.
+    #[must_use]
+    pub fn cli_config(mut self, file: impl Into<PathBuf>) -> Self {
+        self.config.cli_config = Some(file.into());
+        self
+    }
+
+    /// Whether runs reach the network; they do by default.
+    #[must_use]
+    pub fn network(mut self, network: bool) -> Self {
+        self.config.network = network;
+        self
+    }
+
+    /// Whether module code may run without a sandbox; see [`TerraformConfig::allow_unsandboxed`].
+    #[must_use]
+    pub fn allow_unsandboxed(mut self, allow: bool) -> Self {
+        self.config.allow_unsandboxed = allow;
+        self
+    }
+
+    /// How long an engine that was told to stop may take; 30 seconds by default.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.config.grace = grace;
+        self
+    }
+
+    /// How many bytes of log one run may write; 16 MiB by default.
+    #[must_use]
+    pub fn log_limit(mut self, bytes: u64) -> Self {
+        self.config.log_limit = bytes;
+        self
+    }
+
+    /// The setup.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the first field that is wrong.
+    pub fn build(self) -> Result<TerraformConfig, ConfigError> {
+        self.config.check()?;
+        Ok(self.config)
+    }
+}
+
+/// A field of a setup that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the runner's {field} cannot be used: {reason}")]
+pub struct ConfigError {
+    /// The field.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn grace() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn log_limit() -> u64 {
+    rad_core::deployment::LOG_LIMIT
+}

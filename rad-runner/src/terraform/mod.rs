@@ -1,0 +1,194 @@
+//! A [`Runner`] on OpenTofu or Terraform.
+//!
+//! Each run has a private directory: the module unpacked, the values in a file that only its owner reads, the state.
+//! Module code (it can run any program) runs in bubblewrap: it sees that directory and a read-only system, and nothing
+//! of the platform. Where there is no sandbox, nothing runs unless the operator allowed it.
+
+mod config;
+mod engine;
+mod event;
+mod launcher;
+mod process;
+mod progress;
+mod report;
+mod sandbox;
+mod session;
+mod state;
+mod workspace;
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rad_core::error::BackendError;
+use rad_core::id::RunId;
+use rad_core::runner::{Action, Engine, RunEvent, RunJob, RunObserver, RunOutcome, Runner, RunnerError};
+use tokio::sync::{Mutex, OnceCell, RwLock};
+
+pub use config::{ConfigError, TerraformConfig, TerraformConfigBuilder};
+pub use engine::INSTALL_PAGE;
+
+use launcher::Launcher;
+use sandbox::{CacheAccess, Sandbox};
+use session::{Session, Shared, errored_state, machinery};
+use state::{State, StateFile};
+use workspace::{Room, STATE, Workspace};
+
+/// Carries out runs with OpenTofu or Terraform, isolated by bubblewrap.
+///
+/// It looks for the engine and tries out the sandbox when first asked, and again until it found them: an engine
+/// installed later is found without a restart.
+#[derive(Debug)]
+pub struct TerraformRunner {
+    config: TerraformConfig,
+    launcher: Launcher,
+    ready: OnceCell<Ready>,
+    cache: Mutex<()>,
+    /// Read by runs, written by [`clear`](Runner::clear).
+    under_way: RwLock<()>,
+    /// Locked, so that no other process takes this one's runs for leftovers.
+    _work_root: File,
+}
+
+#[derive(Debug)]
+struct Ready {
+    engine: Engine,
+    sandbox: Sandbox,
+}
+
+impl TerraformRunner {
+    /// A runner with its directory made and locked.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the field that is wrong: a path that cannot be used, or a `work_root` that another
+    /// process uses.
+    pub fn new(config: TerraformConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let work_root = lock(&config.work_root)
+            .map_err(|error| ConfigError { field: "work_root", reason: error.to_string() })?;
+        let launcher = Launcher::start().map_err(|error| ConfigError {
+            field: "engine",
+            reason: format!("no thread to start it: {error}"),
+        })?;
+        Ok(Self {
+            config,
+            launcher,
+            ready: OnceCell::new(),
+            cache: Mutex::new(()),
+            under_way: RwLock::new(()),
+            _work_root: work_root,
+        })
+    }
+
+    /// Whether module code is kept away from the platform.
+    ///
+    /// # Errors
+    /// As [`engine`](Runner::engine).
+    pub async fn isolates(&self) -> Result<bool, RunnerError> {
+        Ok(self.ready().await?.sandbox.isolates())
+    }
+
+    async fn ready(&self) -> Result<&Ready, RunnerError> {
+        self.ready.get_or_try_init(|| self.prepare()).await
+    }
+
+    async fn prepare(&self) -> Result<Ready, RunnerError> {
+        let executable = engine::find(self.config.engine.as_deref())?;
+        let sandbox = Sandbox::probe(&self.config, &executable, &self.launcher).await?;
+        sandbox::prepare_cache(&self.config)?;
+        let workspace = Workspace::of(&self.config.work_root, RunId::new());
+        workspace.create().map_err(|error| machinery("making a directory for a run", error))?;
+        let command = sandbox.engine(&workspace, CacheAccess::Read, ["version", "-json"]);
+        let printed = async { self.launcher.spawn(command).await?.wait_with_output().await }.await;
+        let removed = workspace.remove();
+        let printed = printed.map_err(|error| engine::missing(error.to_string()))?;
+        removed.map_err(|error| machinery("removing a run's directory", error))?;
+        let engine = engine::read_version(&executable, &printed.stdout)?;
+        tracing::info!(engine = %engine.name, version = %engine.version, sandbox = sandbox.isolates(), "ready to run");
+        Ok(Ready { engine, sandbox })
+    }
+}
+
+#[async_trait]
+impl Runner for TerraformRunner {
+    async fn engine(&self) -> Result<Engine, RunnerError> {
+        Ok(self.ready().await?.engine.clone())
+    }
+
+    async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {
+        let _under_way = self.under_way.read().await;
+        if job.action == Action::Delete && !leaves_something(job.state.as_deref()) {
+            let said =
+                "Nothing was made, or nothing of it is left: there is nothing to destroy.\n".to_owned();
+            return Ok(match observer.event(RunEvent::Log(said)).await {
+                Ok(()) => RunOutcome::Success,
+                Err(_) => RunOutcome::Stopped,
+            });
+        }
+        let ready = self.ready().await?;
+        let workspace = Workspace::of(&self.config.work_root, job.run);
+        let shared = Shared {
+            config: &self.config,
+            engine: &ready.engine,
+            sandbox: &ready.sandbox,
+            launcher: &self.launcher,
+            cache: &self.cache,
+        };
+        let outcome = match Session::begin(shared, &job, observer, &workspace).await? {
+            Ok(session) => session.run().await?,
+            Err(outcome) => outcome,
+        };
+        if let Err(error) = workspace.remove() {
+            tracing::warn!(run = %job.run, %error, "a run's directory could not be removed");
+        }
+        Ok(outcome)
+    }
+
+    async fn salvage(&self, run: RunId) -> Result<Option<Bytes>, RunnerError> {
+        let workspace = Workspace::of(&self.config.work_root, run);
+        if !workspace.path(Room::State).is_dir() {
+            return Ok(None);
+        }
+        let written = StateFile::in_directory(&workspace.path(Room::State), STATE)
+            .and_then(|mut file| file.read())
+            .map_err(|error| machinery("reading a state that was left behind", error))?;
+        let states = [written, errored_state(&workspace)?].into_iter().flatten();
+        Ok(states.max_by_key(|state| State::parse(state).map(|state| state.serial())))
+    }
+
+    async fn clear(&self) -> Result<(), RunnerError> {
+        let Ok(_alone) = self.under_way.try_write() else {
+            return Err(
+                BackendError::unavailable("clearing the directories of runs", "a run is under way").into()
+            );
+        };
+        let failed = |error| machinery("clearing the directories of runs", error);
+        for entry in fs::read_dir(&self.config.work_root).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            if let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) {
+                Workspace::of(&self.config.work_root, run).remove().map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a state knows of something to destroy; one that cannot be read may.
+fn leaves_something(state: Option<&[u8]>) -> bool {
+    state.is_some_and(|state| State::parse(state).is_none_or(|state| state.has_resources()))
+}
+
+/// Makes a directory for its owner only, and locks it for as long as the file is open.
+fn lock(directory: &Path) -> io::Result<File> {
+    fs::create_dir_all(directory)?;
+    fs::set_permissions(directory, Permissions::from_mode(0o700))?;
+    let file = File::create(directory.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(io::Error::other("another process uses it")),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}

@@ -1,0 +1,206 @@
+//! Everything a run tells its observer passes through here: masked, cleaned of control characters, within limits.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use rad_core::mask::Mask;
+use rad_core::runner::{Diagnostic, Output, RunEvent, RunJob, RunObserver, Severity, Step, StopReason};
+
+use super::event::{self, Meaning, Message};
+use super::progress::Progress;
+use super::state::State;
+
+/// The most diagnostics that a run reports.
+const DIAGNOSTICS: usize = 200;
+
+/// How many lines explain a failure that has no diagnostic.
+const LAST_LINES: usize = 20;
+
+/// What a run tells its observer.
+pub(super) struct Report<'a> {
+    observer: &'a dyn RunObserver,
+    mask: Mask,
+    progress: Progress,
+    /// The observer takes no more reports.
+    refused: Option<StopReason>,
+    /// How many bytes of log are left.
+    room: u64,
+    diagnostics: usize,
+    errors: usize,
+    last_lines: VecDeque<String>,
+    last_state: Option<Bytes>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(job: &RunJob, observer: &'a dyn RunObserver, log_limit: u64) -> Self {
+        let mut report = Self {
+            observer,
+            mask: Mask::new(job.sensitive.iter().filter_map(|name| job.values.get(name))),
+            progress: Progress::default(),
+            refused: None,
+            room: log_limit,
+            diagnostics: 0,
+            errors: 0,
+            last_lines: VecDeque::new(),
+            last_state: None,
+        };
+        if let Some(state) = &job.state {
+            report.hide_outputs(state);
+            report.last_state = Some(state.clone());
+        }
+        report
+    }
+
+    /// Why the observer takes no more reports, once it does not.
+    pub(super) fn refused(&self) -> Option<StopReason> {
+        self.refused
+    }
+
+    /// Whether an error was reported.
+    pub(super) fn has_error(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// The last state there was.
+    pub(super) fn last_state(&self) -> Option<&Bytes> {
+        self.last_state.as_ref()
+    }
+
+    pub(super) async fn step(&mut self, step: Step) {
+        self.emit(RunEvent::Step(step)).await;
+    }
+
+    /// Takes a line of the engine's output.
+    pub(super) async fn line(&mut self, line: &str, step: Step) {
+        let Message { text, meaning } = event::read(line);
+        let progress = self.progress.note(&meaning);
+        let shown = match &meaning {
+            Meaning::Version => step == Step::Init,
+            Meaning::Planned(..) => progress.is_some(),
+            Meaning::Outputs => false,
+            _ => !text.trim().is_empty(),
+        };
+        if shown {
+            self.log(&text).await;
+        }
+        if let Some(mut progress) = progress {
+            progress.address = self.shown(&progress.address);
+            self.emit(RunEvent::Resource(progress)).await;
+        }
+        if let Meaning::Diagnostic(diagnostic) = meaning {
+            self.keep(diagnostic).await;
+        }
+    }
+
+    /// Writes lines of the platform's own or the engine's into the log.
+    pub(super) async fn log(&mut self, text: &str) {
+        if self.room == 0 {
+            return;
+        }
+        let mut text = self.shown(text);
+        text.push('\n');
+        for line in text.lines() {
+            self.last_lines.push_back(line.to_owned());
+        }
+        let excess = self.last_lines.len().saturating_sub(LAST_LINES);
+        self.last_lines.drain(..excess);
+        let length = text.len() as u64;
+        if length > self.room {
+            text = "[The run writes more than is kept: the rest is left out.]\n".to_owned();
+        }
+        self.room = self.room.saturating_sub(length);
+        self.emit(RunEvent::Log(text)).await;
+    }
+
+    /// Reports a diagnostic of the platform's own, also in the log.
+    pub(super) async fn diagnose(&mut self, diagnostic: Diagnostic) {
+        self.log(&event::written(&diagnostic)).await;
+        self.keep(diagnostic).await;
+    }
+
+    /// Explains a failure about which the engine reported no error, by its last lines.
+    pub(super) async fn explain(&mut self, what: String) {
+        let last = self.last_lines.make_contiguous().join("\n");
+        self.keep(Diagnostic::error(what, last)).await;
+    }
+
+    /// Reports a state; its sensitive outputs are masked from then on.
+    pub(super) async fn state(&mut self, state: Bytes) {
+        self.hide_outputs(&state);
+        self.last_state = Some(state.clone());
+        // Asked even where reports were refused before: no state may be lost for want of trying.
+        if let Err(reason) = self.observer.event(RunEvent::State(state)).await {
+            self.refused.get_or_insert(reason);
+        }
+    }
+
+    pub(super) async fn outputs(&mut self, outputs: Vec<Output>) {
+        self.emit(RunEvent::Outputs(outputs)).await;
+    }
+
+    async fn keep(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        self.diagnostics += 1;
+        if self.diagnostics <= DIAGNOSTICS {
+            let diagnostic = Diagnostic {
+                severity: diagnostic.severity,
+                summary: self.shown(&diagnostic.summary),
+                detail: self.shown(&diagnostic.detail),
+                place: diagnostic.place.map(|(file, line)| (self.shown(&file), line)),
+                address: diagnostic.address.map(|address| self.shown(&address)),
+            };
+            self.emit(RunEvent::Diagnostic(diagnostic)).await;
+        }
+    }
+
+    async fn emit(&mut self, event: RunEvent) {
+        if self.refused.is_none()
+            && let Err(reason) = self.observer.event(event).await
+        {
+            self.refused = Some(reason);
+        }
+    }
+
+    fn hide_outputs(&mut self, state: &[u8]) {
+        let outputs = State::parse(state).map(State::outputs).unwrap_or_default();
+        for output in outputs.iter().filter(|output| output.sensitive) {
+            self.mask.add(&output.value);
+        }
+    }
+
+    /// A text as it may be shown.
+    fn shown(&self, text: &str) -> String {
+        let masked = self.mask.apply(text);
+        let clean = cleaned(&masked);
+        // Taking characters out may have put a value together.
+        if clean.len() == masked.len() { clean } else { self.mask.apply(&clean) }
+    }
+}
+
+/// The text without terminal sequences and control characters, line feeds and tabs kept.
+fn cleaned(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character == '\u{1b}' && characters.peek() == Some(&'[') {
+            // A control sequence (ECMA-48 §5.4) runs to its final byte.
+            characters.next();
+            while characters.next_if(|c| !('@'..='~').contains(c)).is_some() {}
+            characters.next();
+        } else if !character.is_control() || matches!(character, '\n' | '\t') {
+            clean.push(character);
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_sequences_and_control_characters_are_taken_out() {
+        assert_eq!(cleaned("a\u{1b}[1;31mred\u{1b}[0m\tb\r\u{7}\nc\u{9b}"), "ared\tb\nc");
+        assert_eq!(cleaned("cut \u{1b}[3"), "cut ");
+    }
+}

@@ -1,0 +1,282 @@
+//! What module code gets to see: with bubblewrap, its run's directory and a read-only system; nothing of the platform.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::{env, fs, io};
+
+use rad_core::error::BackendError;
+use rad_core::runner::RunnerError;
+use tokio::process::Command;
+
+use super::config::TerraformConfig;
+use super::engine;
+use super::launcher::Launcher;
+use super::workspace::{Room, Workspace};
+
+/// Where executables are looked for inside a run.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What of `/etc` a run sees, where it exists: name resolution, certificates, the dynamic linker, the time zone.
+const ETC: [&str; 12] = [
+    "alternatives",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "hosts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "nsswitch.conf",
+    "pki",
+    "resolv.conf",
+    "ssl",
+];
+
+/// The size of a run's `/tmp`.
+const TMP_BYTES: &str = "1073741824";
+
+/// How runs are kept away from the platform and from each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Isolation {
+    /// By bubblewrap, with these arguments beyond those every version understands.
+    Bubblewrap { executable: PathBuf, extra: Vec<&'static str> },
+    /// Not at all: the operator allowed it.
+    None,
+}
+
+/// What a step of a run may do with the cache of providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheAccess {
+    /// Fill it: no module code runs in this step.
+    Write,
+    /// Read it.
+    Read,
+}
+
+/// Makes the commands that run an engine.
+#[derive(Debug)]
+pub(super) struct Sandbox {
+    isolation: Isolation,
+    engine: PathBuf,
+    config: TerraformConfig,
+}
+
+impl Sandbox {
+    /// Finds out which isolation works on this machine.
+    pub(super) async fn probe(
+        config: &TerraformConfig,
+        engine: &Path,
+        launcher: &Launcher,
+    ) -> Result<Self, RunnerError> {
+        let engine = engine.canonicalize().map_err(|error| engine::missing(error.to_string()))?;
+        let made = |isolation| Self { isolation, engine: engine.clone(), config: config.clone() };
+        let path = env::var_os("PATH").unwrap_or_default();
+        let mut reason = "bubblewrap is not installed".to_owned();
+        if let Some(executable) = engine::find_on(&path, &["bwrap"]) {
+            for extra in [vec!["--disable-userns"], Vec::new()] {
+                let isolation = Isolation::Bubblewrap { executable: executable.clone(), extra };
+                let sandbox = made(isolation);
+                match sandbox.try_out(launcher).await {
+                    Ok(()) => return Ok(sandbox),
+                    Err(failure) => reason = failure,
+                }
+            }
+        }
+        if !config.allow_unsandboxed {
+            let mend = "install the Debian package bubblewrap and allow unprivileged user namespaces, or set \
+                        allow_unsandboxed if every module is trusted";
+            return Err(RunnerError::NoSandbox { reason, mend });
+        }
+        tracing::warn!(
+            %reason,
+            "MODULE CODE RUNS WITHOUT A SANDBOX: it reads the platform's files and database; deploy trusted modules only"
+        );
+        Ok(made(Isolation::None))
+    }
+
+    /// Whether module code is kept away from the platform.
+    pub(super) fn isolates(&self) -> bool {
+        self.isolation != Isolation::None
+    }
+
+    /// A command that runs the engine with `arguments` in a run's module directory.
+    pub(super) fn engine<A: AsRef<OsStr>>(
+        &self,
+        workspace: &Workspace,
+        cache: CacheAccess,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let variables = self.variables(workspace);
+        let mut command = match &self.isolation {
+            Isolation::Bubblewrap { executable, extra } => {
+                let mut command = Command::new(executable);
+                command.args(self.system(extra)).args(self.files(workspace, cache));
+                for (name, value) in &variables {
+                    command.arg("--setenv").arg(name).arg(value);
+                }
+                command.args(["--remount-ro", "/", "--chdir"]).arg(self.inside(workspace, Room::Module));
+                command.arg("--").arg(self.engine_inside());
+                command.env_clear();
+                command
+            }
+            Isolation::None => {
+                // With its parent gone the engine is killed, though not what it started itself.
+                let mut command = Command::new("setpriv");
+                command.args(["--pdeathsig", "KILL", "--"]).arg(&self.engine);
+                command.current_dir(self.inside(workspace, Room::Module)).env_clear().envs(variables);
+                command
+            }
+        };
+        command.args(arguments).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Where a run finds one of its directories.
+    pub(super) fn inside(&self, workspace: &Workspace, room: Room) -> PathBuf {
+        match self.isolation {
+            Isolation::Bubblewrap { .. } => Path::new("/work").join(room.name()),
+            Isolation::None => workspace.path(room),
+        }
+    }
+
+    /// Runs `true` as a run would run.
+    async fn try_out(&self, launcher: &Launcher) -> Result<(), String> {
+        let Isolation::Bubblewrap { executable, extra } = &self.isolation else {
+            return Ok(());
+        };
+        let mut command = Command::new(executable);
+        command.args(self.system(extra)).args(["--remount-ro", "/", "--", "true"]).env_clear();
+        command.env("PATH", PATH).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let ended = async { launcher.spawn(command).await?.wait_with_output().await };
+        match ended.await {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => {
+                let printed: String = String::from_utf8_lossy(&output.stderr).chars().take(300).collect();
+                Err(format!("bubblewrap does not work here: {}", printed.trim()))
+            }
+            Err(error) => Err(format!("bubblewrap cannot be started: {error}")),
+        }
+    }
+
+    /// Namespaces, the read-only system, private `/proc`, `/dev` and `/tmp`.
+    fn system(&self, extra: &[&str]) -> Vec<OsString> {
+        let mut args: Vec<OsString> = [
+            "--unshare-user",
+            "--unshare-pid",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+            "--uid",
+            "1000",
+            "--gid",
+            "1000",
+            "--hostname",
+            "sandbox",
+            "--cap-drop",
+            "ALL",
+            "--die-with-parent",
+            "--new-session",
+            "--as-pid-1",
+            "--clearenv",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--size",
+            TMP_BYTES,
+            "--tmpfs",
+            "/tmp",
+            "--ro-bind",
+            "/usr",
+            "/usr",
+        ]
+        .map(OsString::from)
+        .to_vec();
+        args.extend(extra.iter().map(OsString::from));
+        if !self.config.network {
+            args.push("--unshare-net".into());
+        }
+        for top in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
+            let path = Path::new("/").join(top);
+            match fs::read_link(&path) {
+                Ok(target) => args.extend(["--symlink".into(), target.into(), path.into()]),
+                Err(_) if path.is_dir() => bind(&mut args, "--ro-bind", &path, &path),
+                Err(_) => {}
+            }
+        }
+        for name in ETC {
+            let path = Path::new("/etc").join(name);
+            bind(&mut args, "--ro-bind-try", &path, &path);
+        }
+        args
+    }
+
+    /// The run's own directories, the engine, and what the operator configured.
+    fn files(&self, workspace: &Workspace, cache: CacheAccess) -> Vec<OsString> {
+        let mut args = Vec::new();
+        for room in Room::ALL {
+            let flag = if room.is_read_only() { "--ro-bind" } else { "--bind" };
+            bind(&mut args, flag, &workspace.path(room), &self.inside(workspace, room));
+        }
+        for name in ["passwd", "group"] {
+            bind(
+                &mut args,
+                "--ro-bind",
+                &workspace.path(Room::Inputs).join(name),
+                &Path::new("/etc").join(name),
+            );
+        }
+        bind(&mut args, "--ro-bind", &self.engine, &self.engine_inside());
+        if let Some(directory) = &self.config.plugin_cache {
+            let flag = if cache == CacheAccess::Write { "--bind" } else { "--ro-bind" };
+            bind(&mut args, flag, directory, Path::new("/work/providers"));
+        }
+        if let Some(file) = &self.config.cli_config {
+            bind(&mut args, "--ro-bind", file, Path::new("/work/cli.tfrc"));
+        }
+        args
+    }
+
+    fn engine_inside(&self) -> PathBuf {
+        Path::new("/engine").join(self.engine.file_name().unwrap_or_default())
+    }
+
+    /// The whole environment of a run.
+    fn variables(&self, workspace: &Workspace) -> Vec<(&'static str, OsString)> {
+        let shown = |path: &Path, inside: &str| match self.isolation {
+            Isolation::Bubblewrap { .. } => OsString::from(inside),
+            Isolation::None => path.into(),
+        };
+        let mut variables: Vec<(&'static str, OsString)> = vec![
+            ("PATH", PATH.into()),
+            ("HOME", self.inside(workspace, Room::Home).into()),
+            ("LANG", "C.UTF-8".into()),
+            ("TF_DATA_DIR", self.inside(workspace, Room::Data).into()),
+            ("TF_IN_AUTOMATION", "1".into()),
+            ("TF_INPUT", "0".into()),
+            ("CHECKPOINT_DISABLE", "1".into()),
+        ];
+        if let Some(directory) = &self.config.plugin_cache {
+            variables.push(("TF_PLUGIN_CACHE_DIR", shown(directory, "/work/providers")));
+        }
+        if let Some(file) = &self.config.cli_config {
+            variables.push(("TF_CLI_CONFIG_FILE", shown(file, "/work/cli.tfrc")));
+        }
+        variables
+    }
+}
+
+/// Makes the directory of providers, for its owner only.
+pub(super) fn prepare_cache(config: &TerraformConfig) -> Result<(), BackendError> {
+    let Some(directory) = &config.plugin_cache else {
+        return Ok(());
+    };
+    let made = fs::create_dir_all(directory);
+    made.map_err(|error: io::Error| BackendError::permanent("making the directory of providers", error))
+}
+
+fn bind(args: &mut Vec<OsString>, flag: &str, from: &Path, to: &Path) {
+    args.extend([flag.into(), from.into(), to.into()]);
+}

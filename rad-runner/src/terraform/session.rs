@@ -1,0 +1,312 @@
+//! One run of the engine: initialise, plan, apply, and a way out of each.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+
+use rad_core::error::BackendError;
+use rad_core::module::{Manifest, Values};
+use rad_core::runner::{Action, Diagnostic, Engine, RunJob, RunObserver, RunOutcome, RunnerError, Step};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use super::config::TerraformConfig;
+use super::engine::init_speaks_json;
+use super::launcher::Launcher;
+use super::process::Process;
+use super::report::Report;
+use super::sandbox::{CacheAccess, Sandbox};
+use super::state::{State, StateFile};
+use super::workspace::{EPHEMERAL, ERRORED_STATE, LayoutError, Room, STATE, VALUES, Workspace};
+
+/// How often the state file is looked at.
+const STATE_WATCH: Duration = Duration::from_millis(100);
+
+/// How long lines may still come once the engine has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The name of the plan in [`Room::State`].
+const PLAN: &str = "plan.out";
+
+/// What all runs of a runner share.
+pub(super) struct Shared<'a> {
+    pub(super) config: &'a TerraformConfig,
+    pub(super) engine: &'a Engine,
+    pub(super) sandbox: &'a Sandbox,
+    pub(super) launcher: &'a Launcher,
+    /// Held while the cache of providers is filled: engines do not do that side by side.
+    pub(super) cache: &'a Mutex<()>,
+}
+
+/// A run that goes on.
+pub(super) struct Session<'a> {
+    shared: Shared<'a>,
+    job: &'a RunJob,
+    observer: &'a dyn RunObserver,
+    workspace: &'a Workspace,
+    report: Report<'a>,
+    state: StateFile,
+    deadline: Instant,
+    /// How a run ends that has to stop before its end.
+    ending: Option<RunOutcome>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepEnd {
+    Done,
+    Failed,
+}
+
+impl<'a> Session<'a> {
+    /// Lays out a run's directory. `Err(outcome)` within if the module cannot be run.
+    pub(super) async fn begin(
+        shared: Shared<'a>,
+        job: &'a RunJob,
+        observer: &'a dyn RunObserver,
+        workspace: &'a Workspace,
+    ) -> Result<Result<Self, RunOutcome>, RunnerError> {
+        let mut report = Report::new(job, observer, shared.config.log_limit);
+        let state_inside = shared.sandbox.inside(workspace, Room::State).join(STATE);
+        match lay_out(workspace, job, &state_inside) {
+            Ok(()) => {}
+            Err(LayoutError::Module(diagnostic)) => {
+                report.diagnose(diagnostic).await;
+                return Ok(Err(RunOutcome::Failure));
+            }
+            Err(LayoutError::Io(error)) => return Err(machinery("laying out a run's directory", error)),
+        }
+        let state = StateFile::in_directory(&workspace.path(Room::State), STATE)
+            .map_err(|error| machinery("opening a run's directory", error))?;
+        let deadline = Instant::now() + job.time_limit;
+        Ok(Ok(Self { shared, job, observer, workspace, report, state, deadline, ending: None }))
+    }
+
+    /// Carries the run to its end.
+    pub(super) async fn run(mut self) -> Result<RunOutcome, RunnerError> {
+        // What was put there is no news.
+        self.state.changed().await?;
+        for step in [Step::Init, Step::Plan, Step::Apply] {
+            self.report.step(step).await;
+            let end = match step {
+                Step::Init => self.initialise().await?,
+                _ => self.step(step).await?,
+            };
+            self.save_state().await?;
+            if self.ending.is_some() && !(step == Step::Apply && end == StepEnd::Done) {
+                break;
+            }
+            if end == StepEnd::Failed {
+                if !self.report.has_error() {
+                    let name = &self.shared.engine.name;
+                    let what = format!("{name} failed at the {} and did not say why", words(step));
+                    self.report.explain(what).await;
+                }
+                return self.end(RunOutcome::Failure).await;
+            }
+            if step == Step::Apply {
+                return self.end(RunOutcome::Success).await;
+            }
+        }
+        let ending = self.ending.unwrap_or(RunOutcome::Stopped);
+        if ending == RunOutcome::Timeout {
+            let detail = format!("It was given {} seconds.", self.job.time_limit.as_secs());
+            self.report.diagnose(Diagnostic::error("The time limit of the run passed", detail)).await;
+        } else {
+            self.report.log("The run was stopped.").await;
+        }
+        self.end(ending).await
+    }
+
+    async fn initialise(&mut self) -> Result<StepEnd, RunnerError> {
+        let cache = self.shared.cache;
+        let _filling = match self.shared.config.plugin_cache {
+            Some(_) => Some(cache.lock().await),
+            None => None,
+        };
+        let end = self.step(Step::Init).await?;
+        if end == StepEnd::Done && !self.keeps_state_here()? {
+            let summary = "The module keeps its state elsewhere";
+            let detail = "Its files override the backend under which the platform keeps the state. Remove the backend \
+                          or cloud block from the module's override files.";
+            self.report.diagnose(Diagnostic::error(summary, detail)).await;
+            return Ok(StepEnd::Failed);
+        }
+        Ok(end)
+    }
+
+    /// Whether the engine was initialised with the platform's backend.
+    fn keeps_state_here(&self) -> Result<bool, RunnerError> {
+        let reading = |error| machinery("reading what the engine was initialised with", error);
+        let file = StateFile::in_directory(&self.workspace.path(Room::Data), STATE).map_err(reading)?;
+        let Some((_, content)) = file.content().map_err(reading)? else {
+            return Ok(false);
+        };
+        let settings: Value = serde_json::from_slice(&content).unwrap_or_default();
+        let path = self.shared.sandbox.inside(self.workspace, Room::State).join(STATE);
+        let backend = &settings["backend"];
+        Ok(backend["type"] == "local" && backend["config"]["path"].as_str().map(Path::new) == Some(&path))
+    }
+
+    /// Runs one step of the engine and takes what it reports.
+    async fn step(&mut self, step: Step) -> Result<StepEnd, RunnerError> {
+        if self.ending.is_some() {
+            return Ok(StepEnd::Failed);
+        }
+        let access = if step == Step::Init { CacheAccess::Write } else { CacheAccess::Read };
+        let sandbox = self.shared.sandbox;
+        let command = sandbox.engine(self.workspace, access, self.arguments(step));
+        let (mut process, mut lines) = Process::start(self.shared.launcher, command, sandbox.isolates())
+            .await
+            .map_err(|error| machinery("starting the engine", error))?;
+        let observer = self.observer;
+        let mut told = pin!(observer.stop());
+        let mut ticks = interval(STATE_WATCH);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut kill_at = None;
+        let mut open = true;
+        let status = loop {
+            tokio::select! {
+                line = lines.recv(), if open => match line {
+                    Some(line) => self.report.line(&line, step).await,
+                    None => open = false,
+                },
+                status = process.ended() => break status,
+                _ = ticks.tick() => self.save_state().await?,
+                _ = &mut told, if self.ending.is_none() => self.ending = Some(RunOutcome::Stopped),
+                () = sleep_until(self.deadline), if self.ending.is_none() => {
+                    self.ending = Some(RunOutcome::Timeout);
+                }
+                () = sleep_until(kill_at.unwrap_or(self.deadline)), if kill_at.is_some() => {
+                    process.kill();
+                    kill_at = Some(Instant::now() + LAST_WORDS);
+                }
+            }
+            if self.report.refused().is_some() {
+                self.ending.get_or_insert(RunOutcome::Stopped);
+            }
+            if self.ending.is_some() && kill_at.is_none() {
+                process.interrupt();
+                kill_at = Some(Instant::now() + self.shared.config.grace);
+            }
+        };
+        let status = status.map_err(|error| machinery("waiting for the engine", error))?;
+        while let Ok(Some(line)) = timeout(LAST_WORDS, lines.recv()).await {
+            self.report.line(&line, step).await;
+        }
+        Ok(if status.success() { StepEnd::Done } else { StepEnd::Failed })
+    }
+
+    fn arguments(&self, step: Step) -> Vec<OsString> {
+        let inside = |room| self.shared.sandbox.inside(self.workspace, room);
+        let file = |flag: &str, room, name: &str| {
+            let mut argument = OsString::from(flag);
+            argument.push(inside(room).join(name));
+            argument
+        };
+        let mut arguments: Vec<OsString> = match step {
+            Step::Init => vec!["init".into()],
+            Step::Plan => vec!["plan".into(), "-json".into(), "-lock=false".into()],
+            _ => vec!["apply".into(), "-json".into(), "-lock=false".into()],
+        };
+        arguments.extend(["-input=false".into(), "-no-color".into()]);
+        match step {
+            Step::Init if init_speaks_json(self.shared.engine) => arguments.push("-json".into()),
+            Step::Init => {}
+            Step::Plan => {
+                arguments.push(file("-var-file=", Room::Inputs, VALUES));
+                arguments.push(file("-out=", Room::State, PLAN));
+                if self.job.action == Action::Delete {
+                    arguments.push("-destroy".into());
+                }
+            }
+            _ => {
+                if self.workspace.path(Room::Inputs).join(EPHEMERAL).exists() {
+                    arguments.push(file("-var-file=", Room::Inputs, EPHEMERAL));
+                }
+                arguments.push(file("", Room::State, PLAN));
+            }
+        }
+        arguments
+    }
+
+    async fn save_state(&mut self) -> Result<(), BackendError> {
+        if let Some(state) = self.state.changed().await? {
+            self.report.state(state).await;
+        }
+        Ok(())
+    }
+
+    /// Reports what there is at the end: the last state, from where the engine had to leave it if need be, and the
+    /// outputs.
+    async fn end(&mut self, outcome: RunOutcome) -> Result<RunOutcome, RunnerError> {
+        self.save_state().await?;
+        if let Some(state) = errored_state(self.workspace)? {
+            let serial = |state: &[u8]| State::parse(state).map(|state| state.serial());
+            if serial(&state) >= self.report.last_state().and_then(|last| serial(last)) {
+                self.report.log("The state that could not be written to its place was recovered.").await;
+                self.report.state(state).await;
+            }
+        }
+        if outcome == RunOutcome::Success {
+            let state = self.report.last_state().and_then(|state| State::parse(state));
+            let outputs = match self.job.action {
+                Action::Create => state.map(State::outputs).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            self.report.outputs(outputs).await;
+        }
+        Ok(outcome)
+    }
+}
+
+/// The state that the engine left in the module's directory because it could not write it to its place.
+pub(super) fn errored_state(workspace: &Workspace) -> Result<Option<bytes::Bytes>, RunnerError> {
+    StateFile::in_directory(&workspace.path(Room::Module), ERRORED_STATE)
+        .and_then(|mut file| file.read())
+        .map_err(|error| machinery("reading a state that could not be written to its place", error))
+}
+
+/// Makes the run's directory with all the engine needs.
+fn lay_out(workspace: &Workspace, job: &RunJob, state_inside: &Path) -> Result<(), LayoutError> {
+    workspace.create()?;
+    workspace.unpack(&job.source, state_inside)?;
+    let (values, ephemeral) = declared(job);
+    workspace.write_values(VALUES, &values)?;
+    if !ephemeral.is_empty() {
+        workspace.write_values(EPHEMERAL, &ephemeral)?;
+    }
+    if let Some(state) = &job.state {
+        workspace.write(Room::State, STATE, state)?;
+    }
+    Ok(())
+}
+
+/// The values of variables that the module declares, and the ephemeral ones among them. A module that cannot be read is
+/// given all: the engine will say what is wrong with it.
+fn declared(job: &RunJob) -> (Values, Values) {
+    let Ok(manifest) = Manifest::read("module", &job.source) else {
+        return (job.values.clone(), Values::new());
+    };
+    let pick = |wanted: &dyn Fn(&str) -> bool| {
+        job.values.iter().filter(|(name, _)| wanted(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+    };
+    let values = pick(&|name| manifest.variable(name).is_some());
+    let ephemeral = pick(&|name| manifest.variable(name).is_some_and(|variable| variable.ephemeral));
+    (values, ephemeral)
+}
+
+fn words(step: Step) -> &'static str {
+    match step {
+        Step::Init => "initialisation",
+        Step::Plan => "plan",
+        _ => "apply",
+    }
+}
+
+pub(super) fn machinery(during: &'static str, error: io::Error) -> RunnerError {
+    BackendError::permanent(during, error).into()
+}

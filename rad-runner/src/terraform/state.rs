@@ -1,0 +1,179 @@
+//! Watching the state file that an engine writes, and reading it from a directory that module code can write to.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rad_core::error::BackendError;
+use rad_core::runner::Output;
+use rustix::fs::{FileType, Mode, OFlags, fstat, open, openat};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A state larger than this is not a state.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// A state file, found through its directory's handle: a link put in the directory's place leads nowhere.
+#[derive(Debug, Clone)]
+pub(super) struct StateFile {
+    directory: Arc<OwnedFd>,
+    name: &'static str,
+    /// What the file looked like when it was read last.
+    seen: Option<Stamp>,
+}
+
+/// When a file was written (seconds, nanoseconds), its size and its inode: another file is another stamp.
+pub(super) type Stamp = (i64, i64, i64, u64);
+
+/// What the platform reads of a state, format version 4.
+#[derive(Debug, Deserialize)]
+pub(super) struct State {
+    serial: u64,
+    #[serde(rename = "version")]
+    _version: u64,
+    #[serde(rename = "lineage")]
+    _lineage: String,
+    #[serde(default)]
+    outputs: serde_json::Map<String, Value>,
+    #[serde(default)]
+    resources: Vec<Value>,
+}
+
+impl StateFile {
+    /// A file in a directory that exists.
+    pub(super) fn in_directory(directory: &Path, name: &'static str) -> io::Result<Self> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let directory = Arc::new(open(directory, flags, Mode::empty())?);
+        Ok(Self { directory, name, seen: None })
+    }
+
+    /// The complete state in the file, if it changed since it was last read.
+    pub(super) async fn changed(&mut self) -> Result<Option<Bytes>, BackendError> {
+        let mut reading = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let state = reading.read();
+            (reading.seen, state)
+        });
+        let (seen, state) = read.await.map_err(failed)?;
+        self.seen = seen;
+        state.map_err(failed)
+    }
+
+    /// The complete state in the file, if it changed since it was last read.
+    pub(super) fn read(&mut self) -> io::Result<Option<Bytes>> {
+        let Some((stamp, bytes)) = self.content()? else {
+            return Ok(None);
+        };
+        // One that is just being written is read again when it has changed.
+        if self.seen == Some(stamp) || State::parse(&bytes).is_none() {
+            return Ok(None);
+        }
+        self.seen = Some(stamp);
+        Ok(Some(bytes))
+    }
+
+    /// What is in the file, and when, how long and which file it was.
+    pub(super) fn content(&self) -> io::Result<Option<(Stamp, Bytes)>> {
+        // NONBLOCK: a pipe in the file's place would wait for a writer for ever.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::RDONLY;
+        let Ok(file) = openat(&*self.directory, self.name, flags, Mode::empty()) else {
+            return Ok(None);
+        };
+        let stat = fstat(&file)?;
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || size > LARGEST {
+            return Ok(None);
+        }
+        let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
+        let stamp = (stat.st_mtime, nanos, stat.st_size, stat.st_ino);
+        if self.seen == Some(stamp) {
+            return Ok(Some((stamp, Bytes::new())));
+        }
+        let mut bytes = Vec::new();
+        File::from(file).take(LARGEST).read_to_end(&mut bytes)?;
+        Ok(Some((stamp, bytes.into())))
+    }
+}
+
+impl State {
+    /// Reads a state; `None` if it is not complete.
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// Counts up with every change.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// Whether it knows of something that exists.
+    pub(super) fn has_resources(&self) -> bool {
+        !self.resources.is_empty()
+    }
+
+    /// The outputs, sensitive ones with their values.
+    pub(super) fn outputs(self) -> Vec<Output> {
+        let output = |(name, mut output): (String, Value)| Output {
+            name,
+            sensitive: output["sensitive"].as_bool().unwrap_or_default(),
+            value: output["value"].take(),
+        };
+        self.outputs.into_iter().map(output).collect()
+    }
+}
+
+fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackendError {
+    BackendError::permanent("reading the state file", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    const COMPLETE: &str = r#"{"version":4,"serial":7,"lineage":"x","outputs":{"a":{"value":1,"type":"number"},
+        "b":{"value":"s","type":"string","sensitive":true}},"resources":[]}"#;
+
+    #[test]
+    fn only_complete_states_are_read_and_each_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = StateFile::in_directory(directory.path(), "state").unwrap();
+        assert_eq!(file.read().unwrap(), None);
+        let path = directory.path().join("state");
+        for cut in [0, 1, COMPLETE.len() / 2, COMPLETE.len() - 1] {
+            fs::write(&path, &COMPLETE[..cut]).unwrap();
+            assert_eq!(file.read().unwrap(), None, "cut at {cut}");
+        }
+        fs::write(&path, COMPLETE).unwrap();
+        let state = file.read().unwrap().unwrap();
+        assert_eq!(file.read().unwrap(), None, "unchanged");
+        let state = State::parse(&state).unwrap();
+        assert_eq!((state.serial(), state.has_resources()), (7, false));
+        let outputs = state.outputs();
+        assert_eq!(outputs.iter().map(|output| output.sensitive).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let secret = directory.path().join("secret");
+        fs::write(&secret, COMPLETE).unwrap();
+        let room = directory.path().join("room");
+        fs::create_dir(&room).unwrap();
+        let mut file = StateFile::in_directory(&room, "state").unwrap();
+        symlink(&secret, room.join("state")).unwrap();
+        assert_eq!(file.read().unwrap(), None, "a link");
+        fs::remove_file(room.join("state")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, room.join("state"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert_eq!(file.read().unwrap(), None, "a pipe");
+        fs::rename(&room, directory.path().join("moved")).unwrap();
+        symlink(directory.path(), &room).unwrap();
+        fs::write(directory.path().join("state"), COMPLETE).unwrap();
+        assert_eq!(file.read().unwrap(), None, "a link in the directory's place");
+    }
+}

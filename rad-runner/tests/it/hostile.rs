@@ -1,0 +1,198 @@
+//! Modules that mean harm: each is contained.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rad_core::runner::{RunJob, RunOutcome, Runner};
+use serde_json::json;
+
+use crate::support::{job, play, runner, runner_with};
+
+/// A module whose apply runs a shell script.
+fn running(script: &str) -> RunJob {
+    let text = "variable \"script\" {}\nresource \"terraform_data\" \"evil\" {\n provisioner \"local-exec\" {\n \
+                command     = \"sh -c \\\"$SCRIPT\\\"\"\n environment = { SCRIPT = var.script }\n }\n}";
+    job(text, json!({ "script": script }))
+}
+
+#[tokio::test]
+async fn the_platforms_files_and_environment_are_out_of_sight() {
+    let (root, runner) = runner().await;
+    assert!(runner.isolates().await.unwrap());
+    let database = root.path().join("platform.db");
+    std::fs::write(&database, "the books").unwrap();
+    let script = format!(
+        "cat {} || echo unseen; env; cat /proc/1/environ | tr '\\0' '\\n'; id -u; ls / /work /proc /home /root /var /etc 2>&1; true",
+        database.display()
+    );
+    let (outcome, notes) = play(&runner, running(&script)).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{log}");
+    assert!(log.contains("unseen") && !log.contains("the books"), "{log}");
+    assert!(!log.contains("CARGO"), "the platform's environment is out of sight: {log}");
+    assert!(log.contains("cannot access '/home'") && log.contains("cannot access '/var'"), "{log}");
+    assert!(log.contains("(local-exec): 1000"), "not root: {log}");
+    assert!(!log.contains("shadow"), "{log}");
+}
+
+#[tokio::test]
+async fn an_external_program_reads_nothing_of_the_platform() {
+    let (root, runner) = runner().await;
+    let secret = root.path().join("secret");
+    std::fs::write(&secret, "the books").unwrap();
+    let text = format!(
+        "output \"stolen\" {{ value = fileexists(\"{0}\") ? file(\"{0}\") : \"unseen\" }}",
+        secret.display()
+    );
+    let (outcome, notes) = play(&runner, job(&text, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert_eq!(notes.outputs()[0].value, json!("unseen"));
+}
+
+#[tokio::test]
+async fn nothing_is_written_outside_the_runs_directory() {
+    let (root, runner) = runner().await;
+    let target = root.path().join("owned");
+    let script = format!(
+        "for f in {} /usr/owned /etc/owned /owned /engine/owned; do touch $f || echo refused $f; done",
+        target.display()
+    );
+    let (outcome, notes) = play(&runner, running(&script)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    for path in [&target.display().to_string(), "/usr/owned", "/etc/owned", "/owned", "/engine/owned"] {
+        assert!(notes.log().contains(&format!("refused {path}")), "{path}: {}", notes.log());
+    }
+    assert!(!target.exists());
+}
+
+#[tokio::test]
+async fn another_runs_files_are_out_of_sight() {
+    let (root, runner) = runner().await;
+    let other = root.path().join("runs/00000000-0000-7000-8000-000000000000/state");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("terraform.tfstate"), "another tenant's").unwrap();
+    let script =
+        "find / -name 'terraform.tfstate' -not -path '/proc/*' 2>/dev/null | xargs grep -l tenant; echo done";
+    let (outcome, notes) = play(&runner, running(script)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert!(!notes.log().contains("00000000-0000-7000"), "{}", notes.log());
+    assert!(notes.log().contains("(local-exec): done"), "{}", notes.log());
+}
+
+#[tokio::test]
+async fn a_state_replaced_by_a_link_is_not_followed() {
+    let (root, runner) = runner().await;
+    let loot = root.path().join("loot");
+    std::fs::write(&loot, r#"{"version":4,"serial":99,"lineage":"loot","resources":[]}"#).unwrap();
+    let script = format!(
+        "rm -f /work/state/terraform.tfstate; ln -s {0} /work/state/terraform.tfstate; ln -s {0} errored.tfstate; sleep 0.5; exit 1",
+        loot.display()
+    );
+    let (outcome, notes) = play(&runner, running(&script)).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    let states = notes.states();
+    assert!(states.iter().all(|state| !String::from_utf8_lossy(state).contains("loot")), "{states:?}");
+}
+
+#[tokio::test]
+async fn a_daemon_dies_with_its_run() {
+    let (_root, runner) = runner().await;
+    let mark = format!("31{}", std::process::id());
+    let script = format!("setsid nohup sleep {mark} >/dev/null 2>&1 & echo started");
+    let (outcome, notes) = play(&runner, running(&script)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert!(!is_running(&format!("sleep {mark}")), "what a module leaves in the background is gone");
+}
+
+#[tokio::test]
+async fn a_module_that_prints_without_end_is_cut_off() {
+    let (_root, runner) = runner_with(|config| config.log_limit(100_000)).await;
+    let script = "head -c 20000000 /dev/zero | tr '\\0' 'y'; seq 1 200000; echo the end";
+    let (outcome, notes) = play(&runner, running(script)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.diagnostics().len());
+    let log = notes.log();
+    assert!(log.len() < 110_000, "{} bytes", log.len());
+    assert!(log.contains("the rest is left out"), "{}", &log[log.len() - 200..]);
+}
+
+#[tokio::test]
+async fn a_module_that_sleeps_for_ever_is_killed() {
+    let (_root, runner) = runner_with(|config| config.grace(Duration::from_millis(300))).await;
+    let mark = format!("32{}", std::process::id());
+    let job = RunJob {
+        time_limit: Duration::from_secs(2),
+        ..running(&format!(
+            "trap '' INT TERM HUP; (setsid sleep {mark} &) ; while true; do sleep {mark}; done"
+        ))
+    };
+    let began = Instant::now();
+    let (outcome, notes) = play(&runner, job).await;
+    assert_eq!(outcome, RunOutcome::Timeout, "{}", notes.log());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert!(!is_running(&format!("sleep {mark}")));
+}
+
+#[tokio::test]
+async fn without_the_network_the_loopback_of_the_host_is_out_of_reach() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script =
+        format!("timeout 2 bash -c 'echo > /dev/tcp/127.0.0.1/{port}' && echo reached || echo apart");
+    let (_root, runner) = runner_with(|config| config.network(false)).await;
+    let (outcome, notes) = play(&runner, running(&script)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert!(notes.log().contains("(local-exec): apart"), "{}", notes.log());
+}
+
+#[tokio::test]
+async fn without_a_sandbox_nothing_runs_unless_it_is_allowed() {
+    // A PATH without bubblewrap, in a process of its own: the environment is shared by all tests of this one.
+    let probe = std::env::current_exe().unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let engines = std::env::split_paths(&path).flat_map(|path| [path.join("tofu"), path.join("terraform")]);
+    let engine = engines.into_iter().find(|engine| engine.is_file());
+    let ended = Command::new(probe)
+        .args(["--exact", "hostile::without_bubblewrap", "--nocapture"])
+        .env("RAD_TEST_ENGINE", engine.expect("these tests need OpenTofu or Terraform on this machine"))
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && printed.contains("refused and allowed"), "{printed}");
+}
+
+/// The part of [`without_a_sandbox_nothing_runs_unless_it_is_allowed`] that runs in a process of its own.
+#[tokio::test]
+async fn without_bubblewrap() {
+    use rad_core::runner::RunnerError;
+    use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+
+    let Some(engine) = std::env::var_os("RAD_TEST_ENGINE") else {
+        return;
+    };
+    for allowed in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let config = TerraformConfig::builder(root.path()).engine(&engine).allow_unsandboxed(allowed);
+        let runner = TerraformRunner::new(config.build().unwrap()).unwrap();
+        match runner.engine().await {
+            Err(RunnerError::NoSandbox { reason, .. }) => assert!(!allowed, "{reason}"),
+            other => {
+                assert!(allowed, "{other:?}");
+                let (outcome, notes) =
+                    play(&runner, running("sleep 300 >/dev/null 2>&1 & echo unsandboxed")).await;
+                assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+                assert!(notes.log().contains("unsandboxed"));
+            }
+        }
+    }
+    println!("refused and allowed");
+}
+
+/// Whether a process with this command line is there.
+fn is_running(command: &str) -> bool {
+    let lines = std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines.into_iter().any(|line| String::from_utf8_lossy(&line).replace('\0', " ").trim() == command)
+}

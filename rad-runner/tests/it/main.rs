@@ -1,0 +1,11 @@
+//! Behaviour of rad-runner through its public surface, with the real engine and the real sandbox.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test panics when something is wrong"
+)]
+
+mod hostile;
+mod support;
+mod terraform;

@@ -1,0 +1,148 @@
+//! What the tests share: a runner on the real engine, jobs, an observer that notes what it is told.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rad_core::id::{DeploymentId, RunId};
+use rad_core::module::Values;
+use rad_core::runner::{
+    Action, Diagnostic, Output, ResourceProgress, RunEvent, RunJob, RunObserver, RunOutcome, Runner,
+    StopReason,
+};
+use rad_core::source::SourceTree;
+use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A runner on the engine of this machine, in a directory of its own.
+pub(crate) async fn runner() -> (TempDir, TerraformRunner) {
+    runner_with(|config| config).await
+}
+
+/// A runner on the engine of this machine, set up further.
+pub(crate) async fn runner_with(
+    set_up: impl FnOnce(
+        rad_runner::terraform::TerraformConfigBuilder,
+    ) -> rad_runner::terraform::TerraformConfigBuilder,
+) -> (TempDir, TerraformRunner) {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let builder = TerraformConfig::builder(root.path().join("runs")).grace(Duration::from_secs(5));
+    let config = set_up(builder).build().expect("the setup is right");
+    let runner = TerraformRunner::new(config).expect("the runner starts");
+    if let Err(error) = runner.engine().await {
+        panic!("these tests need OpenTofu or Terraform and bubblewrap on this machine: {error}");
+    }
+    (root, runner)
+}
+
+/// A job over one file of Terraform.
+pub(crate) fn job(terraform: &str, values: Value) -> RunJob {
+    let mut source = SourceTree::default();
+    source.insert_file("main.tf", terraform.to_owned()).expect("a plain path");
+    job_of(source, values)
+}
+
+/// A job over a module.
+pub(crate) fn job_of(source: SourceTree, values: Value) -> RunJob {
+    let values: Values = serde_json::from_value(values).expect("values are an object");
+    RunJob {
+        run: RunId::new(),
+        deployment: DeploymentId::new(),
+        action: Action::Create,
+        source,
+        values,
+        sensitive: Vec::new(),
+        state: None,
+        time_limit: Duration::from_secs(60),
+    }
+}
+
+/// The job that destroys what another made.
+pub(crate) fn delete(made: &RunJob, state: Option<Bytes>) -> RunJob {
+    RunJob { action: Action::Delete, state, ..copy(made) }
+}
+
+/// The same job as another run.
+pub(crate) fn copy(job: &RunJob) -> RunJob {
+    RunJob {
+        run: RunId::new(),
+        deployment: job.deployment,
+        action: job.action,
+        source: job.source.clone(),
+        values: job.values.clone(),
+        sensitive: job.sensitive.clone(),
+        state: job.state.clone(),
+        time_limit: job.time_limit,
+    }
+}
+
+/// A module of `examples/modules`.
+pub(crate) fn example(name: &str) -> SourceTree {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/modules").join(name);
+    let mut source = SourceTree::default();
+    for entry in std::fs::read_dir(directory).expect("an example").flatten() {
+        let bytes = std::fs::read(entry.path()).expect("a file");
+        source.insert_file(entry.file_name().to_string_lossy(), bytes).expect("a plain path");
+    }
+    source
+}
+
+/// Notes every event; never stops a run.
+#[derive(Default)]
+pub(crate) struct Notes {
+    events: Mutex<Vec<RunEvent>>,
+}
+
+#[async_trait]
+impl RunObserver for Notes {
+    async fn event(&self, event: RunEvent) -> Result<(), StopReason> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(event);
+        Ok(())
+    }
+
+    async fn stop(&self) -> StopReason {
+        std::future::pending().await
+    }
+}
+
+impl Notes {
+    pub(crate) fn events(&self) -> Vec<RunEvent> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn pick<T>(&self, pick: impl Fn(RunEvent) -> Option<T>) -> Vec<T> {
+        self.events().into_iter().filter_map(pick).collect()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.pick(|event| if let RunEvent::Log(text) = event { Some(text) } else { None }).concat()
+    }
+
+    pub(crate) fn states(&self) -> Vec<Bytes> {
+        self.pick(|event| if let RunEvent::State(state) = event { Some(state) } else { None })
+    }
+
+    pub(crate) fn outputs(&self) -> Vec<Output> {
+        let all =
+            self.pick(|event| if let RunEvent::Outputs(outputs) = event { Some(outputs) } else { None });
+        all.into_iter().flatten().collect()
+    }
+
+    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.pick(|event| if let RunEvent::Diagnostic(one) = event { Some(one) } else { None })
+    }
+
+    pub(crate) fn resources(&self) -> Vec<ResourceProgress> {
+        self.pick(|event| if let RunEvent::Resource(one) = event { Some(one) } else { None })
+    }
+}
+
+/// Plays a job to its end.
+pub(crate) async fn play(runner: &dyn Runner, job: RunJob) -> (RunOutcome, Notes) {
+    let notes = Notes::default();
+    let outcome = runner.run(job, &notes).await.expect("a run of a module is no error");
+    (outcome, notes)
+}

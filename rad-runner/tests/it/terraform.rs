@@ -1,0 +1,244 @@
+//! The runner on the real engine keeps the contract, and what is special to it.
+
+use std::time::{Duration, Instant};
+
+use rad_core::conformance::runner as contract;
+use rad_core::runner::{ChangeKind, ChangeStatus, RunJob, RunOutcome, Runner, RunnerError};
+use rad_core::source::{SourceTree, TreeEntry};
+use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+use serde_json::json;
+
+use crate::support::{copy, delete, example, job, job_of, play, runner, runner_with};
+
+#[tokio::test]
+async fn creates_and_deletes() {
+    let (_root, runner) = runner().await;
+    contract::creates_and_deletes(&runner).await;
+    contract::deletes_nothing(&runner).await;
+}
+
+#[tokio::test]
+async fn fails_with_a_reason() {
+    let (_root, runner) = runner().await;
+    contract::fails_with_a_reason(&runner).await;
+}
+
+#[tokio::test]
+async fn masks_sensitive_values() {
+    let (_root, runner) = runner().await;
+    contract::masks_sensitive_values(&runner).await;
+}
+
+#[tokio::test]
+async fn stops_when_told() {
+    let (root, runner) = runner().await;
+    let began = Instant::now();
+    contract::stops_when_told(&runner).await;
+    assert!(began.elapsed() < Duration::from_secs(20), "an interrupt is enough");
+    let left: Vec<_> = std::fs::read_dir(root.path().join("runs")).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "only the lock is left: {left:?}");
+}
+
+#[tokio::test]
+async fn a_missing_engine_is_refused_with_the_way_to_mend_it() {
+    let root = tempfile::tempdir().unwrap();
+    let config = TerraformConfig::builder(root.path()).engine("/nowhere/tofu").build().unwrap();
+    let runner = TerraformRunner::new(config).unwrap();
+    let error = runner.engine().await.unwrap_err();
+    assert!(matches!(error, RunnerError::NoEngine { .. }));
+    assert!(error.to_string().contains("https://opentofu.org/"), "{error}");
+}
+
+#[tokio::test]
+async fn a_work_root_is_used_by_one_process() {
+    let (root, _runner) = runner().await;
+    let config = TerraformConfig::builder(root.path().join("runs")).build().unwrap();
+    let error = TerraformRunner::new(config).unwrap_err();
+    assert_eq!(error.field, "work_root");
+}
+
+#[tokio::test]
+async fn a_fleet_shows_its_progress_and_saves_state_as_it_grows() {
+    let (_root, runner) = runner().await;
+    let (outcome, notes) = play(&runner, job_of(example("fleet"), json!({ "size": 12, "pause": 0.3 }))).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    let count = |status| notes.resources().iter().filter(|one| one.status == status).count();
+    assert_eq!(count(ChangeStatus::Planned), 12);
+    assert_eq!(count(ChangeStatus::Complete), 12);
+    // Ten machines start at a time.
+    let states = notes.states();
+    let machines = |state: &[u8]| String::from_utf8_lossy(state).matches("index_key").count();
+    assert!(states.len() > 1 && machines(&states[0]) < 12, "saved while it goes on: {} times", states.len());
+    assert_eq!(machines(states.last().unwrap()), 12);
+    assert!(notes.log().contains("machine-007 is ready"), "{}", notes.log());
+    assert_eq!(notes.log().matches("Plan to create").count(), 12, "the plan is told once");
+    let size = notes.outputs().into_iter().find(|output| output.name == "size").unwrap();
+    assert_eq!(size.value, json!(12));
+}
+
+#[tokio::test]
+async fn a_faulty_apply_is_retried_over_its_state() {
+    let (_root, runner) = runner().await;
+    let mut faulty = job_of(example("faulty"), json!({ "reason": "the disk is full" }));
+    let (outcome, notes) = play(&runner, copy(&faulty)).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    let error = &notes.diagnostics()[0];
+    assert_eq!(error.place, Some(("main.tf".to_owned(), 12)));
+    assert_eq!(error.address.as_deref(), Some("terraform_data.machine"));
+    assert!(error.detail.contains("the disk is full"), "{error:?}");
+
+    faulty.values = serde_json::from_value(json!({ "repaired": true })).unwrap();
+    faulty.state = notes.states().pop();
+    let (outcome, notes) = play(&runner, copy(&faulty)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    let machine: Vec<_> =
+        notes.resources().into_iter().filter(|one| one.address == "terraform_data.machine").collect();
+    assert!(
+        machine.iter().all(|one| one.change == ChangeKind::Replace),
+        "a tainted one is replaced: {machine:?}"
+    );
+    assert_eq!(machine.last().unwrap().status, ChangeStatus::Complete);
+    let (outcome, notes) = play(&runner, delete(&faulty, notes.states().pop())).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+}
+
+#[tokio::test]
+async fn a_refused_value_is_a_diagnostic_of_the_plan() {
+    let (_root, runner) = runner().await;
+    let (outcome, notes) = play(&runner, job_of(example("fleet"), json!({ "size": 0 }))).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    let error = &notes.diagnostics()[0];
+    assert!(error.detail.contains("A fleet has between 1 and 200 machines."), "{error:?}");
+    assert_eq!(error.place, None, "the file of the values is the platform's");
+    assert!(notes.states().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_not_terraform_is_a_diagnostic_of_the_initialisation() {
+    let (_root, runner) = runner_with(|config| config.network(false)).await;
+    let (outcome, notes) = play(&runner, job("resource \"a\" {", json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    assert!(notes.diagnostics().iter().any(|one| one.place.is_some()), "{:?}", notes.diagnostics());
+    let unknown =
+        "terraform {\n required_providers {\n nothing = { source = \"example.invalid/a/b\" }\n }\n}";
+    let (outcome, notes) = play(&runner, job(unknown, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    assert!(
+        !notes.diagnostics().is_empty(),
+        "a provider that cannot be fetched is explained: {}",
+        notes.log()
+    );
+}
+
+#[tokio::test]
+async fn secrets_stay_in_the_state_and_in_sensitive_outputs() {
+    let (_root, runner) = runner().await;
+    let key = "a key with \"quotes\"\nand a second line";
+    let vault = RunJob {
+        sensitive: vec!["master_key".to_owned()],
+        ..job_of(example("vault"), json!({ "master_key": key, "vault_name": "safe", "unknown": 1 }))
+    };
+    let (outcome, notes) = play(&runner, copy(&vault)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert!(!notes.log().contains("unknown"), "only declared variables are given: {}", notes.log());
+    let digest = notes.outputs().into_iter().find(|output| output.name == "key_digest").unwrap();
+    assert!(digest.sensitive && digest.value.as_str().is_some_and(|digest| digest.len() == 64));
+    assert!(!notes.log().contains(digest.value.as_str().unwrap()));
+
+    let text = "variable \"k\" { sensitive = true }\nresource \"terraform_data\" \"a\" {\n provisioner \"local-exec\" {\n \
+                command = \"echo \\\"$K\\\"; exit 3\"\n environment = { K = nonsensitive(var.k) }\n }\n}";
+    let leak = RunJob { sensitive: vec!["k".to_owned()], ..job(text, json!({ "k": key })) };
+    let (outcome, notes) = play(&runner, leak).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    let told = format!("{} {:?}", notes.log(), notes.diagnostics());
+    assert!(!told.contains("a key with") && !told.contains("second line"), "{told}");
+}
+
+#[tokio::test]
+async fn an_ephemeral_value_is_given_to_the_apply_too() {
+    let (_root, runner) = runner().await;
+    let text = "variable \"token\" {\n ephemeral = true\n sensitive = true\n}\nvariable \"size\" {}\n\
+                resource \"terraform_data\" \"a\" { input = var.size }\n\
+                output \"size\" { value = terraform_data.a.output }";
+    let (outcome, notes) = play(&runner, job(text, json!({ "token": "t0k3n", "size": 3 }))).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+}
+
+#[tokio::test]
+async fn the_time_limit_ends_a_run_with_its_state() {
+    let (_root, runner) = runner_with(|config| config.grace(Duration::from_secs(1))).await;
+    let text = "resource \"terraform_data\" \"quick\" {}\nresource \"terraform_data\" \"slow\" {\n \
+                depends_on = [terraform_data.quick]\n provisioner \"local-exec\" { command = \"trap '' INT; sleep 60 & wait; sleep 60\" }\n}";
+    let slow = RunJob { time_limit: Duration::from_secs(2), ..job(text, json!({})) };
+    let began = Instant::now();
+    let (outcome, notes) = play(&runner, slow).await;
+    assert_eq!(outcome, RunOutcome::Timeout, "{}", notes.log());
+    assert!(began.elapsed() < Duration::from_secs(8), "killed after the grace period: {:?}", began.elapsed());
+    let state = String::from_utf8(notes.states().pop().unwrap().to_vec()).unwrap();
+    assert!(state.contains("quick"), "{state}");
+    assert!(notes.diagnostics().iter().any(|one| one.summary.contains("time limit")));
+}
+
+#[tokio::test]
+async fn the_state_stays_with_the_platform_whatever_the_module_declares() {
+    let (_root, runner) = runner().await;
+    let elsewhere = "terraform {\n backend \"local\" {\n path = \"/tmp/elsewhere\"\n }\n}\n\
+                     resource \"terraform_data\" \"a\" {}";
+    let (outcome, notes) = play(&runner, job(elsewhere, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert!(!notes.states().is_empty());
+
+    let mut source = SourceTree::default();
+    source.insert_file("main.tf", "resource \"terraform_data\" \"a\" {}").unwrap();
+    source.insert_file("zzzzz_override.tf", elsewhere.rsplit_once('\n').unwrap().0.to_owned()).unwrap();
+    let (outcome, notes) = play(&runner, job_of(source, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    assert!(
+        notes.diagnostics()[0].summary.contains("keeps its state elsewhere"),
+        "{:?}",
+        notes.diagnostics()
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_leaves_the_module_fails_the_run() {
+    let (_root, runner) = runner().await;
+    let mut source = SourceTree::default();
+    source.insert_file("main.tf", "").unwrap();
+    source.insert("data", TreeEntry::Symlink { target: "../../../etc".into() }).unwrap();
+    let (outcome, notes) = play(&runner, job_of(source, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    assert_eq!(notes.diagnostics()[0].place, Some(("data".to_owned(), 1)));
+}
+
+#[tokio::test]
+async fn providers_are_kept_in_the_cache_and_found_offline() {
+    let cache = tempfile::tempdir().unwrap();
+    let (_root, runner) = runner_with(|config| config.plugin_cache(cache.path()).network(false)).await;
+    let text = "resource \"terraform_data\" \"a\" {\n provisioner \"local-exec\" {\n \
+                command = \"touch /work/providers/poison 2>&1 || true\"\n }\n}";
+    let (outcome, notes) = play(&runner, job(text, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert!(
+        notes.log().contains("Read-only file system"),
+        "module code cannot write to the cache: {}",
+        notes.log()
+    );
+    assert!(!cache.path().join("poison").exists());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_salvaged_and_cleared() {
+    let (root, runner) = runner().await;
+    let slow = "resource \"terraform_data\" \"quick\" {}\nresource \"terraform_data\" \"slow\" {\n \
+                depends_on = [terraform_data.quick]\n provisioner \"local-exec\" { command = \"sleep 60\" }\n}";
+    let job = job(slow, json!({}));
+    let run = job.run;
+    let abandoned = tokio::time::timeout(Duration::from_secs(4), play(&runner, job)).await;
+    assert!(abandoned.is_err(), "the future of the run is dropped, as if its process were killed");
+    let state = runner.salvage(run).await.unwrap().expect("a state is left behind");
+    assert!(String::from_utf8_lossy(&state).contains("quick"));
+    runner.clear().await.unwrap();
+    assert_eq!(runner.salvage(run).await.unwrap(), None);
+    assert!(!root.path().join("runs").join(run.to_string()).exists());
+}
