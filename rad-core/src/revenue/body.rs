@@ -104,7 +104,7 @@ pub struct Release {
     pub hold: u64,
 }
 
-/// Returns credits of a charge to the lots they came from, with the cost they took; revenue is booked back. Only by
+/// Returns credits of a charge, or of a project debit, to the lots they came from, with the cost they took; revenue is booked back. Only by
 /// somebody other than the owner of the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
@@ -116,7 +116,8 @@ pub struct Refund {
     pub reason: Reason,
 }
 
-/// Keeps a lot's unspent credits from being used until a dispute ends.
+/// Keeps a lot's unspent credits from being used until a dispute ends. Credits on hold already stay there: a run that has
+/// begun can be charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freeze {
     /// The number of the entry that opened it.
@@ -130,7 +131,8 @@ pub struct Unfreeze {
     pub lot: u64,
 }
 
-/// Takes back credits of a paid lot: unspent ones first; for spent ones revenue is booked back and they become debt.
+/// Takes back credits of a paid lot: unspent ones first; for spent ones revenue is booked back and they become debt. For a
+/// payment that was refunded in part, [`Lot::to_reverse`](super::Lot::to_reverse) says how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reversal {
     /// The number of the entry that opened the lot.

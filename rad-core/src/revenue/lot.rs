@@ -122,6 +122,15 @@ impl Lot {
         self.cost.is_positive()
     }
 
+    /// How many credits are still to be reversed once `refunded` of its cost was paid back in all: credits in proportion,
+    /// rounded down, less those reversed already.
+    pub fn to_reverse(&self, refunded: Amount) -> Credits {
+        let refunded = refunded.clamp(Amount::ZERO, self.cost);
+        let due = share_of(self.credits.micros(), refunded.micros(), self.cost.micros());
+        let due = if self.is_paid() { due.unwrap_or(0) } else { 0 };
+        Credits::from_micros(due.saturating_sub(self.reversed.micros()).max(0))
+    }
+
     /// Whether nothing of it can be used any more, as far as is known now: a refund can open it again.
     pub const fn is_closed(&self) -> bool {
         self.open.micros() == 0 && self.frozen.micros() == 0 && self.held.micros() == 0

@@ -305,6 +305,13 @@ fn check(from: &Snapshot) -> Result<(), Violation> {
     if !held.is_empty() {
         return broken("a hold reserves credits of a lot that is missing");
     }
+    for hold in &from.holds {
+        let owed = from.debts.iter().filter(|debt| debt.of == DebtOf::Hold(hold.id)).map(|debt| debt.credits);
+        let reserved = hold.parts.iter().map(|(_, credits)| *credits);
+        if Credits::checked_sum(reserved.chain(owed)) != Some(hold.amount) {
+            return broken("a hold has neither reserved nor owed what it holds");
+        }
+    }
     let owner = |of: DebtOf| match of {
         DebtOf::Charge(id) => charges.binary_search(&id).is_ok(),
         DebtOf::Hold(id) => holds.binary_search(&id).is_ok(),

@@ -105,6 +105,47 @@ fn a_reversed_payment_becomes_debt_that_the_next_purchase_repays() {
 }
 
 #[test]
+fn a_payment_refunded_in_parts_reverses_credits_in_proportion() {
+    let mut books = Books::new();
+    books.post(bought("100", "3")).unwrap();
+    let mut reversed = Vec::new();
+    for refunded in ["1", "2", "2", "3", "99"] {
+        let credits = books.state.lot(1).unwrap().to_reverse(refunded.parse().unwrap());
+        if credits.is_positive() {
+            books.post(reversal(1, &credits.to_string())).unwrap();
+        }
+        reversed.push(credits.to_string());
+    }
+    assert_eq!(reversed, ["33.333333", "33.333333", "0", "33.333334", "0"]);
+    books.post(given("5")).unwrap();
+    let gift = books.state.lots().last().unwrap();
+    assert!(gift.to_reverse("1".parse().unwrap()).micros() == 0);
+    let gift = gift.id;
+    assert_eq!(books.post(reversal(gift, "1")), Err(Violation::NotPaid { lot: gift }));
+}
+
+#[test]
+fn a_stored_state_that_contradicts_itself_is_refused() {
+    let (mut books, _) = example();
+    books.post(hold("10")).unwrap();
+    let good = serde_json::to_value(&books.state).unwrap();
+    assert!(serde_json::from_value::<AccountState>(good.clone()).is_ok());
+    for (place, value) in [
+        ("/lots/1/open", "61"),
+        ("/lots/1/held", "9"),
+        ("/lots/1/open", "-1"),
+        ("/lots/1/unspent_cost", "10.01"),
+        ("/holds/0/amount", "11"),
+        ("/charges/0/parts/1/credits", "31"),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(place).unwrap() = value.into();
+        let refused = serde_json::from_value::<AccountState>(bad);
+        assert!(refused.is_err_and(|error| error.to_string().contains("inconsistent")), "{place}");
+    }
+}
+
+#[test]
 fn a_refund_forgives_what_its_charge_owes_first() {
     let (mut books, _) = example();
     books.post(reversal(2, "100")).unwrap();
