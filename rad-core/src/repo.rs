@@ -159,6 +159,12 @@ pub enum RepoError {
         /// The limit.
         limit: u64,
     },
+    /// A file's name, or where a link points, cannot be kept in a [`SourceTree`].
+    #[error("the path {path:?} cannot be used: rename it to UTF-8 text without a backslash, at most 1,024 bytes long")]
+    UnusablePath {
+        /// The path, with what cannot be read replaced.
+        path: String,
+    },
     /// What the source stands on failed.
     #[error(transparent)]
     Backend(#[from] BackendError),

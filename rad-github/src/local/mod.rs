@@ -1,0 +1,15 @@
+//! Modules from this machine: local Git repositories, bare or not, and plain directories.
+
+mod commit;
+mod directory;
+mod git;
+mod limits;
+mod path;
+mod read;
+mod source;
+
+pub use commit::{NewCommit, commit_tree};
+pub use directory::DIRECTORY_BRANCH;
+pub use limits::TreeLimits;
+pub use read::{PathTree, read_path};
+pub use source::LocalSource;
