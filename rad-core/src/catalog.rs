@@ -39,6 +39,13 @@ pub struct ModuleStats {
     pub stars: u64,
 }
 
+impl ModuleStats {
+    /// The average of the stars in thousandths, rounded down; 0 while nobody rated.
+    pub fn average_milli_stars(&self) -> u64 {
+        self.stars.saturating_mul(1000).checked_div(self.ratings).unwrap_or(0)
+    }
+}
+
 /// A module in the catalogue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listing {
@@ -56,6 +63,20 @@ pub struct Listing {
     pub stats: ModuleStats,
     /// When this revision was published.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Listing {
+    /// What a search looks through: name, description and services, each on a line of its own, in lower case.
+    pub fn search_text(&self) -> String {
+        search_text(&self.name, &self.revision.manifest)
+    }
+}
+
+/// The [`search_text`](Listing::search_text) of a module that is not a listing yet.
+pub fn search_text(name: &str, manifest: &Manifest) -> String {
+    let services = manifest.metadata.services.iter().map(String::as_str);
+    let parts: Vec<&str> = [name, &manifest.description].into_iter().chain(services).collect();
+    parts.join("\n").to_lowercase()
 }
 
 /// One step of a sync, applied together with the others or not at all.
@@ -142,6 +163,23 @@ pub struct CatalogQuery {
     pub limit: u32,
 }
 
+impl CatalogQuery {
+    /// The most words of a query that count.
+    pub const MAX_WORDS: usize = 16;
+
+    /// The words that a listing's [`search_text`](Listing::search_text) must hold; what comes after the first 16 words or
+    /// 200 characters is ignored.
+    pub fn words(&self) -> Vec<String> {
+        let text: String = self.text.chars().take(200).collect();
+        text.to_lowercase().split_whitespace().take(Self::MAX_WORDS).map(str::to_owned).collect()
+    }
+
+    /// The number of cards on the page: what was asked for, from 1 to 200.
+    pub fn page_size(&self) -> u32 {
+        self.limit.clamp(1, 200)
+    }
+}
+
 /// A listing as one viewer sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Card {
@@ -153,12 +191,26 @@ pub struct Card {
     pub my_stars: Option<u8>,
 }
 
+impl Card {
+    /// What a page is sorted by before the name, the largest first; 0 where only the name counts.
+    pub fn rank(&self, sort: CatalogSort) -> u64 {
+        match sort {
+            CatalogSort::Pinned => u64::from(self.pinned),
+            CatalogSort::Deployments => self.listing.stats.deployments,
+            CatalogSort::Rating => self.listing.stats.average_milli_stars(),
+            CatalogSort::Name => 0,
+        }
+    }
+}
+
 /// Stores the catalogue.
 ///
 /// # Contract
 /// - [`apply`](Self::apply) is all or nothing, and refuses with [`CatalogError::Stale`] when the publisher's catalogue
 ///   moved on since `expected` was read: of two racing syncs one wins and the other plans anew.
 /// - Names are unique per publisher; publishers never touch each other's listings.
+/// - The version of a publisher's catalogue is 0 before the first sync and grows with every one that changes something.
+/// - Times are kept to the microsecond.
 /// - A withdrawn listing is still found by its id, and keeps its statistics.
 #[async_trait]
 pub trait ModuleCatalog: Send + Sync + fmt::Debug {
@@ -210,6 +262,9 @@ pub trait ModuleCatalog: Send + Sync + fmt::Debug {
     ) -> Result<(), CatalogError>;
 }
 
+/// The most content that one archived source may have, in bytes: 32 MiB.
+pub const ARCHIVE_LIMIT: u64 = 32 << 20;
+
 /// Keeps the sources of published modules by their digest, so that a revoked token or a deleted repository never
 /// blocks a later destroy.
 ///
@@ -221,7 +276,7 @@ pub trait SourceArchive: Send + Sync + fmt::Debug {
     /// Stores a tree and gives its digest.
     ///
     /// # Errors
-    /// [`TooLarge`](CatalogError::TooLarge) above 32 MiB of content.
+    /// [`TooLarge`](CatalogError::TooLarge) above [`ARCHIVE_LIMIT`].
     async fn store(&self, tree: &SourceTree) -> Result<Digest, CatalogError>;
 
     /// The tree with this digest.

@@ -95,6 +95,24 @@ pub trait RepoSource: Send + Sync + fmt::Debug {
     ) -> Result<SourceTree, RepoError>;
 }
 
+/// The names that lead to a sub-directory given as `modules`, `./modules/` or `a/b`; none for the root, `None` where it is
+/// absolute or leads upwards.
+///
+/// ```
+/// use rad_core::repo::sub_dir_names;
+///
+/// assert_eq!(sub_dir_names("./modules/"), Some(vec!["modules"]));
+/// assert_eq!(sub_dir_names(""), Some(vec![]));
+/// assert_eq!(sub_dir_names("modules/../../etc"), None);
+/// ```
+pub fn sub_dir_names(sub_dir: &str) -> Option<Vec<&str>> {
+    if sub_dir.starts_with('/') || sub_dir.contains(['\\', '\0']) {
+        return None;
+    }
+    let names: Vec<&str> = sub_dir.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+    (!names.contains(&"..")).then_some(names)
+}
+
 /// Why a repository could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -160,7 +178,9 @@ pub enum RepoError {
         limit: u64,
     },
     /// A file's name, or where a link points, cannot be kept in a [`SourceTree`].
-    #[error("the path {path:?} cannot be used: rename it to UTF-8 text without a backslash, at most 1,024 bytes long")]
+    #[error(
+        "the path {path:?} cannot be used: rename it to UTF-8 text without a backslash, at most 1,024 bytes long"
+    )]
     UnusablePath {
         /// The path, with what cannot be read replaced.
         path: String,

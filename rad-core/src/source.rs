@@ -232,6 +232,15 @@ impl SourceTree {
         self.0.len()
     }
 
+    /// The bytes of all files and links together, without their paths.
+    pub fn content_bytes(&self) -> u64 {
+        let sizes = self.0.values().map(|entry| match entry {
+            TreeEntry::File { bytes, .. } => bytes.len(),
+            TreeEntry::Symlink { target } => target.len(),
+        });
+        sizes.map(|size| size as u64).sum()
+    }
+
     /// The digest of the tree: SHA-256 over, for each entry in the order of paths, a kind byte (`f` file,
     /// `x` executable file, `l` link), then path and content, each after its length as 8 bytes, most significant first.
     pub fn digest(&self) -> Digest {

@@ -3,20 +3,26 @@
 //! Each keeps the whole contract of its trait and passes the same conformance suite as the durable ones; only what is in
 //! it ends with the process.
 
+mod archive;
+mod catalog;
 mod clock;
 mod deployment;
 mod directory;
 mod ledger;
 mod notify;
 mod payment;
+mod repo;
 mod runner;
 mod settings;
 
+pub use archive::MemoryArchive;
+pub use catalog::MemoryCatalog;
 pub use clock::ManualClock;
 pub use deployment::MemoryDeployments;
 pub use directory::MemoryDirectory;
 pub use ledger::MemoryLedger;
 pub use notify::MemoryNotifier;
 pub use payment::MemoryOrders;
+pub use repo::MemoryRepos;
 pub use runner::{Script, ScriptedRunner};
 pub use settings::MemorySettings;

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use rad_core::error::BackendError;
-use rad_core::repo::{Head, RepoError};
+use rad_core::repo::{Head, RepoError, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
 
 use super::limits::{Meter, TreeLimits};
-use super::path::sub_directory;
 
 /// The only branch of a plain directory.
 pub const DIRECTORY_BRANCH: &str = "directory";
@@ -66,7 +65,7 @@ impl PlainDirectory {
     fn below(&self, tree: &SourceTree, sub_dir: &str) -> Result<SourceTree, RepoError> {
         let missing =
             || RepoError::NoDirectory { repository: self.name.clone(), sub_dir: sub_dir.to_owned() };
-        let parts = sub_directory(sub_dir).ok_or_else(missing)?;
+        let parts = sub_dir_names(sub_dir).ok_or_else(missing)?;
         let below = tree.directory(&parts.join("/"));
         if below.is_empty() && !parts.is_empty() {
             return Err(missing());

@@ -7,11 +7,10 @@ use chrono::{DateTime, Utc};
 use gix::bstr::{BStr, ByteSlice as _};
 use gix::objs::tree::EntryKind;
 use rad_core::error::BackendError;
-use rad_core::repo::{Head, RepoError};
+use rad_core::repo::{Head, RepoError, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
 
 use super::limits::{Meter, TreeLimits};
-use super::path::sub_directory;
 
 /// The branches that are taken for the default where `HEAD` names none, best first.
 const USUAL_DEFAULTS: [&str; 2] = ["main", "master"];
@@ -126,7 +125,7 @@ impl GitRepository {
         let mut walk = Walk { repo: &self.repo, meter: Meter::new(limits), tree: SourceTree::default() };
         let missing =
             || RepoError::NoDirectory { repository: self.name.clone(), sub_dir: sub_dir.to_owned() };
-        for part in sub_directory(sub_dir).ok_or_else(missing)? {
+        for part in sub_dir_names(sub_dir).ok_or_else(missing)? {
             let tree = walk.open(id, part)?;
             let entry = tree.lookup_entry([part]).map_err(failed("reading a directory"))?;
             id = entry.filter(|entry| entry.mode().is_tree()).ok_or_else(missing)?.object_id();

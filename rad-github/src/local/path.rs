@@ -1,18 +1,8 @@
-//! Names and paths as callers give them, checked before anything on the disk is touched.
+//! The directories that names of repositories stand for.
 
 use std::path::{Path, PathBuf};
 
 use rad_core::repo::RepoError;
-
-/// The parts of a sub-directory given as `modules`, `./modules/` or `a/b`; none for the root, `None` where it is absolute
-/// or leads upwards.
-pub(super) fn sub_directory(sub_dir: &str) -> Option<Vec<&str>> {
-    if sub_dir.starts_with('/') || sub_dir.contains(['\\', '\0']) {
-        return None;
-    }
-    let parts: Vec<&str> = sub_dir.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-    (!parts.contains(&"..")).then_some(parts)
-}
 
 /// The directory that `name` stands for: a direct child of one of `roots`, once links are resolved still below it.
 pub(super) fn find_child(roots: &[PathBuf], name: &str) -> Result<Child, RepoError> {
@@ -36,19 +26,4 @@ pub(super) struct Child {
 fn inside(root: &Path, path: &Path) -> Option<Child> {
     let directory = path.canonicalize().ok()?;
     (directory.starts_with(root) && directory != root).then(|| Child { directory, root: root.to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sub_directories_stay_below_the_root() {
-        assert_eq!(sub_directory(""), Some(vec![]));
-        assert_eq!(sub_directory("./modules/"), Some(vec!["modules"]));
-        assert_eq!(sub_directory("a/b"), Some(vec!["a", "b"]));
-        for bad in ["/etc", "../x", "a/../../x", "a\\b", "a\0"] {
-            assert_eq!(sub_directory(bad), None, "{bad:?}");
-        }
-    }
 }

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use rad_core::repo::RepoError;
+use rad_core::repo::{RepoError, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree};
 
 use super::directory::read_directory;
 use super::git::GitRepository;
 use super::limits::TreeLimits;
-use super::path::sub_directory;
 
 /// What [`read_path`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +57,7 @@ pub fn read_path(
         }
         (None, None) => {
             let missing = || RepoError::NoDirectory { repository: name.clone(), sub_dir: sub_dir.to_owned() };
-            let below = sub_directory(sub_dir)
+            let below = sub_dir_names(sub_dir)
                 .ok_or_else(missing)?
                 .iter()
                 .fold(directory, |path, part| path.join(part));

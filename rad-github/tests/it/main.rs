@@ -1,1 +1,21 @@
-//! placeholder
+//! Behaviour of rad-github through its public surface.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod local;
+
+use chrono::{DateTime, Utc};
+use rad_core::source::SourceTree;
+
+/// A tree of text files.
+fn tree(files: &[(&str, &str)]) -> SourceTree {
+    let mut tree = SourceTree::default();
+    for (path, text) in files {
+        tree.insert_file(*path, text.to_string()).unwrap();
+    }
+    tree
+}
+
+fn time() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_770_000_000, 0).unwrap()
+}

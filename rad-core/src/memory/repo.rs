@@ -1,0 +1,149 @@
+//! Repositories in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+
+use crate::error::BackendError;
+use crate::repo::{Head, RepoAccess, RepoError, RepoSource, Repository, sub_dir_names};
+use crate::source::{CommitId, Digest, SourceTree};
+
+/// A [`RepoSource`] over trees that the program makes itself; it asks for no credential.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use rad_core::memory::MemoryRepos;
+/// use rad_core::repo::{RepoAccess, RepoSource};
+/// use rad_core::source::SourceTree;
+///
+/// let repos = MemoryRepos::default();
+/// let mut tree = SourceTree::default();
+/// tree.insert_file("hello/main.tf", "output \"x\" { value = 1 }")?;
+/// let commit = repos.commit("samples", "main", tree, chrono::Utc::now())?;
+///
+/// let repo = RepoAccess { repository: "samples", credential: None };
+/// assert_eq!(repos.head(repo, None).await?.commit, commit);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryRepos {
+    repositories: Mutex<BTreeMap<String, Stored>>,
+}
+
+#[derive(Debug, Default)]
+struct Stored {
+    /// The first branch that was committed to.
+    default_branch: Option<String>,
+    branches: BTreeMap<String, CommitId>,
+    commits: BTreeMap<CommitId, Commit>,
+}
+
+#[derive(Debug)]
+struct Commit {
+    tree: SourceTree,
+    at: DateTime<Utc>,
+}
+
+impl MemoryRepos {
+    /// Makes an empty repository; one of that name stays as it is.
+    pub fn create(&self, repository: &str) {
+        self.repositories().entry(repository.to_owned()).or_default();
+    }
+
+    /// Puts a commit with this content on top of a branch; the repository and the branch are made if need be.
+    ///
+    /// # Errors
+    /// [`RepoError::Backend`] if the commit cannot be named, which does not happen.
+    pub fn commit(
+        &self,
+        repository: &str,
+        branch: &str,
+        tree: SourceTree,
+        at: DateTime<Utc>,
+    ) -> Result<CommitId, RepoError> {
+        let mut repositories = self.repositories();
+        let stored = repositories.entry(repository.to_owned()).or_default();
+        let parent = stored.branches.get(branch).map_or("", CommitId::as_str);
+        let name = Digest::of(format!("{parent} {} {}", tree.digest(), at.timestamp_micros()).as_bytes());
+        let name = name.to_string().parse::<CommitId>();
+        let name = name.map_err(|e| BackendError::permanent("naming a commit", e))?;
+        stored.commits.insert(name.clone(), Commit { tree, at });
+        stored.branches.insert(branch.to_owned(), name.clone());
+        stored.default_branch.get_or_insert_with(|| branch.to_owned());
+        Ok(name)
+    }
+
+    fn repositories(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
+        self.repositories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(
+        &self,
+        repository: &str,
+        read: impl FnOnce(&Stored) -> Result<T, RepoError>,
+    ) -> Result<T, RepoError> {
+        let repositories = self.repositories();
+        let stored = repositories.get(repository);
+        read(stored.ok_or_else(|| RepoError::NotFound { repository: repository.to_owned() })?)
+    }
+}
+
+#[async_trait]
+impl RepoSource for MemoryRepos {
+    async fn repositories(&self, _credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
+        let describe = |(name, stored): (&String, &Stored)| Repository {
+            name: name.clone(),
+            default_branch: stored.default_branch.clone(),
+            private: false,
+            archived: false,
+        };
+        Ok(MemoryRepos::repositories(self).iter().map(describe).collect())
+    }
+
+    async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {
+        self.read(repo.repository, |stored| Ok(stored.branches.keys().cloned().collect()))
+    }
+
+    async fn head(&self, repo: RepoAccess<'_>, branch: Option<&str>) -> Result<Head, RepoError> {
+        let repository = repo.repository.to_owned();
+        self.read(repo.repository, |stored| {
+            let Some(default) = &stored.default_branch else { return Err(RepoError::Empty { repository }) };
+            let branch = branch.unwrap_or(default).to_owned();
+            match stored.branches.get(&branch) {
+                Some(commit) => {
+                    let committed_at = stored.commits.get(commit).map(|commit| commit.at);
+                    Ok(Head { branch, commit: commit.clone(), committed_at })
+                }
+                None => {
+                    let known = stored.branches.keys().take(20).cloned().collect();
+                    Err(RepoError::NoBranch { repository, branch, known })
+                }
+            }
+        })
+    }
+
+    async fn tree(
+        &self,
+        repo: RepoAccess<'_>,
+        commit: &CommitId,
+        sub_dir: &str,
+    ) -> Result<SourceTree, RepoError> {
+        let repository = repo.repository.to_owned();
+        self.read(repo.repository, |stored| {
+            let Some(found) = stored.commits.get(commit) else {
+                return Err(RepoError::NoCommit { repository, revision: commit.to_string() });
+            };
+            let names = sub_dir_names(sub_dir);
+            let below = names.as_ref().map(|names| found.tree.directory(&names.join("/")));
+            match below {
+                Some(below) if !below.is_empty() || names.is_some_and(|names| names.is_empty()) => Ok(below),
+                _ => Err(RepoError::NoDirectory { repository, sub_dir: sub_dir.to_owned() }),
+            }
+        })
+    }
+}
