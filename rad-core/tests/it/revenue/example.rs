@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rad_core::id::{AccountId, DeploymentId, ModuleId};
 use rad_core::money::{CreditsPerUnit, Currency, Rate};
 use rad_core::revenue::{
-    AccountState, Adjustment, Body, Bucket, Capture, ChargeTerms, Effect, EntryKey, Expiry, Freeze, Grant,
-    Group, Grouping, Hold, LotSource, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal,
+    AccountState, Adjustment, Body, Bucket, Capture, ChargeTerms, DebtOf, Effect, EntryKey, Expiry, Freeze,
+    Grant, Group, Grouping, Hold, LotSource, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal,
     ReversalCause, ShareRules, Summary, Unfreeze, Violation,
 };
 
@@ -102,6 +102,28 @@ fn a_reversed_payment_becomes_debt_that_the_next_purchase_repays() {
     let effect = books.post(refund(4, "60")).unwrap();
     assert_eq!(books.has(), ["35", "50", "0"], "the repaid part returns to the lot that repaid it");
     assert_eq!(money(&effect), [(-360, -72, -288)]);
+}
+
+#[test]
+fn of_several_debts_the_latest_is_forgiven_and_the_oldest_repaid_first() {
+    let mut books = Books::new();
+    books.post(bought("10", "1")).unwrap();
+    books.post(bought("10", "2")).unwrap();
+    let first = books.charge("15", terms("20")).map(|_| books.state.seq()).unwrap();
+    let second = books.charge("5", terms("20")).map(|_| books.state.seq()).unwrap();
+    books.post(reversal(1, "10")).unwrap();
+    books.post(reversal(2, "10")).unwrap();
+    let owed = |books: &Books| -> Vec<(DebtOf, String)> {
+        books.state.debts().iter().map(|debt| (debt.of, debt.credits.to_string())).collect()
+    };
+    let debts = |all: &[(u64, &str)]| -> Vec<(DebtOf, String)> {
+        all.iter().map(|(charge, credits)| (DebtOf::Charge(*charge), (*credits).to_owned())).collect()
+    };
+    assert_eq!(owed(&books), debts(&[(first, "10"), (second, "5"), (first, "5")]));
+    books.post(refund(first, "6")).unwrap();
+    assert_eq!(owed(&books), debts(&[(first, "9"), (second, "5")]));
+    books.post(bought("11", "1.10")).unwrap();
+    assert_eq!(owed(&books), debts(&[(second, "3")]));
 }
 
 #[test]
