@@ -1,4 +1,5 @@
 //! Ledger, accounts, settings, orders and sandbox payments on SQLite.
+#![doc = include_str!("../README.md")]
 
 mod directory;
 pub mod ledger;
