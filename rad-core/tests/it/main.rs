@@ -4,4 +4,5 @@
 mod memory;
 mod memory_sources;
 mod module;
+mod platform;
 mod revenue;

@@ -1,0 +1,133 @@
+//! Who may do what, and who sees what.
+
+use rad_core::access::{Role, Roles};
+use rad_core::catalog::CatalogSort;
+use rad_core::directory::AccountQuery;
+use rad_core::id::AccountId;
+use rad_core::ledger::RevenueQuery;
+use rad_core::platform::{PlatformError, RevenueView, Selection};
+use uuid::Uuid;
+
+use super::market::{Market, credits, person, values};
+
+fn forbidden<T>(result: Result<T, PlatformError>) -> bool {
+    matches!(result, Err(PlatformError::Forbidden { .. }))
+}
+
+#[tokio::test]
+async fn users_reach_nothing_of_partners_finance_or_admins() {
+    let market = Market::open().await;
+    let user = market.actor(market.user).await;
+    assert!(forbidden(user.repositories().await));
+    assert!(forbidden(user.module_grid().await));
+    assert!(forbidden(user.plan_sync(&Selection::default()).await));
+    assert!(forbidden(user.accounts(&AccountQuery::default()).await));
+    assert!(forbidden(user.account_of(market.partner).await));
+    assert!(forbidden(user.award(market.partner, credits("1"), Uuid::new_v4()).await));
+    assert!(forbidden(user.platform_settings().await));
+    assert!(forbidden(user.create_account(person("x", [Role::Admin])).await));
+    assert!(forbidden(user.set_roles(market.user, Roles::from([Role::Admin])).await));
+    assert!(forbidden(user.deployments(true, "", None).await));
+    for view in [RevenueView::All, RevenueView::Partner, RevenueView::Agent] {
+        assert!(forbidden(user.revenue(view, RevenueQuery::default()).await));
+    }
+}
+
+#[tokio::test]
+async fn nobody_adjusts_their_own_balance_or_their_own_roles() {
+    let market = Market::open().await;
+    for account in [market.finance, market.admin] {
+        let actor = market.actor(account).await;
+        assert!(forbidden(actor.award(account, credits("1"), Uuid::new_v4()).await));
+    }
+    let admin = market.actor(market.admin).await;
+    assert!(forbidden(admin.set_roles(market.admin, Roles::default()).await));
+}
+
+#[tokio::test]
+async fn an_award_is_given_once_and_has_bounds() {
+    let market = Market::open().await;
+    let finance = market.actor(market.finance).await;
+    let submission = Uuid::new_v4();
+    for _ in 0..2 {
+        finance.award(market.user, credits("5"), submission).await.unwrap();
+    }
+    assert_eq!(market.credits(market.user).await.0, "5");
+    for amount in ["0", "-1", "1000000.000001"] {
+        let refused = finance.award(market.user, credits(amount), Uuid::new_v4()).await.unwrap_err();
+        assert!(matches!(refused, PlatformError::Invalid { field: "credits", .. }), "{refused}");
+    }
+    let nobody = finance.award(AccountId::new(), credits("5"), Uuid::new_v4()).await.unwrap_err();
+    assert!(matches!(nobody, PlatformError::NotFound { .. }), "{nobody}");
+}
+
+#[tokio::test]
+async fn private_modules_are_shown_to_their_partner_and_readable_by_staff() {
+    let market = Market::open().await;
+    market.publish(&["private"]).await;
+    for (account, seen) in
+        [(market.partner, 1), (market.admin, 1), (market.finance, 1), (market.user, 0), (market.agent, 0)]
+    {
+        let actor = market.actor(account).await;
+        let page = actor.search_modules(false, "", CatalogSort::Name, None).await.unwrap();
+        assert_eq!(page.items.len(), seen, "{}", actor.account().email);
+    }
+    let module = market.module("private").await;
+    let user = market.actor(market.user).await;
+    let refused = user.deploy(module, &values(&[]), Uuid::new_v4()).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::NotFound { what: "module" }), "{refused}");
+}
+
+#[tokio::test]
+async fn the_deployments_of_others_do_not_exist_for_one() {
+    let market = Market::open().await;
+    market.publish(&["small"]).await;
+    market.award(market.user, "100").await;
+    let module = market.module("small").await;
+    let user = market.actor(market.user).await;
+    let deployment = user.deploy(module, &values(&[("name", "blue")]), Uuid::new_v4()).await.unwrap();
+    for account in [market.partner, market.agent, market.finance] {
+        let other = market.actor(account).await;
+        let absent = other.deployment(deployment.id).await.unwrap_err();
+        assert!(matches!(absent, PlatformError::NotFound { .. }), "{absent}");
+        assert!(other.destroy(deployment.id).await.is_err());
+        assert!(other.run_log(deployment.latest_run, 0).await.is_err());
+    }
+    let admin = market.actor(market.admin).await;
+    assert_eq!(admin.deployments(true, "small", None).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn roles_count_from_the_next_request_on() {
+    let market = Market::open().await;
+    let admin = market.actor(market.admin).await;
+    admin.set_roles(market.user, Roles::from([Role::User, Role::Finance])).await.unwrap();
+    let user = market.actor(market.user).await;
+    assert!(user.accounts(&AccountQuery { limit: 10, ..AccountQuery::default() }).await.is_ok());
+    admin.set_roles(market.user, Roles::from([Role::User])).await.unwrap();
+    assert!(forbidden(market.actor(market.user).await.accounts(&AccountQuery::default()).await));
+}
+
+#[tokio::test]
+async fn a_second_founder_is_refused_and_a_registration_is_a_user() {
+    let market = Market::open().await;
+    let operations = market.platform.operations();
+    assert!(operations.found(person("second", [])).await.is_err());
+    let registered = operations.register(person("new", [Role::Admin])).await.unwrap();
+    assert_eq!(registered.roles, Roles::from([Role::User]));
+}
+
+#[tokio::test]
+async fn two_people_changing_settings_do_not_overwrite_each_other() {
+    let market = Market::open().await;
+    let finance = market.actor(market.finance).await;
+    let now = finance.platform_settings().await.unwrap();
+    finance.change_settings(now.version, &now.settings).await.unwrap();
+    let stale = finance.change_settings(now.version, &now.settings).await.unwrap_err();
+    assert!(matches!(stale, PlatformError::Settings(_)), "{stale}");
+    let mut greedy = now.settings.clone();
+    greedy.partner_revenue_share = "90".parse().unwrap();
+    greedy.agent_revenue_share = "10.01".parse().unwrap();
+    let refused = finance.change_settings(now.version + 1, &greedy).await.unwrap_err();
+    assert!(refused.to_string().contains("agent_revenue_share"), "{refused}");
+}

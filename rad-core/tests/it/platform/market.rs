@@ -1,0 +1,195 @@
+//! A small marketplace to act in.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use rad_core::access::{Role, Roles};
+use rad_core::catalog::CatalogSort;
+use rad_core::clock::Clock;
+use rad_core::directory::NewAccount;
+use rad_core::id::{AccountId, ModuleId};
+use rad_core::memory::{
+    ManualClock, MemoryArchive, MemoryCatalog, MemoryDeployments, MemoryDirectory, MemoryLedger,
+    MemoryNotifier, MemoryOrders, MemoryRepos, MemorySettings, ScriptedRunner,
+};
+use rad_core::module::Values;
+use rad_core::money::{Credits, Rate};
+use rad_core::platform::{Actor, Platform, Selection, SyncPlan};
+use rad_core::repo::RepoConnection;
+use rad_core::runner::{RunOutcome, Runner};
+use rad_core::settings::Settings;
+use rad_core::source::SourceTree;
+use uuid::Uuid;
+
+use super::buying::CashDesk;
+
+pub(super) struct Market {
+    pub(super) platform: Platform,
+    pub(super) repos: Arc<MemoryRepos>,
+    pub(super) ledger: Arc<MemoryLedger>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) desk: Arc<CashDesk>,
+    pub(super) admin: AccountId,
+    pub(super) finance: AccountId,
+    pub(super) partner: AccountId,
+    pub(super) agent: AccountId,
+    pub(super) user: AccountId,
+}
+
+pub(super) const MODULES: &[(&str, &str)] = &[
+    (
+        "small",
+        r#"variable "credit_cost" { default = 60 }
+                 variable "public_access" { default = true }
+                 variable "name" {
+                   type = string
+                   validation {
+                     condition     = length(var.name) > 2
+                     error_message = "A name has three letters at least."
+                   }
+                 }
+                 variable "secret" {
+                   type      = string
+                   default   = "none"
+                   sensitive = true
+                 }"#,
+    ),
+    (
+        "paid",
+        r#"variable "credit_cost" { default = 40 }
+                variable "require_credit_purchases" { default = true }
+                variable "public_access" { default = true }"#,
+    ),
+    ("private", r#"variable "credit_cost" { default = 1 }"#),
+    (
+        "needy",
+        r#"variable "credit_cost" { default = 5 }
+                 variable "public_access" { default = true }
+                 variable "module_dependency" { default = ["small"] }"#,
+    ),
+    ("broken", "variable \"x\" {"),
+];
+
+impl Market {
+    pub(super) async fn open() -> Self {
+        Self::with_runner(Arc::new(ScriptedRunner::new())).await
+    }
+
+    pub(super) async fn with_runner(runner: Arc<dyn Runner>) -> Self {
+        let start: DateTime<Utc> = "2026-10-01T08:00:00Z".parse().unwrap();
+        let (clock, ledger) = (Arc::new(ManualClock::new(start)), Arc::new(MemoryLedger::default()));
+        let (repos, desk) = (Arc::new(MemoryRepos::default()), Arc::new(CashDesk::default()));
+        let platform = Platform::builder()
+            .directory(Arc::new(MemoryDirectory::default()))
+            .settings(Arc::new(MemorySettings::default()))
+            .repos(repos.clone())
+            .catalog(Arc::new(MemoryCatalog::default()))
+            .archive(Arc::new(MemoryArchive::default()))
+            .deployments(Arc::new(MemoryDeployments::default()))
+            .runner(runner)
+            .ledger(ledger.clone())
+            .orders(Arc::new(MemoryOrders::default()))
+            .provider(desk.clone())
+            .notifier(Arc::new(MemoryNotifier::default()))
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        let admin = platform.operations().found(person("admin", [])).await.unwrap().id;
+        let boss = platform.actor(admin).await.unwrap();
+        let finance = boss.create_account(person("finance", [Role::Finance])).await.unwrap().id;
+        let partner = boss.create_account(person("partner", [Role::Partner, Role::User])).await.unwrap().id;
+        let agent = boss.create_account(person("agent", [Role::Agent])).await.unwrap().id;
+        let referred = NewAccount { referred_by: Some(agent), ..person("user", [Role::User]) };
+        let user = boss.create_account(referred).await.unwrap().id;
+        let market = Self { platform, repos, ledger, clock, desk, admin, finance, partner, agent, user };
+        market.set_shares("20", "5").await;
+        market.push(MODULES);
+        market
+    }
+
+    pub(super) async fn actor(&self, account: AccountId) -> Actor {
+        self.platform.actor(account).await.unwrap()
+    }
+
+    pub(super) async fn set_shares(&self, partner: &str, agent: &str) {
+        let admin = self.actor(self.admin).await;
+        let now = admin.platform_settings().await.unwrap();
+        let rate = |percent: &str| percent.parse::<Rate>().unwrap();
+        let settings = Settings {
+            partner_revenue_share: rate(partner),
+            agent_revenue_share: rate(agent),
+            credits_per_unit: "10".parse().unwrap(),
+            ..now.settings
+        };
+        admin.change_settings(now.version, &settings).await.unwrap();
+    }
+
+    /// Puts modules at the head of the repository `shop`.
+    pub(super) fn push(&self, modules: &[(&str, &str)]) {
+        let mut tree = SourceTree::default();
+        for (name, source) in modules {
+            tree.insert_file(format!("{name}/main.tf"), (*source).to_owned()).unwrap();
+        }
+        self.repos.commit("shop", "main", tree, self.clock.now()).unwrap();
+    }
+
+    pub(super) async fn connect(&self, partner: AccountId) {
+        let connection =
+            RepoConnection { repository: "shop".to_owned(), branch: None, sub_dir: String::new() };
+        self.actor(partner).await.connect(Some(connection)).await.unwrap();
+    }
+
+    /// Publishes exactly these modules of the partner.
+    pub(super) async fn publish(&self, names: &[&str]) -> SyncPlan {
+        self.connect(self.partner).await;
+        let partner = self.actor(self.partner).await;
+        let modules: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let selection = Selection { modules, ..Selection::default() };
+        let plan = partner.plan_sync(&selection).await.unwrap();
+        partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap()
+    }
+
+    /// The id of a published module, as the partner sees it.
+    pub(super) async fn module(&self, name: &str) -> ModuleId {
+        let partner = self.actor(self.partner).await;
+        let page = partner.search_modules(false, name, CatalogSort::Name, None).await.unwrap();
+        page.items.iter().find(|card| card.listing.name == name).unwrap().listing.id
+    }
+
+    pub(super) async fn award(&self, account: AccountId, credits: &str) {
+        let finance = self.actor(self.finance).await;
+        finance.award(account, credits.parse().unwrap(), Uuid::new_v4()).await.unwrap();
+    }
+
+    /// Awarded and purchased credits that can be used, and those held.
+    pub(super) async fn credits(&self, account: AccountId) -> (String, String, String) {
+        let balance = self.actor(account).await.balances().await.unwrap().balance;
+        (balance.awarded.to_string(), balance.purchased.to_string(), balance.held().to_string())
+    }
+
+    /// Ends the run that was queued first.
+    pub(super) async fn finish_next(&self, outcome: RunOutcome) {
+        let operations = self.platform.operations();
+        let lease = operations.lease("worker", std::time::Duration::from_secs(15)).await.unwrap().unwrap();
+        operations.finish(&lease, outcome).await.unwrap();
+    }
+}
+
+pub(super) fn person<const N: usize>(name: &str, roles: [Role; N]) -> NewAccount {
+    NewAccount {
+        email: format!("{name}@example.com"),
+        name: name.to_owned(),
+        roles: Roles::from(roles),
+        referred_by: None,
+        password_hash: None,
+    }
+}
+
+pub(super) fn values(pairs: &[(&str, &str)]) -> Values {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
+}
+
+pub(super) fn credits(text: &str) -> Credits {
+    text.parse().unwrap()
+}

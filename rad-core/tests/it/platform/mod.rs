@@ -1,0 +1,7 @@
+//! The use cases, end to end on in-memory backends: who may do what, and what becomes of credits when things go wrong.
+
+mod access;
+mod buying;
+mod deploying;
+mod market;
+mod publishing;

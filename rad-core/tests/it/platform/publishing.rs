@@ -1,0 +1,145 @@
+//! Publishing: what is planned is what happens, or nothing does.
+
+use std::collections::BTreeSet;
+
+use rad_core::catalog::CatalogSort;
+use rad_core::module::Values;
+use rad_core::platform::{GridState, PlatformError, Selection, StepKind};
+use rad_core::repo::{RepoConnection, RepoError};
+use uuid::Uuid;
+
+use super::market::{MODULES, Market, values};
+
+fn select(names: &[&str]) -> Selection {
+    let modules: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    Selection { modules, ..Selection::default() }
+}
+
+async fn kinds(market: &Market, selection: &Selection) -> Vec<(String, StepKind)> {
+    let plan = market.actor(market.partner).await.plan_sync(selection).await.unwrap();
+    plan.steps.into_iter().map(|step| (step.module, step.kind)).collect()
+}
+
+async fn on_offer(market: &Market) -> Vec<String> {
+    let partner = market.actor(market.partner).await;
+    let page = partner.search_modules(false, "", CatalogSort::Name, None).await.unwrap();
+    page.items.into_iter().map(|card| card.listing.name).collect()
+}
+
+#[tokio::test]
+async fn every_directory_is_on_the_grid_broken_ones_with_their_place() {
+    let market = Market::open().await;
+    market.connect(market.partner).await;
+    let grid = market.actor(market.partner).await.module_grid().await.unwrap();
+    let names: Vec<_> = grid.entries.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!(names, ["broken", "needy", "paid", "private", "small"]);
+    let GridState::Invalid(errors) = &grid.entries[0].state else { panic!("{:?}", grid.entries[0].state) };
+    assert!(errors[0].to_string().starts_with("broken/main.tf:1:"), "{}", errors[0]);
+}
+
+#[tokio::test]
+async fn a_sync_publishes_updates_and_withdraws_as_planned() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    let module = market.module("small").await;
+    assert_eq!(on_offer(&market).await, ["paid", "small"]);
+    assert!(market.publish(&["small", "paid"]).await.is_empty(), "the same again changes nothing");
+
+    let mut changed = MODULES.to_vec();
+    changed.retain(|(name, _)| *name != "paid");
+    changed[0].1 = "variable \"credit_cost\" { default = 61 }\nvariable \"public_access\" { default = true }";
+    market.push(&changed);
+    assert_eq!(
+        kinds(&market, &select(&["small", "needy"])).await,
+        [
+            ("needy".to_owned(), StepKind::Publish),
+            ("paid".to_owned(), StepKind::Withdraw),
+            ("small".to_owned(), StepKind::Update)
+        ]
+    );
+    market.publish(&["small", "needy"]).await;
+    assert_eq!(on_offer(&market).await, ["needy", "small"]);
+    assert_eq!(market.module("small").await, module, "a listing keeps its id over revisions");
+}
+
+#[tokio::test]
+async fn a_plan_is_void_once_the_branch_or_the_catalogue_moved_on() {
+    let market = Market::open().await;
+    market.connect(market.partner).await;
+    let partner = market.actor(market.partner).await;
+    let selection = select(&["small"]);
+    let plan = partner.plan_sync(&selection).await.unwrap();
+    market.push(&MODULES[..2]);
+    let refused = partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::PlanChanged), "{refused}");
+
+    let plan = partner.plan_sync(&selection).await.unwrap();
+    partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    let refused = partner.apply_sync(&select(&["paid"]), &plan.commit, plan.version).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::PlanChanged), "{refused}");
+    assert_eq!(on_offer(&market).await, ["small"]);
+}
+
+#[tokio::test]
+async fn an_invalid_or_missing_module_publishes_nothing_of_the_selection() {
+    let market = Market::open().await;
+    market.connect(market.partner).await;
+    let partner = market.actor(market.partner).await;
+    for name in ["broken", "nowhere"] {
+        let refused = partner.plan_sync(&select(&["small", name])).await.unwrap_err();
+        let PlatformError::Unpublishable { module, .. } = refused else { panic!("{refused}") };
+        assert_eq!(module, name);
+    }
+    assert!(on_offer(&market).await.is_empty());
+}
+
+#[tokio::test]
+async fn publish_time_values_decide_the_listing() {
+    let market = Market::open().await;
+    let source = r#"variable "credit_cost" {
+                      description = "Price. {{UIMeta group=0}}"
+                      type        = number
+                      default     = 5
+                    }"#;
+    market.push(&[("priced", source)]);
+    market.connect(market.partner).await;
+    let partner = market.actor(market.partner).await;
+    let mut selection = select(&["priced"]);
+    let price = Values::from_iter([("credit_cost".to_owned(), 9.into())]);
+    selection.values.insert("priced".to_owned(), price);
+    let plan = partner.plan_sync(&selection).await.unwrap();
+    partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    let form = partner.deploy_form(market.module("priced").await).await.unwrap();
+    assert_eq!(form.quote.cost.to_string(), "9");
+
+    let nonsense = Values::from_iter([("credit_cost".to_owned(), "-1".into())]);
+    selection.values.insert("priced".to_owned(), nonsense);
+    let refused = partner.plan_sync(&selection).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::Values { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn another_repository_withdraws_what_it_lacks_and_running_deployments_stay() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    market.award(market.user, "100").await;
+    let user = market.actor(market.user).await;
+    let module = market.module("small").await;
+    let deployment = user.deploy(module, &values(&[("name", "blue")]), Uuid::new_v4()).await.unwrap();
+    market.finish_next(rad_core::runner::RunOutcome::Success).await;
+
+    let partner = market.actor(market.partner).await;
+    let missing = RepoConnection { repository: "none".into(), branch: None, sub_dir: String::new() };
+    let refused = partner.connect(Some(missing)).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::Repo(RepoError::NotFound { .. })), "{refused}");
+    assert_eq!(on_offer(&market).await.len(), 2, "a refused connection changes nothing");
+
+    partner.connect(None).await.unwrap();
+    assert!(on_offer(&market).await.is_empty());
+    assert!(user.deploy_form(module).await.is_err());
+    user.destroy(deployment.id).await.unwrap();
+    let operations = market.platform.operations();
+    let lease = operations.lease("w", std::time::Duration::from_secs(15)).await.unwrap().unwrap();
+    let job = operations.job(&lease, std::time::Duration::from_secs(60)).await.unwrap();
+    assert!(job.source.file("main.tf").is_some(), "the archived source outlives the repository");
+}
