@@ -86,3 +86,34 @@ async fn a_database_of_a_newer_release_is_refused() {
     let cause = std::error::Error::source(&refusal).unwrap().to_string();
     assert!(cause.contains("9999"), "{cause}");
 }
+
+#[tokio::test]
+async fn a_file_can_be_opened_by_many_at_once_from_the_first_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rad.db");
+    let opening: Vec<_> = (0..6)
+        .map(|_| {
+            let path = path.clone();
+            tokio::spawn(async move { sqlite::open(&path).await })
+        })
+        .collect();
+    for pool in opening {
+        pool.await.unwrap().unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_a_new_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let database = database().await.unwrap();
+    SqliteSettings::new(database.pool.clone())
+        .save(0, &Settings::default(), AccountId::new(), chrono::DateTime::UNIX_EPOCH)
+        .await
+        .unwrap();
+    for file in std::fs::read_dir(database.dir.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.file_name());
+    }
+}
