@@ -1,4 +1,5 @@
-//! Runs OpenTofu and Terraform in a sandbox.
+//! Carries deployments out.
 #![doc = include_str!("../README.md")]
 
+pub mod store;
 pub mod terraform;

@@ -64,7 +64,7 @@ pub async fn moves_along_the_state_machine(store: &dyn DeploymentStore) {
     let queued = must("a waiting run is queued", store.advance(run.id, Transition::Queue, time(2)).await);
     assert_eq!(queued.status, RunStatus::Queued);
     assert_illegal(store.discard(run.id).await);
-    let lease = leased(store, "w").await;
+    let lease = leased(store).await;
     assert_illegal(store.advance(run.id, Transition::Cancel, time(3)).await);
     assert_illegal(store.finish(&lease, Transition::Queue, time(3)).await);
     let now = must("a deployment is found", store.deployment(deployment.id).await);
@@ -128,13 +128,19 @@ pub async fn fences_leases(store: &dyn DeploymentStore) {
     for run in [runs[2], runs[0], runs[1]] {
         must("a run is queued", store.advance(run, Transition::Queue, time(1)).await);
     }
-    let leases = side_by_side((0..4).map(|_| store.lease("w", time(1), time(10)))).await;
-    let leases: Vec<Lease> = leases.into_iter().filter_map(|lease| must("leasing works", lease)).collect();
-    let order: Vec<RunId> = leases.iter().map(|lease| lease.run).collect();
-    assert_eq!(order, [runs[2], runs[0], runs[1]], "each queued run is leased once, first come first served");
+    let mut leases = vec![leased_until(store, time(10)).await];
+    assert_eq!(leases[0].run, runs[2], "what was queued first is leased first");
+    for lease in side_by_side((0..3).map(|_| store.lease("w", time(1), time(10)))).await {
+        leases.extend(must("leasing works", lease));
+    }
+    let by_run = |lease: &Lease| lease.run;
+    let mut given = leases.clone();
+    given.sort_by_key(by_run);
+    runs.sort_unstable();
+    assert_eq!(given.iter().map(by_run).collect::<Vec<_>>(), runs, "each run is leased once");
     let mut held = must("leases are listed", store.leases("w").await);
-    held.sort_by_key(|lease| lease.epoch);
-    assert_eq!(held, leases, "a worker finds its leases again");
+    held.sort_by_key(by_run);
+    assert_eq!(held, given, "a worker finds its leases again");
     assert_eq!(must("leases are listed", store.leases("other").await), []);
 
     must("a lease is lengthened", store.renew(&leases[0], time(60)).await);
@@ -164,7 +170,7 @@ pub async fn fences_leases(store: &dyn DeploymentStore) {
 pub async fn keeps_reports(store: &dyn DeploymentStore) {
     let (deployment, run) = stored(store, "reporter").await;
     must("a run is queued", store.advance(run.id, Transition::Queue, time(1)).await);
-    let lease = leased(store, "w").await;
+    let lease = leased(store).await;
     let diagnostic =
         |severity, summary: &str| Diagnostic { severity, ..Diagnostic::error(summary, "détail") };
     let first = RunReport {
@@ -211,7 +217,7 @@ pub async fn keeps_reports(store: &dyn DeploymentStore) {
 pub async fn keeps_logs_without_gaps(store: &dyn DeploymentStore) {
     let (_, run) = stored(store, "logger").await;
     must("a run is queued", store.advance(run.id, Transition::Queue, time(1)).await);
-    let lease = leased(store, "w").await;
+    let lease = leased(store).await;
     let mut written = Vec::new();
     for line in ["first\n", "zweite Zeile – ü\n", "", "third\n"] {
         written.extend_from_slice(line.as_bytes());
@@ -337,11 +343,12 @@ async fn stored(store: &dyn DeploymentStore, module: &str) -> (Deployment, Run) 
     must("a deployment is stored", store.create(new(module), RunId::new(), time(0)).await)
 }
 
-async fn leased(store: &dyn DeploymentStore, worker: &str) -> Lease {
-    must(
-        "a queued run is leased",
-        must("leasing works", store.lease(worker, time(1), time(100)).await).ok_or(()),
-    )
+async fn leased_until(store: &dyn DeploymentStore, until: DateTime<Utc>) -> Lease {
+    must("a queued run is leased", must("leasing works", store.lease("w", time(1), until).await).ok_or(()))
+}
+
+async fn leased(store: &dyn DeploymentStore) -> Lease {
+    leased_until(store, time(100)).await
 }
 
 /// Queues, leases and ends a run.
@@ -353,7 +360,7 @@ async fn finished(store: &dyn DeploymentStore, run: RunId, transition: Transitio
 /// Leases queued runs until it is this one's turn, and ends it.
 async fn finished_queued(store: &dyn DeploymentStore, run: RunId, transition: Transition) {
     loop {
-        let lease = leased(store, "w").await;
+        let lease = leased(store).await;
         if lease.run == run {
             must("a leased run ends", store.finish(&lease, transition, time(8)).await);
             return;

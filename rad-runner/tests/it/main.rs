@@ -7,5 +7,6 @@
 )]
 
 mod hostile;
+mod store;
 mod support;
 mod terraform;

@@ -1,0 +1,207 @@
+//! Deployments on SQLite.
+
+mod leases;
+mod lifecycle;
+mod listing;
+mod logs;
+mod reports;
+mod rows;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use rad_core::deployment::{
+    Deployment, DeploymentError, DeploymentQuery, DeploymentStore, Lease, LogChunk, NewDeployment, Run,
+    RunReport, RunStatus, SecretValues, Transition,
+};
+use rad_core::error::BackendError;
+use rad_core::id::{AccountId, DeploymentId, RunId};
+use rad_core::money::Credits;
+use rad_core::page::Page;
+use rad_core::runner::{Action, Output, ResourceProgress};
+use sqlx::sqlite::SqlitePool;
+
+use super::key::EncryptionKey;
+use super::sqlite::{failed, migrate};
+
+/// What the key of a database is tried on.
+const KEY_PROBE: &str = "runner_key";
+
+/// A [`DeploymentStore`] in a SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteDeployments {
+    pool: SqlitePool,
+    key: EncryptionKey,
+}
+
+impl SqliteDeployments {
+    /// The deployments in a database that [`open`](super::open) opened, or another crate did; it is brought to the
+    /// schema of this release.
+    ///
+    /// # Errors
+    /// [`WrongKey`](OpenError::WrongKey) if the database was encrypted with another key, or a failure of the database.
+    pub async fn new(pool: SqlitePool, key: EncryptionKey) -> Result<Self, OpenError> {
+        migrate(&pool).await?;
+        let sealed = key.seal(KEY_PROBE, KEY_PROBE.as_bytes())?;
+        sqlx::query("INSERT INTO runner_key (id, sealed) VALUES (1, ?) ON CONFLICT DO NOTHING")
+            .bind(sealed)
+            .execute(&pool)
+            .await
+            .map_err(failed("keeping the proof of the key"))?;
+        let sealed: Vec<u8> = sqlx::query_scalar("SELECT sealed FROM runner_key")
+            .fetch_one(&pool)
+            .await
+            .map_err(failed("reading the proof of the key"))?;
+        key.unseal(KEY_PROBE, &sealed).map_err(|_| OpenError::WrongKey)?;
+        Ok(Self { pool, key })
+    }
+}
+
+/// Why a store of deployments cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The database was encrypted with another key.
+    #[error(
+        "the database was encrypted with another key: give the platform the key it was started with first"
+    )]
+    WrongKey,
+    /// The database failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+#[async_trait]
+impl DeploymentStore for SqliteDeployments {
+    async fn create(
+        &self,
+        new: NewDeployment,
+        run: RunId,
+        at: DateTime<Utc>,
+    ) -> Result<(Deployment, Run), DeploymentError> {
+        lifecycle::create(self, new, run, at).await
+    }
+
+    async fn add_run(
+        &self,
+        deployment: DeploymentId,
+        run: RunId,
+        action: Action,
+        cost: Credits,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        lifecycle::add_run(self, deployment, run, action, cost, at).await
+    }
+
+    async fn advance(
+        &self,
+        run: RunId,
+        transition: Transition,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        lifecycle::advance(self, run, transition, at).await
+    }
+
+    async fn discard(&self, run: RunId) -> Result<(), DeploymentError> {
+        lifecycle::discard(self, run).await
+    }
+
+    async fn deployment(&self, id: DeploymentId) -> Result<Deployment, DeploymentError> {
+        listing::deployment(self, id).await
+    }
+
+    async fn secrets(&self, id: DeploymentId) -> Result<SecretValues, DeploymentError> {
+        listing::secrets(self, id).await
+    }
+
+    async fn list(&self, query: &DeploymentQuery) -> Result<Page<Deployment>, DeploymentError> {
+        listing::list(self, query).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<Run, DeploymentError> {
+        listing::run(self, id).await
+    }
+
+    async fn runs(&self, deployment: DeploymentId) -> Result<Vec<Run>, DeploymentError> {
+        listing::runs(self, deployment).await
+    }
+
+    async fn runs_in(&self, status: RunStatus, limit: u32) -> Result<Vec<Run>, DeploymentError> {
+        listing::runs_in(self, status, limit).await
+    }
+
+    async fn lease(
+        &self,
+        worker: &str,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Option<Lease>, DeploymentError> {
+        leases::lease(self, worker, now, until).await
+    }
+
+    async fn leases(&self, worker: &str) -> Result<Vec<Lease>, DeploymentError> {
+        leases::leases(self, worker).await
+    }
+
+    async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<(), DeploymentError> {
+        leases::renew(self, lease, until).await
+    }
+
+    async fn interrupt_lapsed(&self, now: DateTime<Utc>) -> Result<Vec<Run>, DeploymentError> {
+        leases::interrupt_lapsed(self, now).await
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        transition: Transition,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        leases::finish(self, lease, transition, at).await
+    }
+
+    async fn unsettled(&self, limit: u32) -> Result<Vec<Run>, DeploymentError> {
+        listing::unsettled(self, limit).await
+    }
+
+    async fn settled(&self, run: RunId) -> Result<(), DeploymentError> {
+        lifecycle::settled(self, run).await
+    }
+
+    async fn record(&self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {
+        reports::record(self, lease, report).await
+    }
+
+    async fn resources(&self, run: RunId) -> Result<Vec<ResourceProgress>, DeploymentError> {
+        reports::resources(self, run).await
+    }
+
+    async fn append_log(&self, lease: &Lease, bytes: &[u8]) -> Result<u64, DeploymentError> {
+        logs::append(self, lease, bytes).await
+    }
+
+    async fn log(&self, run: RunId, offset: u64, limit: u32) -> Result<LogChunk, DeploymentError> {
+        logs::read(self, run, offset, limit).await
+    }
+
+    async fn save_state(
+        &self,
+        lease: &Lease,
+        state: &Bytes,
+        at: DateTime<Utc>,
+    ) -> Result<(), DeploymentError> {
+        reports::save_state(self, lease, state, at).await
+    }
+
+    async fn state(&self, deployment: DeploymentId) -> Result<Option<Bytes>, DeploymentError> {
+        reports::state(self, deployment).await
+    }
+
+    async fn outputs(&self, deployment: DeploymentId) -> Result<Vec<Output>, DeploymentError> {
+        reports::outputs(self, deployment).await
+    }
+
+    async fn deployed(&self, owner: AccountId, modules: &[String]) -> Result<Vec<String>, DeploymentError> {
+        listing::deployed(self, owner, modules).await
+    }
+}

@@ -1,0 +1,80 @@
+//! Deployments and notices on SQLite keep the contracts, across restarts and with nothing secret in the file.
+
+use std::path::Path;
+
+use rad_core::conformance::{deployment as contract, notify};
+use rad_core::deployment::DeploymentStore;
+use rad_runner::store::{self, EncryptionKey, OpenError, SqliteDeployments, SqliteNotifier};
+use tempfile::TempDir;
+
+async fn deployments() -> (TempDir, SqliteDeployments) {
+    let root = tempfile::tempdir().unwrap();
+    let store = reopened(root.path()).await;
+    (root, store)
+}
+
+async fn reopened(root: &Path) -> SqliteDeployments {
+    let key = EncryptionKey::from_file(&root.join("key")).unwrap();
+    SqliteDeployments::new(store::open(&root.join("rad.db")).await.unwrap(), key).await.unwrap()
+}
+
+#[tokio::test]
+async fn deployments_keep_the_contract() {
+    contract::reads_what_was_written(&deployments().await.1).await;
+    contract::moves_along_the_state_machine(&deployments().await.1).await;
+    contract::runs_one_at_a_time(&deployments().await.1).await;
+    contract::keeps_reports(&deployments().await.1).await;
+}
+
+#[tokio::test]
+async fn leases_keep_the_contract() {
+    contract::fences_leases(&deployments().await.1).await;
+}
+
+#[tokio::test]
+async fn logs_keep_the_contract() {
+    contract::keeps_logs_without_gaps(&deployments().await.1).await;
+}
+
+#[tokio::test]
+async fn listings_keep_the_contract() {
+    contract::lists_by_pages(&deployments().await.1).await;
+    contract::knows_what_is_deployed(&deployments().await.1).await;
+}
+
+#[tokio::test]
+async fn the_notifier_keeps_the_contract() {
+    let root = tempfile::tempdir().unwrap();
+    let pool = store::open(&root.path().join("rad.db")).await.unwrap();
+    notify::tells_once(&SqliteNotifier::new(pool)).await;
+}
+
+#[tokio::test]
+async fn nothing_secret_is_in_the_file_and_all_of_it_is_there_after_a_restart() {
+    let (root, store) = deployments().await;
+    contract::keeps_reports(&store).await;
+    contract::reads_what_was_written(&store).await;
+    drop(store);
+    let mut stored = Vec::new();
+    for entry in std::fs::read_dir(root.path()).unwrap().flatten() {
+        stored.extend(std::fs::read(entry.path()).unwrap());
+    }
+    for secret in ["hunter2", "\"serial\":2", "https://example.com"] {
+        let found = stored.windows(secret.len()).any(|window| window == secret.as_bytes());
+        assert!(!found, "{secret} is readable in the database file");
+    }
+    let store = reopened(root.path()).await;
+    let run = store.runs_in(rad_core::deployment::RunStatus::Failure, 1).await.unwrap().remove(0);
+    assert_eq!(store.state(run.deployment).await.unwrap().as_deref(), Some(&b"{\"serial\":2}"[..]));
+    assert_eq!(store.outputs(run.deployment).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn another_key_is_refused_at_the_start() {
+    let (root, store) = deployments().await;
+    drop(store);
+    std::fs::remove_file(root.path().join("key")).unwrap();
+    let key = EncryptionKey::from_file(&root.path().join("key")).unwrap();
+    let pool = store::open(&root.path().join("rad.db")).await.unwrap();
+    assert!(matches!(SqliteDeployments::new(pool, key).await, Err(OpenError::WrongKey)));
+}
