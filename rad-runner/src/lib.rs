@@ -1,5 +1,6 @@
-//! Carries deployments out.
+//! Carries deployments out, on OpenTofu or Terraform.
 #![doc = include_str!("../README.md")]
 
 pub mod store;
 pub mod terraform;
+pub mod worker;

@@ -60,6 +60,14 @@ impl Operations {
         Ok(self.parts.deployments.lease(worker, now, now + lasting).await?)
     }
 
+    /// The leases that a worker holds on runs that are still working: after its restart, those it left behind.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn leases(&self, worker: &str) -> Result<Vec<Lease>, PlatformError> {
+        Ok(self.parts.deployments.leases(worker).await?)
+    }
+
     /// Lengthens a lease to `lasting` from now.
     ///
     /// # Errors

@@ -7,6 +7,8 @@
 )]
 
 mod hostile;
+mod market;
 mod store;
 mod support;
 mod terraform;
+mod worker;

@@ -1,0 +1,232 @@
+//! From a run to the store: reports gathered for a moment and written together, states at once.
+
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rad_core::deployment::{DeploymentError, Lease, RunReport};
+use rad_core::platform::Operations;
+use rad_core::runner::{RunEvent, RunObserver, StopReason};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+
+/// How long reports are gathered.
+const GATHERED: Duration = Duration::from_millis(50);
+
+/// How much of the log is gathered before the run has to wait for the store.
+const LOG_GATHERED: usize = 256 * 1024;
+
+/// The observer of a leased run.
+#[derive(Debug)]
+pub(super) struct Reporter<'a> {
+    operations: &'a Operations,
+    lease: &'a Lease,
+    gathered: Mutex<Gathered>,
+    /// Held while reports are written, so that they are written in order.
+    writing: tokio::sync::Mutex<()>,
+    news: Notify,
+    stop: watch::Sender<Option<StopReason>>,
+}
+
+/// What is not written yet.
+#[derive(Debug, Default)]
+struct Gathered {
+    state: Option<Bytes>,
+    report: RunReport,
+    log: Vec<u8>,
+}
+
+impl<'a> Reporter<'a> {
+    pub(super) fn new(operations: &'a Operations, lease: &'a Lease) -> Self {
+        Self {
+            operations,
+            lease,
+            gathered: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
+            news: Notify::new(),
+            stop: watch::Sender::new(None),
+        }
+    }
+
+    /// Tells the run to stop; the first reason counts.
+    pub(super) fn tell_to_stop(&self, reason: StopReason) {
+        self.stop.send_if_modified(|told| {
+            let first = told.is_none();
+            told.get_or_insert(reason);
+            first
+        });
+    }
+
+    /// Why the run was told to stop, if it was.
+    pub(super) fn told_to_stop(&self) -> Option<StopReason> {
+        *self.stop.borrow()
+    }
+
+    /// Writes what is gathered until the run is over.
+    pub(super) async fn keep_writing(&self, mut over: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                _ = over.wait_for(|over| *over) => return,
+                () = self.news.notified() => {}
+            }
+            sleep(GATHERED).await;
+            if !self.write().await {
+                // The store is away for a moment; nothing is lost, and the run waits when it has much to say.
+                sleep(GATHERED * 10).await;
+                self.news.notify_one();
+            }
+        }
+    }
+
+    /// Writes what is gathered; whether all of it was.
+    pub(super) async fn write(&self) -> bool {
+        let _in_order = self.writing.lock().await;
+        let Gathered { state, report, log } = mem::take(&mut *self.gathered());
+        // The state first: it is what cannot be had again.
+        let mut left = Gathered::default();
+        if let Some(state) = state
+            && !self.done(self.operations.save_state(self.lease, &state).await)
+        {
+            left.state = Some(state);
+        }
+        if report != RunReport::default() && !self.done(self.operations.record(self.lease, &report).await) {
+            left.report = report;
+        }
+        if !log.is_empty() && !self.done(self.operations.append_log(self.lease, &log).await) {
+            left.log = log;
+        }
+        let all = left.is_empty();
+        if !all {
+            self.gathered().put_before(left);
+        }
+        all
+    }
+
+    /// Whether a write needs no second try. Those under a lost lease never succeed; the run stops.
+    fn done<T>(&self, written: Result<T, DeploymentError>) -> bool {
+        match written {
+            Ok(_) => true,
+            Err(DeploymentError::Backend(error)) if error.is_retryable() => {
+                tracing::warn!(run = %self.lease.run, %error, "a report waits for the store");
+                false
+            }
+            Err(DeploymentError::LeaseLost) => {
+                self.tell_to_stop(StopReason::LeaseLost);
+                true
+            }
+            Err(error) => {
+                tracing::error!(run = %self.lease.run, %error, "a report cannot be stored");
+                true
+            }
+        }
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl RunObserver for Reporter<'_> {
+    async fn event(&self, event: RunEvent) -> Result<(), StopReason> {
+        let urgent = self.gathered().take(event);
+        self.news.notify_one();
+        if urgent {
+            self.write().await;
+        }
+        match self.told_to_stop() {
+            Some(StopReason::LeaseLost) => Err(StopReason::LeaseLost),
+            // Told to stop for other reasons, a run still has things to say.
+            _ => Ok(()),
+        }
+    }
+
+    async fn stop(&self) -> StopReason {
+        let mut told = self.stop.subscribe();
+        match told.wait_for(Option::is_some).await.map(|reason| *reason) {
+            Ok(Some(reason)) => reason,
+            // The sender lives as long as this reporter.
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Gathered {
+    /// Gathers an event; whether it cannot wait.
+    fn take(&mut self, event: RunEvent) -> bool {
+        match event {
+            RunEvent::Step(step) => self.report.step = Some(step),
+            RunEvent::Log(text) => self.log.extend_from_slice(text.as_bytes()),
+            RunEvent::Diagnostic(diagnostic) => self.report.diagnostics.push(diagnostic),
+            RunEvent::Outputs(outputs) => self.report.outputs = Some(outputs),
+            RunEvent::State(state) => self.state = Some(state),
+            RunEvent::Resource(progress) => {
+                let known = self.report.resources.iter_mut().find(|one| one.address == progress.address);
+                match known {
+                    Some(known) => *known = progress,
+                    None => self.report.resources.push(progress),
+                }
+            }
+            other => tracing::warn!(?other, "an event that this worker does not know"),
+        }
+        self.state.is_some() || self.log.len() > LOG_GATHERED
+    }
+
+    /// Puts back what could not be written, before what came since.
+    fn put_before(&mut self, mut left: Self) {
+        let since = mem::take(self);
+        left.state = since.state.or(left.state);
+        left.log.extend(since.log);
+        left.report.step = since.report.step.or(left.report.step);
+        left.report.outputs = since.report.outputs.or(left.report.outputs);
+        left.report.diagnostics.extend(since.report.diagnostics);
+        for progress in since.report.resources {
+            left.take(RunEvent::Resource(progress));
+        }
+        *self = left;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.state.is_none() && self.log.is_empty() && self.report == RunReport::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rad_core::runner::{ChangeKind, ChangeStatus, ResourceProgress, Step};
+
+    use super::*;
+
+    fn progress(address: &str, status: ChangeStatus) -> RunEvent {
+        let change = ChangeKind::Create;
+        RunEvent::Resource(ResourceProgress {
+            address: address.into(),
+            change,
+            status,
+            elapsed_seconds: None,
+        })
+    }
+
+    #[test]
+    fn what_could_not_be_written_comes_before_what_came_since() {
+        let mut left = Gathered::default();
+        assert!(!left.take(RunEvent::Log("one\n".into())));
+        assert!(left.take(RunEvent::State(Bytes::from_static(b"1"))), "a state cannot wait");
+        left.take(RunEvent::Step(Step::Plan));
+        left.take(progress("a", ChangeStatus::Planned));
+        let mut gathered = Gathered::default();
+        gathered.take(RunEvent::Log("two\n".into()));
+        gathered.take(progress("b", ChangeStatus::Planned));
+        gathered.take(progress("a", ChangeStatus::Complete));
+        gathered.put_before(left);
+        assert_eq!(gathered.log, b"one\ntwo\n");
+        assert_eq!(gathered.state.as_deref(), Some(&b"1"[..]));
+        assert_eq!(gathered.report.step, Some(Step::Plan));
+        let resources: Vec<_> =
+            gathered.report.resources.iter().map(|one| (&*one.address, one.status)).collect();
+        assert_eq!(resources, [("a", ChangeStatus::Complete), ("b", ChangeStatus::Planned)]);
+        assert!(!gathered.is_empty() && Gathered::default().is_empty());
+    }
+}
