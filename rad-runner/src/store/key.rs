@@ -12,12 +12,16 @@ use chacha20poly1305::aead::{Aead, Generate, Key, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rad_core::error::BackendError;
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 /// The first byte of what is sealed: XChaCha20-Poly1305, a random nonce, the ciphertext.
 const VERSION: u8 = 1;
 
 /// Bytes of a nonce.
 const NONCE: usize = 24;
+
+/// Bytes of a key file at the most: 44 characters of base64 and some white space.
+const LONGEST_FILE: u64 = 256;
 
 /// A 256-bit key for XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha).
 #[derive(Clone)]
@@ -31,9 +35,10 @@ impl EncryptionKey {
     /// # Errors
     /// [`NotAKey`](KeyError::NotAKey) unless it is 32 bytes in base64.
     pub fn from_base64(text: &SecretString) -> Result<Self, KeyError> {
-        let bytes = STANDARD.decode(text.expose_secret().trim()).map_err(|_| KeyError::NotAKey)?;
-        let key = Key::<XChaCha20Poly1305>::try_from(bytes.as_slice()).map_err(|_| KeyError::NotAKey)?;
-        Ok(Self { cipher: XChaCha20Poly1305::new(&key) })
+        let text = text.expose_secret().trim();
+        let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| KeyError::NotAKey)?);
+        let cipher = XChaCha20Poly1305::new_from_slice(&bytes).map_err(|_| KeyError::NotAKey)?;
+        Ok(Self { cipher })
     }
 
     /// The key in a file that only its owner reads; a new one where there is no file yet. Keep a copy apart from the
@@ -47,7 +52,11 @@ impl EncryptionKey {
         if !path.exists() {
             make(path).map_err(failed)?;
         }
-        let mode = fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+        let metadata = fs::metadata(path).map_err(failed)?;
+        if metadata.len() > LONGEST_FILE {
+            return Err(KeyError::NotAKey);
+        }
+        let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyError::Readable { path: path.to_owned(), mode });
         }
@@ -113,10 +122,12 @@ pub enum KeyError {
 /// Makes a file with a new key, all at once: a second process that starts at the same time reads the same key.
 fn make(path: &Path) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}", std::process::id()));
+    unfinished.push(format!(".{}", uuid::Uuid::new_v4()));
     let unfinished = PathBuf::from(unfinished);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    writeln!(file, "{}", STANDARD.encode(Key::<XChaCha20Poly1305>::generate()))?;
+    let key = Zeroizing::new(<[u8; 32]>::from(Key::<XChaCha20Poly1305>::generate()));
+    let text = Zeroizing::new(STANDARD.encode(key.as_slice()));
+    writeln!(file, "{}", *text)?;
     file.sync_all()?;
     let linked = fs::hard_link(&unfinished, path);
     fs::remove_file(&unfinished)?;
@@ -125,7 +136,8 @@ fn make(path: &Path) -> io::Result<()> {
         _ => {}
     }
     // The name is on the disk too before anything is sealed with the key.
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]
