@@ -1,7 +1,9 @@
 //! The SQLite database file: how it is opened and brought to this release's schema, and what its rows and errors mean.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rad_core::error::BackendError;
@@ -12,11 +14,21 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Decode, Row, Sqlite, Transaction, Type};
+use tokio::time::sleep;
 
 /// The most connections to a file: one writes at a time, the others read beside it.
 const CONNECTIONS: u32 = 8;
 
-/// Opens a database file, makes it if it is missing, and runs [`migrate`].
+/// How long a writer waits for another one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long opening waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// SQLite's code for a file that another connection has locked (sqlite.org/rescode.html).
+const BUSY: u32 = 5;
+
+/// Opens a database file, makes it (for its owner only) if it is missing, and runs [`migrate`].
 ///
 /// A commit is on the disk when it returns (`synchronous = FULL`); readers and the writer do not wait for each other
 /// (write-ahead log); a writer waits up to 10 s for another one.
@@ -24,15 +36,15 @@ const CONNECTIONS: u32 = 8;
 /// # Errors
 /// If the file cannot be opened or is no database, or as [`migrate`].
 pub async fn open(path: &Path) -> Result<SqlitePool, BackendError> {
+    let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    made.map_err(|error| BackendError::unavailable("making the database file", error))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10));
-    let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);
-    let pool = pool.connect_with(options).await.map_err(failed("opening the database"))?;
+        .busy_timeout(PATIENCE);
+    let pool = connect(options).await.map_err(failed("opening the database"))?;
     migrate(&pool).await?;
     Ok(pool)
 }
@@ -47,7 +59,14 @@ pub async fn open(path: &Path) -> Result<SqlitePool, BackendError> {
 pub async fn migrate(pool: &SqlitePool) -> Result<(), BackendError> {
     let mut migrator = sqlx::migrate!("./migrations");
     migrator.dangerous_set_table_name("runner_migrations");
-    migrator.run(pool).await.map_err(|error| BackendError::permanent("bringing the schema up to date", error))
+    // One transaction around all steps: processes that start together take turns, and a failed step leaves nothing.
+    let mut transaction = begin(pool).await?;
+    // `run` cannot borrow a connection inside a future that moves between threads; this is what it calls.
+    migrator
+        .run_direct(None, &mut *transaction, false)
+        .await
+        .map_err(|error| BackendError::permanent("bringing the schema up to date", error))?;
+    commit(transaction).await
 }
 
 /// A transaction that no other writer can get in between: what it read is so until it commits.
@@ -67,18 +86,31 @@ pub(super) fn failed(during: &'static str) -> impl FnOnce(sqlx::Error) -> Backen
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Io(_) => BackendError::unavailable(during, error),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => BackendError::corrupt(during, error),
-        sqlx::Error::Database(database) => {
-            // The low byte is the primary result code (sqlite.org/rescode.html).
-            match database.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
-                // BUSY, LOCKED, IOERR, FULL, CANTOPEN
-                Some(5 | 6 | 10 | 13 | 14) => BackendError::unavailable(during, error),
-                // CORRUPT, NOTADB
-                Some(11 | 26) => BackendError::corrupt(during, error),
-                _ => BackendError::permanent(during, error),
-            }
-        }
-        _ => BackendError::permanent(during, error),
+        _ => match code(&error) {
+            // BUSY, LOCKED, IOERR, FULL, CANTOPEN
+            Some(BUSY | 6 | 10 | 13 | 14) => BackendError::unavailable(during, error),
+            // CORRUPT, NOTADB
+            Some(11 | 26) => BackendError::corrupt(during, error),
+            _ => BackendError::permanent(during, error),
+        },
     }
+}
+
+/// Connects. Giving a new file its write-ahead log takes a lock for which SQLite does not wait by itself.
+async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let began = Instant::now();
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if code(&error) == Some(BUSY) && began.elapsed() < PATIENCE => sleep(PAUSE).await,
+            connected => return connected,
+        }
+    }
+}
+
+/// SQLite's primary result code: the low byte of the extended one.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    error.as_database_error()?.code()?.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 /// The value of a column.

@@ -79,6 +79,11 @@ impl TerraformConfig {
         {
             path.as_deref().map_or(Ok(()), |path| absolute(field, path))?;
         }
+        if self.work_root.starts_with("/usr") {
+            let reason =
+                "module code sees /usr: choose a directory outside, such as below /var/lib".to_owned();
+            return Err(ConfigError { field: "work_root", reason });
+        }
         if self.plugin_cache.as_ref().is_some_and(|cache| cache.starts_with(&self.work_root)) {
             let reason = "it lies inside work_root, which is cleared".to_owned();
             return Err(ConfigError { field: "plugin_cache", reason });

@@ -36,6 +36,13 @@ pub(super) enum Meaning {
     Outputs,
 }
 
+/// Whether a line only passes on what a program of the module printed: told without reading it, for there may be
+/// millions.
+pub(super) fn is_program_output(line: &str) -> bool {
+    // Inside a JSON string the quotes would be escaped.
+    line.contains(r#""type":"provision_progress""#)
+}
+
 /// Reads a line.
 pub(super) fn read(line: &str) -> Message {
     match serde_json::from_str::<Raw>(line) {

@@ -72,6 +72,9 @@ impl<'a> Report<'a> {
 
     /// Takes a line of the engine's output.
     pub(super) async fn line(&mut self, line: &str, step: Step) {
+        if self.room == 0 && event::is_program_output(line) {
+            return;
+        }
         let Message { text, meaning } = event::read(line);
         let progress = self.progress.note(&meaning);
         let shown = match &meaning {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rad_core::deployment::{DeploymentError, Lease};
 use rad_core::platform::{Operations, PlatformError};
-use rad_core::runner::{Diagnostic, RunJob, RunObserver, RunOutcome, StopReason};
+use rad_core::runner::{Diagnostic, RunEvent, RunJob, RunObserver, RunOutcome, StopReason};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -63,10 +63,18 @@ async fn work(
         tracing::error!(run = %lease.run, error = told(&error), "a run cannot be prepared");
         Diagnostic::error("The platform could not prepare the run", error.to_string())
     })?;
-    operations.runner().run(job, observer).await.map_err(|error| {
-        tracing::error!(run = %lease.run, error = told(&error), "a run cannot be carried out");
-        Diagnostic::error("The platform could not carry out the run", error.to_string())
-    })
+    let runner = operations.runner();
+    match runner.run(job, observer).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            tracing::error!(run = %lease.run, error = told(&error), "a run cannot be carried out");
+            // What the engine wrote before the machinery around it failed.
+            if let Ok(Some(state)) = runner.salvage(lease.run).await {
+                let _ = observer.event(RunEvent::State(state)).await;
+            }
+            Err(Diagnostic::error("The platform could not carry out the run", error.to_string()))
+        }
+    }
 }
 
 async fn job(operations: &Operations, config: &WorkerConfig, lease: &Lease) -> Result<RunJob, PlatformError> {

@@ -8,6 +8,7 @@ mod carrier;
 mod config;
 mod reporter;
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
@@ -15,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rad_core::deployment::{DeploymentError, Lease, Run};
-use rad_core::platform::{Operations, PlatformError};
+use rad_core::platform::{Operations, PlatformError, SweepReport};
 use rad_core::runner::RunOutcome;
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use carrier::carry;
@@ -64,23 +65,23 @@ impl Worker {
             }
         }
         let closing = watch::Sender::new(false);
-        let mut runs = JoinSet::new();
+        let mut runs = Runs::default();
         let mut sweeps = interval(self.config.sweep);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.take(&mut runs, &closing.subscribe()).await;
             tokio::select! {
                 () = &mut shutdown => break,
-                _ = sweeps.tick() => self.sweep().await,
+                _ = sweeps.tick() => self.sweep(&runs).await,
                 () = self.waker.notified() => {}
                 () = sleep(self.config.poll) => {}
-                Some(ended) = runs.join_next(), if !runs.is_empty() => note(ended),
+                () = self.reap(&mut runs), if !runs.tasks.is_empty() => {}
             }
         }
-        if timeout(self.config.shutdown_grace, drain(&mut runs)).await.is_err() {
-            tracing::info!(runs = runs.len(), "interrupting the runs that still go on");
+        if timeout(self.config.shutdown_grace, self.drain(&mut runs)).await.is_err() {
+            tracing::info!(runs = runs.tasks.len(), "interrupting the runs that still go on");
             closing.send_replace(true);
-            drain(&mut runs).await;
+            self.drain(&mut runs).await;
         }
     }
 
@@ -118,11 +119,13 @@ impl Worker {
     }
 
     /// Leases runs until it has as many as it may.
-    async fn take(&self, runs: &mut JoinSet<()>, closing: &watch::Receiver<bool>) {
-        while runs.len() < self.config.concurrency {
+    async fn take(&self, runs: &mut Runs, closing: &watch::Receiver<bool>) {
+        while runs.tasks.len() < self.config.concurrency {
             match self.operations.lease(&self.config.name, self.config.lease).await {
                 Ok(Some(lease)) => {
-                    runs.spawn(carry(self.operations.clone(), self.config.clone(), closing.clone(), lease));
+                    let operations = self.operations.clone();
+                    let carried = carry(operations, self.config.clone(), closing.clone(), lease.clone());
+                    runs.leases.insert(runs.tasks.spawn(carried).id(), lease);
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -133,26 +136,50 @@ impl Worker {
         }
     }
 
-    async fn sweep(&self) {
+    /// Sweeps, its own leases lengthened first: after the machine slept they all have lapsed, and yet are held.
+    async fn sweep(&self, runs: &Runs) {
+        for lease in runs.leases.values() {
+            if let Err(error) = self.operations.renew(lease, self.config.lease).await {
+                tracing::debug!(run = %lease.run, %error, "a lease is not lengthened before a sweep");
+            }
+        }
         match self.operations.sweep().await {
-            Ok(done) if done != Default::default() => tracing::info!(?done, "swept"),
+            Ok(done) if done != SweepReport::default() => tracing::info!(?done, "swept"),
             Ok(_) => {}
             Err(error) => tracing::warn!(error = told(&error), "a sweep did not come to its end"),
         }
     }
-}
 
-async fn drain(runs: &mut JoinSet<()>) {
-    while let Some(ended) = runs.join_next().await {
-        note(ended);
+    /// Waits until the task of a run has ended. A run whose task panicked ends with what its engine wrote.
+    async fn reap(&self, runs: &mut Runs) {
+        let Some(ended) = runs.tasks.join_next_with_id().await else {
+            return;
+        };
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let lease = runs.leases.remove(&id);
+        if let (Err(error), Some(lease)) = (ended, lease) {
+            tracing::error!(run = %lease.run, %error, "the task of a run did not come to its end");
+            if let Err(error) = self.interrupt(&lease).await {
+                tracing::warn!(run = %lease.run, error = told(&error), "its lease is left to lapse");
+            }
+        }
+    }
+
+    async fn drain(&self, runs: &mut Runs) {
+        while !runs.tasks.is_empty() {
+            self.reap(runs).await;
+        }
     }
 }
 
-/// A run whose task panicked is ended by its lapsing lease.
-fn note(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "the task of a run did not come to its end");
-    }
+/// The runs under way.
+#[derive(Debug, Default)]
+struct Runs {
+    tasks: JoinSet<()>,
+    leases: HashMap<task::Id, Lease>,
 }
 
 /// An error with all its causes, for the log.

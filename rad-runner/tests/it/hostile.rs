@@ -107,7 +107,7 @@ async fn a_daemon_dies_with_its_run() {
 #[tokio::test]
 async fn a_module_that_prints_without_end_is_cut_off() {
     let (_root, runner) = runner_with(|config| config.log_limit(100_000)).await;
-    let script = "head -c 20000000 /dev/zero | tr '\\0' 'y'; seq 1 200000; echo the end";
+    let script = "head -c 4000000 /dev/zero | tr '\\0' 'y'; seq 1 40000; echo the end";
     let (outcome, notes) = play(&runner, running(script)).await;
     assert_eq!(outcome, RunOutcome::Success, "{}", notes.diagnostics().len());
     let log = notes.log();

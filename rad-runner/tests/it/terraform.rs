@@ -60,7 +60,7 @@ async fn a_work_root_is_used_by_one_process() {
 #[tokio::test]
 async fn a_fleet_shows_its_progress_and_saves_state_as_it_grows() {
     let (_root, runner) = runner().await;
-    let (outcome, notes) = play(&runner, job_of(example("fleet"), json!({ "size": 12, "pause": 0.3 }))).await;
+    let (outcome, notes) = play(&runner, job_of(example("fleet"), json!({ "size": 12, "pause": 0.8 }))).await;
     assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
     let count = |status| notes.resources().iter().filter(|one| one.status == status).count();
     assert_eq!(count(ChangeStatus::Planned), 12);

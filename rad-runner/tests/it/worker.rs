@@ -130,6 +130,24 @@ async fn a_run_whose_lease_was_lost_stops_and_writes_nothing_more() {
 }
 
 #[tokio::test]
+async fn a_worker_that_slept_keeps_its_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let market = Market::open(root.path(), Arc::new(ScriptedRunner::new())).await;
+    let user = market.publish("waits", &scripted(r#"{ "waits": true }"#)).await;
+    let run = market.deploy(user, Values::new()).await.latest_run;
+    let (shutdown, works) = market.work(|config| config.shutdown_grace(Duration::from_millis(1)));
+    market.wait(run, is_working).await;
+    let lease = market.deployments.leases(WORKER).await.unwrap().remove(0);
+    // As if the machine had slept for an hour and the sweep came before the heartbeat.
+    let long_ago = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+    market.deployments.renew(&lease, long_ago).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(market.deployments.run(run).await.unwrap().status, RunStatus::Working);
+    shutdown.send(()).unwrap();
+    works.await.unwrap();
+}
+
+#[tokio::test]
 async fn what_the_platform_cannot_do_ends_a_run_with_the_reason() {
     let root = tempfile::tempdir().unwrap();
     let config = TerraformConfig::builder(root.path().join("runs")).engine("/nowhere/tofu").build().unwrap();
