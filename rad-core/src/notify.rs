@@ -25,6 +25,13 @@ pub enum Notice {
         /// The deployment.
         deployment: DeploymentId,
     },
+    /// A deployment that waited for other modules could not begin once they were there.
+    DeploymentRefused {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// A deployment was destroyed.
     DeploymentDeleted {
         /// The deployment.

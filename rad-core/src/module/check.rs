@@ -96,7 +96,7 @@ impl Manifest {
     /// Checks what a publisher typed for group 0, apart from the deployers' values.
     ///
     /// # Errors
-    /// Unknown variables, wrong values, and metadata that a module cannot have.
+    /// Unknown variables, wrong or sensitive values, and metadata that a module cannot have.
     pub fn check_publish_values(&self, published: &Values) -> Result<Values, Vec<ValueProblem>> {
         let fields = self.publish_fields();
         let is_field = |variable: &Variable| fields.iter().any(|field| field.name == variable.name);
@@ -104,6 +104,12 @@ impl Manifest {
         let mut values = Values::new();
         for variable in &fields {
             match published.get(&variable.name).filter(|value| !is_empty(value)) {
+                Some(_) if variable.sensitive => problems.push(ValueProblem::new(
+                    &variable.name,
+                    "",
+                    "a sensitive value cannot be given when publishing, since a listing is not secret: take \
+                     group=0 off its description, and each deployer is asked for it",
+                )),
                 None if variable.required() && variable.default.as_ref().is_none_or(is_empty) => {
                     problems.push(missing(variable));
                 }

@@ -28,12 +28,16 @@ pub enum Capability {
     Deploy,
     /// See everybody's deployments.
     SeeAllDeployments,
+    /// Act on everybody's deployments.
+    ChangeAllDeployments,
     /// See some revenue.
     SeeRevenue,
     /// See all revenue.
     SeeAllRevenue,
     /// Change the credit settings.
     ChangeCreditSettings,
+    /// Change all settings.
+    ChangeAllSettings,
     /// Change balances of other accounts.
     AwardCredits,
     /// List accounts.
@@ -46,7 +50,10 @@ impl Capability {
     fn granted_to(self, roles: Roles) -> bool {
         let needed: &[Role] = match self {
             Self::Publish => &[Role::Partner],
-            Self::PublishForPlatform | Self::ChangeAccounts => &[Role::Admin],
+            Self::PublishForPlatform
+            | Self::ChangeAccounts
+            | Self::ChangeAllDeployments
+            | Self::ChangeAllSettings => &[Role::Admin],
             Self::Deploy => return roles != Roles::default(),
             Self::SeeAllDeployments => &[Role::Admin, Role::Support],
             Self::SeeRevenue => &[Role::Admin, Role::Finance, Role::Partner, Role::Agent],
@@ -65,9 +72,11 @@ impl fmt::Display for Capability {
             Self::PublishForPlatform => "publish platform modules",
             Self::Deploy => "deploy modules",
             Self::SeeAllDeployments => "see the deployments of others",
+            Self::ChangeAllDeployments => "change the deployments of others",
             Self::SeeRevenue => "see revenue",
             Self::SeeAllRevenue => "see all revenue",
             Self::ChangeCreditSettings => "change credit settings",
+            Self::ChangeAllSettings => "change settings other than those of credits",
             Self::AwardCredits => "change the balances of others",
             Self::SeeAccounts => "list accounts",
             Self::ChangeAccounts => "change accounts",

@@ -7,16 +7,19 @@ use super::{Actor, Capability, PlatformError, settling};
 use crate::access::Role;
 use crate::catalog::{Card, CatalogQuery, CatalogSort, Listing, Publisher};
 use crate::deployment::{
-    Deployment, DeploymentQuery, DeploymentStatus, LogChunk, NewDeployment, Run, RunStatus, SecretValues,
-    Transition,
+    Deployment, DeploymentError, DeploymentQuery, DeploymentStatus, LogChunk, NewDeployment, Run, RunStatus,
+    SecretValues, Transition,
 };
-use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
+use crate::id::{DeploymentId, ModuleId, RunId};
 use crate::module::{CheckedValues, Values};
 use crate::money::Credits;
 use crate::page::{Cursor, Page};
 use crate::revenue::Split;
 use crate::runner::{Action, Engine, Output, ResourceProgress};
 use crate::settings::Settings;
+
+/// The most bytes that the values of one module take, as JSON.
+const MOST_VALUES: usize = 256 * 1024;
 
 /// What the deploy form shows.
 #[derive(Debug, Clone)]
@@ -134,6 +137,7 @@ impl Actor {
         submission: Uuid,
     ) -> Result<Deployment, PlatformError> {
         self.require(Capability::Deploy)?;
+        within_limit("values", typed)?;
         let settings = self.settings().await?;
         let listing = self.deployable(module, &settings).await?;
         let revision = &listing.revision;
@@ -164,7 +168,7 @@ impl Actor {
         let now = self.parts.clock.now();
         let (deployment, run) = self.parts.deployments.create(new, RunId::new(), now).await?;
         if run.status == RunStatus::Pending {
-            self.begin(&deployment, &run).await?;
+            settling::begin(&self.parts, &deployment, &run).await?;
         }
         Ok(self.parts.deployments.deployment(deployment.id).await?)
     }
@@ -175,17 +179,20 @@ impl Actor {
     /// [`NotFound`](PlatformError::NotFound), busy while a run goes on, and as [`deploy`](Self::deploy);
     /// [`Invalid`](PlatformError::Invalid) if the latest run succeeded.
     pub async fn retry(&self, id: DeploymentId) -> Result<Run, PlatformError> {
+        self.require(Capability::Deploy)?;
         let deployment = self.own_deployment(id).await?;
         let latest = self.parts.deployments.run(deployment.latest_run).await?;
         if latest.status == RunStatus::Success {
             let reason = "its latest run succeeded: there is nothing to try again".to_owned();
             return Err(PlatformError::Invalid { field: "deployment", reason });
         }
-        let cost = if latest.action == Action::Create { deployment.cost } else { Credits::ZERO };
+        let charged = latest.action == Action::Create && self.settings().await?.enable_credits;
+        let cost = if charged { deployment.cost } else { Credits::ZERO };
         self.start_run(&deployment, latest.action, cost).await
     }
 
-    /// Destroys what a deployment made; its record stays until its retention ends. Free.
+    /// Destroys what a deployment made; its record stays until its retention ends. Free. A create that no worker has
+    /// taken yet is cancelled first, and the next sweep gives its hold back.
     ///
     /// # Errors
     /// [`NotFound`](PlatformError::NotFound), busy while a run goes on, [`Runner`](PlatformError::Runner) where nothing
@@ -195,6 +202,17 @@ impl Actor {
         if deployment.status == DeploymentStatus::Deleted {
             let reason = "it is destroyed already".to_owned();
             return Err(PlatformError::Invalid { field: "deployment", reason });
+        }
+        let latest = self.parts.deployments.run(deployment.latest_run).await?;
+        if latest.action == Action::Create && matches!(latest.status, RunStatus::Waiting | RunStatus::Queued)
+        {
+            self.parts.runner.engine().await?;
+            let now = self.parts.clock.now();
+            match self.parts.deployments.advance(latest.id, Transition::Cancel, now).await {
+                // A worker took it, or it ended: the store says whether a delete can follow.
+                Ok(_) | Err(DeploymentError::Illegal(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         self.start_run(&deployment, Action::Delete, Credits::ZERO).await
     }
@@ -307,24 +325,8 @@ impl Actor {
         self.parts.runner.engine().await?;
         let now = self.parts.clock.now();
         let run = self.parts.deployments.add_run(deployment.id, RunId::new(), action, cost, now).await?;
-        self.begin(deployment, &run).await?;
+        settling::begin(&self.parts, deployment, &run).await?;
         Ok(self.parts.deployments.run(run.id).await?)
-    }
-
-    /// Parks, or holds and queues; a refused hold takes the pending run away again.
-    async fn begin(&self, deployment: &Deployment, run: &Run) -> Result<(), PlatformError> {
-        let store = &self.parts.deployments;
-        if run.action == Action::Create && !self.unmet(&deployment.needs).await?.is_empty() {
-            store.advance(run.id, Transition::Park, self.parts.clock.now()).await?;
-            return Ok(());
-        }
-        match settling::hold_and_queue(&self.parts, deployment, run).await {
-            Err(refusal) if refusal.backend().is_none() => {
-                store.discard(run.id).await?;
-                Err(refusal)
-            }
-            other => other,
-        }
     }
 
     async fn unmet(&self, needs: &[String]) -> Result<Vec<String>, PlatformError> {
@@ -386,14 +388,23 @@ impl Actor {
         if self.may_act(&deployment) {
             Ok(deployment)
         } else {
-            Err(PlatformError::Forbidden { capability: Capability::Deploy })
+            Err(PlatformError::Forbidden { capability: Capability::ChangeAllDeployments })
         }
     }
 
     fn may_act(&self, deployment: &Deployment) -> bool {
-        let owner: AccountId = deployment.owner;
-        owner == self.id() || self.account().roles.has(Role::Admin)
+        deployment.owner == self.id() || self.can(Capability::ChangeAllDeployments)
     }
+}
+
+/// Refuses values that are too much to be kept with every run.
+pub(super) fn within_limit(field: &'static str, values: &Values) -> Result<(), PlatformError> {
+    let size = serde_json::to_vec(values).map_or(usize::MAX, |json| json.len());
+    if size <= MOST_VALUES {
+        return Ok(());
+    }
+    let reason = format!("the values of a module take at most {MOST_VALUES} bytes as JSON, not {size}");
+    Err(PlatformError::Invalid { field, reason })
 }
 
 fn split_secrets(checked: CheckedValues) -> (Values, SecretValues) {

@@ -12,9 +12,9 @@ use crate::access::{Role, Roles};
 use crate::deployment::{DeploymentError, Lease, Run, RunReport, RunStatus, Transition};
 use crate::directory::{Account, AccountQuery, NewAccount};
 use crate::error::BackendError;
-use crate::money::Credits;
+use crate::notify::Notice;
 use crate::payment::Webhook;
-use crate::runner::{Action, Diagnostic, RunJob, RunOutcome, Runner};
+use crate::runner::{Diagnostic, RunJob, RunOutcome, Runner};
 
 /// The platform acting for itself, not for a person. Never hand it to a request handler that serves people.
 #[derive(Debug, Clone)]
@@ -31,15 +31,19 @@ pub struct SweepReport {
     pub settled: usize,
     /// Runs that waited for other modules and were queued.
     pub queued: usize,
-    /// Pending runs of requests that never came to an end: queued if their hold was there, removed otherwise.
+    /// Pending runs of requests that never came to an end: parked or queued in their place, removed where that is
+    /// refused.
     pub resumed: usize,
 }
 
 /// A pending run this old belongs to a request that is gone.
 const PENDING_FOR: TimeDelta = TimeDelta::seconds(60);
 
-/// Runs looked at in one sweep.
+/// Ended and pending runs looked at in one sweep: the next one goes on with those after them.
 const SWEEP: u32 = 100;
+
+/// Waiting runs looked at in one sweep. Those that wait stay where they are, so that all must fit.
+const WAITING: u32 = 10_000;
 
 impl Operations {
     pub(super) fn new(parts: Arc<Parts>) -> Self {
@@ -163,26 +167,28 @@ impl Operations {
     /// and finishes requests that stopped half-way.
     ///
     /// # Errors
-    /// The first failure of a backend; what was done until then stays done, and the next sweep does the rest.
+    /// The first failure, after everything else was tried: one run that cannot be settled holds up no other.
     pub async fn sweep(&self) -> Result<SweepReport, PlatformError> {
         let now = self.parts.clock.now();
         let store = &self.parts.deployments;
         let mut report =
             SweepReport { interrupted: store.interrupt_lapsed(now).await?.len(), ..SweepReport::default() };
+        let mut failures = Failures::default();
         for run in store.unsettled(SWEEP).await? {
-            settling::settle(&self.parts, &run).await?;
-            report.settled += 1;
+            let done = failures.note(&run, settling::settle(&self.parts, &run).await);
+            report.settled += usize::from(done.is_some());
         }
-        for run in store.runs_in(RunStatus::Waiting, SWEEP).await? {
-            report.queued += usize::from(self.unpark(&run).await?);
+        for run in store.runs_in(RunStatus::Waiting, WAITING).await? {
+            let queued = failures.note(&run, self.unpark(&run).await);
+            report.queued += usize::from(queued == Some(true));
         }
         for run in store.runs_in(RunStatus::Pending, SWEEP).await? {
             if run.created_at < now - PENDING_FOR {
-                self.resume(&run).await?;
-                report.resumed += 1;
+                let done = failures.note(&run, self.resume(&run).await);
+                report.resumed += usize::from(done.is_some());
             }
         }
-        Ok(report)
+        failures.first.map_or(Ok(report), Err)
     }
 
     /// Queues a waiting run whose needs are met; one that cannot be paid by then ends with the reason.
@@ -194,22 +200,31 @@ impl Operations {
         match settling::hold_and_queue(&self.parts, &deployment, run).await {
             Err(refusal) if refusal.backend().is_none() => {
                 tracing::info!(run = %run.id, %refusal, "a waiting run cannot be paid");
-                self.parts.deployments.advance(run.id, Transition::Cancel, self.parts.clock.now()).await?;
-                Ok(false)
+                let at = self.parts.clock.now();
+                let reason = refusal.to_string();
+                let notice = Notice::DeploymentRefused { deployment: deployment.id, reason };
+                self.parts.notifier.notify(run.owner, &settling::notice_key(run.id), &notice, at).await?;
+                match self.parts.deployments.advance(run.id, Transition::Cancel, at).await {
+                    // Its owner cancelled it meanwhile.
+                    Ok(_) | Err(DeploymentError::Illegal(_)) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
             }
             other => other.map(|()| true),
         }
     }
 
+    /// Does what the request that stored the run would have done: its intent is stored, and each step can be repeated,
+    /// also while that request still goes on. Taking the run away instead could leave a hold without a run.
     async fn resume(&self, run: &Run) -> Result<(), PlatformError> {
-        let held = self.parts.ledger.by_key(run.owner, settling::hold_key(run.id)).await?.is_some();
-        let free = run.cost == Credits::ZERO && run.action == Action::Delete;
-        if held || free {
-            self.parts.deployments.advance(run.id, Transition::Queue, self.parts.clock.now()).await?;
-        } else {
-            self.parts.deployments.discard(run.id).await?;
+        let deployment = self.parts.deployments.deployment(run.deployment).await?;
+        match settling::begin(&self.parts, &deployment, run).await {
+            Err(refusal) if refusal.backend().is_none() => {
+                tracing::info!(run = %run.id, %refusal, "a request that stopped half-way is refused");
+                Ok(())
+            }
+            other => other,
         }
-        Ok(())
     }
 
     /// Takes a webhook of a payment provider: checks its signature, reads the provider's own record, credits the order
@@ -251,5 +266,25 @@ impl Operations {
         }
         new.roles = Roles::from([Role::Admin, Role::User]);
         billing::open_account(&self.parts, new).await
+    }
+}
+
+/// What went wrong in a sweep that goes on.
+#[derive(Debug, Default)]
+struct Failures {
+    first: Option<PlatformError>,
+}
+
+impl Failures {
+    /// What was done about a run, or nothing: then the failure is logged, and the first one kept.
+    fn note<T>(&mut self, run: &Run, result: Result<T, PlatformError>) -> Option<T> {
+        match result {
+            Ok(done) => Some(done),
+            Err(error) => {
+                tracing::warn!(run = %run.id, %error, "a sweep could not carry a run on, the next one will try");
+                self.first.get_or_insert(error);
+                None
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::deploying::within_limit;
 use super::{Actor, Capability, PlatformError};
 use crate::catalog::{CatalogChange, Listing, Publisher, Revision};
 use crate::module::{FoundModule, Manifest, SourceError, Values, discover};
@@ -327,6 +328,7 @@ fn check_selection(grid: &ModuleGrid, selection: &Selection) -> Result<(), Platf
             }
             (_, Some(manifest)) => {
                 if let Some(values) = wanted_values(entry, selection) {
+                    within_limit("values", values)?;
                     manifest
                         .check_publish_values(values)
                         .map_err(|problems| PlatformError::Values { problems })?;

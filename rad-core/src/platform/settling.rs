@@ -6,13 +6,36 @@ use chrono::{DateTime, Utc};
 
 use super::{Parts, PlatformError};
 use crate::access::Role;
+use crate::catalog::CatalogError;
 use crate::deployment::{Deployment, DeploymentError, Run, RunStatus, Transition};
+use crate::directory::{Account, DirectoryError};
 use crate::id::{AccountId, RunId};
 use crate::ledger::{LedgerError, LedgerExt, Post};
 use crate::money::Credits;
 use crate::notify::Notice;
 use crate::revenue::{Body, Capture, ChargeTerms, EntryKey, Hold, Release, RevenueBasis};
 use crate::runner::Action;
+
+/// Carries a pending run on: parks it where modules it needs are missing, otherwise holds its fee and queues it. A
+/// refused one is taken away. Both the request that stored the run and a sweep after it come here, in any order.
+pub(super) async fn begin(parts: &Parts, deployment: &Deployment, run: &Run) -> Result<(), PlatformError> {
+    let store = &parts.deployments;
+    if run.action == Action::Create && !unmet(parts, deployment.owner, &deployment.needs).await?.is_empty() {
+        return match store.advance(run.id, Transition::Park, parts.clock.now()).await {
+            // Whoever carries the same run on was faster.
+            Ok(_) | Err(DeploymentError::Illegal(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+    }
+    match hold_and_queue(parts, deployment, run).await {
+        Err(refusal) if refusal.backend().is_none() => match store.discard(run.id).await {
+            Ok(()) | Err(DeploymentError::NotFound) => Err(refusal),
+            Err(DeploymentError::Illegal(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+        other => other,
+    }
+}
 
 /// Holds a pending or waiting run's fee, and queues it.
 pub(super) async fn hold_and_queue(
@@ -21,7 +44,8 @@ pub(super) async fn hold_and_queue(
     run: &Run,
 ) -> Result<(), PlatformError> {
     let now = parts.clock.now();
-    if run.cost > Credits::ZERO {
+    // Where credits were switched off since the run was stored, it is free.
+    if run.cost > Credits::ZERO && parts.settings.current().await?.settings.enable_credits {
         let hold = Hold {
             amount: run.cost,
             purchased_only: deployment.purchased_only,
@@ -39,6 +63,11 @@ pub(super) async fn hold_and_queue(
         parts.ledger.post(post).await?;
     }
     match parts.deployments.advance(run.id, Transition::Queue, now).await {
+        // It was cancelled meanwhile, and perhaps settled before the hold was there.
+        Err(DeploymentError::Illegal(refused)) if refused.status.is_final() => {
+            let ended = parts.deployments.run(run.id).await?;
+            settle_hold(parts, deployment, &ended).await
+        }
         // Another request of the same submission queued it: its hold is this one's.
         Ok(_) | Err(DeploymentError::Illegal(_)) => Ok(()),
         Err(DeploymentError::NotFound) => {
@@ -82,12 +111,16 @@ pub(super) async fn settle(parts: &Parts, run: &Run) -> Result<(), PlatformError
     let notice = match (run.action, run.status) {
         (Action::Delete, RunStatus::Success) => Notice::DeploymentDeleted { deployment: deployment.id },
         (_, RunStatus::Success) => {
-            parts.catalog.count_deployment(deployment.module, deployment.id).await?;
+            match parts.catalog.count_deployment(deployment.module, deployment.id).await {
+                // A listing that is no more has no statistics, and its charge stands.
+                Ok(()) | Err(CatalogError::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
             Notice::DeploymentSucceeded { deployment: deployment.id }
         }
         _ => Notice::DeploymentFailed { deployment: deployment.id },
     };
-    parts.notifier.notify(run.owner, &format!("run:{}", run.id), &notice, at).await?;
+    parts.notifier.notify(run.owner, &notice_key(run.id), &notice, at).await?;
     parts.deployments.settled(run.id).await?;
     Ok(())
 }
@@ -119,13 +152,12 @@ async fn settle_hold(parts: &Parts, deployment: &Deployment, run: &Run) -> Resul
 async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTerms, PlatformError> {
     let in_force = parts.settings.current().await?;
     let settings = &in_force.settings;
-    let owner = parts.directory.account(deployment.owner).await?;
-    let agent = match owner.referred_by {
-        Some(referrer) if referrer != owner.id => {
-            let account = parts.directory.account(referrer).await?;
-            account.roles.has(Role::Agent).then_some(referrer)
-        }
-        _ => None,
+    let owner = present(parts.directory.account(deployment.owner).await)?;
+    let agent = match owner.and_then(|owner| owner.referred_by).filter(|agent| *agent != deployment.owner) {
+        Some(referrer) => present(parts.directory.account(referrer).await)?
+            .filter(|account| account.roles.has(Role::Agent))
+            .map(|account| account.id),
+        None => None,
     };
     Ok(ChargeTerms {
         module: deployment.module,
@@ -142,10 +174,24 @@ async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTe
     })
 }
 
+/// An account, or none where it is gone: that must not keep a charge from being settled.
+fn present(found: Result<Account, DirectoryError>) -> Result<Option<Account>, PlatformError> {
+    match found {
+        Ok(account) => Ok(Some(account)),
+        Err(DirectoryError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The key of what the owner is told about a run's end: told once, by whoever tells it first.
+pub(super) fn notice_key(run: RunId) -> String {
+    format!("run:{run}")
+}
+
 fn settle_key(run: RunId) -> EntryKey {
     EntryKey::derive("settle", &[run.as_bytes()])
 }
 
-pub(super) fn hold_key(run: RunId) -> EntryKey {
+fn hold_key(run: RunId) -> EntryKey {
     EntryKey::derive("hold", &[run.as_bytes()])
 }

@@ -6,37 +6,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use rad_core::deployment::{DeploymentStatus, RunStatus};
-use rad_core::ledger::{Ledger, LedgerExt, Post, RevenueQuery};
-use rad_core::money::Amount;
+use rad_core::ledger::{Ledger, RevenueQuery};
 use rad_core::platform::{PlatformError, RevenueView};
-use rad_core::revenue::{Body, Bucket, EntryKey, Grant, LotSource};
 use rad_core::runner::{Engine, RunJob, RunObserver, RunOutcome, Runner, RunnerError};
 use uuid::Uuid;
 
 use super::market::{Market, credits, values};
 
 /// 30 awarded and 100 bought for 10.00.
-async fn funded() -> Market {
+pub(super) async fn funded() -> Market {
     let market = Market::open().await;
     market.publish(&["small", "paid", "private", "needy"]).await;
     market.award(market.user, "30").await;
-    let grant = Grant {
-        source: LotSource::Purchase,
-        bucket: Bucket::Purchased,
-        credits: credits("100"),
-        cost: "10".parse::<Amount>().unwrap(),
-        paid: None,
-        expires: None,
-        reference: None,
-    };
-    let key = EntryKey::derive("test", &[]);
-    let at = "2026-10-01T08:00:00Z".parse().unwrap();
-    let post = Post { account: market.user, key, at, actor: None, body: Body::Grant(grant) };
-    market.ledger.post(post).await.unwrap();
+    market.sell(market.user).await;
     market
 }
 
-fn triple(awarded: &str, purchased: &str, held: &str) -> (String, String, String) {
+pub(super) fn triple(awarded: &str, purchased: &str, held: &str) -> (String, String, String) {
     (awarded.to_owned(), purchased.to_owned(), held.to_owned())
 }
 

@@ -9,20 +9,24 @@ use rad_core::catalog::CatalogSort;
 use rad_core::clock::Clock;
 use rad_core::directory::NewAccount;
 use rad_core::id::{AccountId, ModuleId};
+use rad_core::ledger::{LedgerExt, Post};
 use rad_core::memory::{
     ManualClock, MemoryArchive, MemoryCatalog, MemoryDeployments, MemoryDirectory, MemoryLedger,
-    MemoryNotifier, MemoryOrders, MemoryRepos, MemorySettings, ScriptedRunner,
+    MemoryNotifier, MemoryOrders, MemoryRepos, ScriptedRunner,
 };
 use rad_core::module::Values;
 use rad_core::money::{Credits, Rate};
+use rad_core::notify::{Notice, Notifier};
 use rad_core::platform::{Actor, Platform, Selection, SyncPlan};
 use rad_core::repo::RepoConnection;
+use rad_core::revenue::{Body, Bucket, EntryKey, Grant, LotSource};
 use rad_core::runner::{RunOutcome, Runner};
 use rad_core::settings::Settings;
 use rad_core::source::SourceTree;
 use uuid::Uuid;
 
 use super::buying::CashDesk;
+use super::recovery::UnsteadySettings;
 
 pub(super) struct Market {
     pub(super) platform: Platform,
@@ -30,6 +34,9 @@ pub(super) struct Market {
     pub(super) ledger: Arc<MemoryLedger>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) desk: Arc<CashDesk>,
+    pub(super) settings: Arc<UnsteadySettings>,
+    pub(super) deployments: Arc<MemoryDeployments>,
+    pub(super) notifier: Arc<MemoryNotifier>,
     pub(super) admin: AccountId,
     pub(super) finance: AccountId,
     pub(super) partner: AccountId,
@@ -80,18 +87,20 @@ impl Market {
         let start: DateTime<Utc> = "2026-10-01T08:00:00Z".parse().unwrap();
         let (clock, ledger) = (Arc::new(ManualClock::new(start)), Arc::new(MemoryLedger::default()));
         let (repos, desk) = (Arc::new(MemoryRepos::default()), Arc::new(CashDesk::default()));
+        let (deployments, notifier) = (Arc::new(MemoryDeployments::new()), Arc::new(MemoryNotifier::new()));
+        let settings = Arc::new(UnsteadySettings::over(deployments.clone()));
         let platform = Platform::builder()
             .directory(Arc::new(MemoryDirectory::default()))
-            .settings(Arc::new(MemorySettings::default()))
+            .settings(settings.clone())
             .repos(repos.clone())
             .catalog(Arc::new(MemoryCatalog::default()))
             .archive(Arc::new(MemoryArchive::default()))
-            .deployments(Arc::new(MemoryDeployments::default()))
+            .deployments(deployments.clone())
             .runner(runner)
             .ledger(ledger.clone())
             .orders(Arc::new(MemoryOrders::default()))
             .provider(desk.clone())
-            .notifier(Arc::new(MemoryNotifier::default()))
+            .notifier(notifier.clone())
             .clock(clock.clone())
             .build()
             .unwrap();
@@ -102,7 +111,21 @@ impl Market {
         let agent = boss.create_account(person("agent", [Role::Agent])).await.unwrap().id;
         let referred = NewAccount { referred_by: Some(agent), ..person("user", [Role::User]) };
         let user = boss.create_account(referred).await.unwrap().id;
-        let market = Self { platform, repos, ledger, clock, desk, admin, finance, partner, agent, user };
+        let market = Self {
+            platform,
+            repos,
+            ledger,
+            clock,
+            desk,
+            settings,
+            deployments,
+            notifier,
+            admin,
+            finance,
+            partner,
+            agent,
+            user,
+        };
         market.set_shares("20", "5").await;
         market.push(MODULES);
         market
@@ -113,16 +136,42 @@ impl Market {
     }
 
     pub(super) async fn set_shares(&self, partner: &str, agent: &str) {
-        let admin = self.actor(self.admin).await;
-        let now = admin.platform_settings().await.unwrap();
         let rate = |percent: &str| percent.parse::<Rate>().unwrap();
-        let settings = Settings {
-            partner_revenue_share: rate(partner),
-            agent_revenue_share: rate(agent),
-            credits_per_unit: "10".parse().unwrap(),
-            ..now.settings
+        self.change_settings(|settings| {
+            settings.partner_revenue_share = rate(partner);
+            settings.agent_revenue_share = rate(agent);
+            settings.credits_per_unit = "10".parse().unwrap();
+        })
+        .await;
+    }
+
+    pub(super) async fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
+        let admin = self.actor(self.admin).await;
+        let mut now = admin.platform_settings().await.unwrap();
+        change(&mut now.settings);
+        admin.change_settings(now.version, &now.settings).await.unwrap();
+    }
+
+    /// What an account was told, newest first.
+    pub(super) async fn notices(&self, account: AccountId) -> Vec<Notice> {
+        let kept = self.notifier.notices(account, 100).await.unwrap();
+        kept.into_iter().map(|(_, notice)| notice).collect()
+    }
+
+    /// Grants 100 purchased credits, paid with 10.00.
+    pub(super) async fn sell(&self, account: AccountId) {
+        let grant = Grant {
+            source: LotSource::Purchase,
+            bucket: Bucket::Purchased,
+            credits: credits("100"),
+            cost: "10".parse().unwrap(),
+            paid: None,
+            expires: None,
+            reference: None,
         };
-        admin.change_settings(now.version, &settings).await.unwrap();
+        let key = EntryKey::derive("test", &[]);
+        let post = Post { account, key, at: self.clock.now(), actor: None, body: Body::Grant(grant) };
+        self.ledger.post(post).await.unwrap();
     }
 
     /// Puts modules at the head of the repository `shop`.

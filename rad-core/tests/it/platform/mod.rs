@@ -5,3 +5,4 @@ mod buying;
 mod deploying;
 mod market;
 mod publishing;
+mod recovery;

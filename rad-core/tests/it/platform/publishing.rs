@@ -143,3 +143,28 @@ async fn another_repository_withdraws_what_it_lacks_and_running_deployments_stay
     let job = operations.job(&lease, std::time::Duration::from_secs(60)).await.unwrap();
     assert!(job.source.file("main.tf").is_some(), "the archived source outlives the repository");
 }
+
+#[tokio::test]
+async fn a_secret_of_the_publisher_never_gets_into_a_listing() {
+    let market = Market::open().await;
+    let source = r#"variable "api_key" {
+                      description = "Key. {{UIMeta group=0}}"
+                      type        = string
+                      default     = ""
+                      sensitive   = true
+                    }"#;
+    market.push(&[("keyed", source)]);
+    market.connect(market.partner).await;
+    let partner = market.actor(market.partner).await;
+    let mut selection = select(&["keyed"]);
+    assert!(partner.plan_sync(&selection).await.is_ok(), "it can be left out");
+    selection.values.insert("keyed".to_owned(), values(&[("api_key", "correct-horse")]));
+    let refused = partner.plan_sync(&selection).await.unwrap_err();
+    let PlatformError::Values { problems } = refused else { panic!("{refused}") };
+    assert_eq!(problems[0].variable, "api_key");
+    assert!(!problems[0].message.contains("correct-horse"));
+
+    selection.values.insert("keyed".to_owned(), values(&[("api_key", &"x".repeat(300_000))]));
+    let refused = partner.plan_sync(&selection).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::Invalid { field: "values", .. }), "{refused}");
+}
