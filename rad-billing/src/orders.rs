@@ -67,7 +67,10 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn close(&self, id: OrderId, status: OrderStatus) -> Result<OrderStatus, PaymentError> {
-        sqlx::query("UPDATE orders SET status = ? WHERE id = ? AND status = 'created'")
+        // The arrows of `OrderStatus::may_become`.
+        let update = "UPDATE orders SET status = ?1 WHERE id = ?2 AND ((status = 'created' AND ?1 = 'failed') \
+                      OR (status IN ('created', 'failed') AND ?1 IN ('paid', 'mismatch')))";
+        sqlx::query(update)
             .bind(status_text(status))
             .bind(id.as_bytes().as_slice())
             .execute(&self.pool)

@@ -10,7 +10,7 @@ use crate::error::BackendError;
 use crate::id::{AccountId, OrderId};
 use crate::money::{Credits, Money};
 
-/// How far an order has come. Only `Created` moves on; the others are final.
+/// How far an order has come; see [`OrderStatus::may_become`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
@@ -18,10 +18,26 @@ pub enum OrderStatus {
     Created,
     /// Paid and credited.
     Paid,
-    /// The payment failed, was cancelled or expired.
+    /// The payment failed, was cancelled or expired. Providers let payers try once more, so that it may be paid yet.
     Failed,
     /// What was paid is not what was ordered; nothing was credited.
     Mismatch,
+}
+
+impl OrderStatus {
+    /// Whether an order that stands so may come to stand as `next`: whatever was paid is recorded once, also after an
+    /// attempt that failed.
+    pub const fn may_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Created, Self::Failed) | (Self::Created | Self::Failed, Self::Paid | Self::Mismatch)
+        )
+    }
+
+    /// Whether it stays so.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Paid | Self::Mismatch)
+    }
 }
 
 /// An order for credits.
@@ -49,7 +65,8 @@ pub struct Order {
 ///
 /// # Contract
 /// - An order is stored before the provider hears of it.
-/// - A status leaves [`OrderStatus::Created`] once; of two racing changes one wins and both see the result.
+/// - A status moves along [`OrderStatus::may_become`] only; of two racing changes to a final status one wins and both see
+///   the result.
 #[async_trait]
 pub trait OrderStore: Send + Sync + fmt::Debug {
     /// Stores a new order; storing the same order again changes nothing.
@@ -70,7 +87,7 @@ pub trait OrderStore: Send + Sync + fmt::Debug {
     /// [`NoOrder`](PaymentError::NoOrder).
     async fn set_reference(&self, id: OrderId, reference: &str) -> Result<(), PaymentError>;
 
-    /// Moves a created order to a final status and gives the status it has now.
+    /// Moves an order to a status it [may become](OrderStatus::may_become), and gives the status it has now.
     ///
     /// # Errors
     /// [`NoOrder`](PaymentError::NoOrder).

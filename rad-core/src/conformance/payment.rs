@@ -39,7 +39,7 @@ pub async fn stores_orders(store: &dyn OrderStore) {
     }
 }
 
-/// A status leaves `Created` once; of racing changes one wins and all see the result.
+/// A payment is recorded once, also after an attempt that failed; of racing changes one wins and all see the result.
 ///
 /// # Panics
 /// If the contract is broken.
@@ -48,14 +48,20 @@ pub async fn closes_orders_once(store: &dyn OrderStore) {
     must("an order is stored", store.create(&order).await);
     let status = must("an order stays open", store.close(order.id, OrderStatus::Created).await);
     assert_eq!(status, OrderStatus::Created, "moving an order to where it is changes nothing");
-    let statuses = [OrderStatus::Paid, OrderStatus::Failed, OrderStatus::Mismatch, OrderStatus::Paid];
+    for _ in 0..2 {
+        let status = must("an attempt fails", store.close(order.id, OrderStatus::Failed).await);
+        assert_eq!(status, OrderStatus::Failed);
+    }
+    let status = must("a failed order stays failed", store.close(order.id, OrderStatus::Created).await);
+    assert_eq!(status, OrderStatus::Failed, "no order is opened again");
+    let statuses = [OrderStatus::Paid, OrderStatus::Mismatch, OrderStatus::Paid];
     let racing = statuses.map(|status| store.close(order.id, status));
     let seen: Vec<OrderStatus> =
         side_by_side(racing).await.into_iter().map(|result| must("an order is closed", result)).collect();
     let stored = must("an order is found", store.order(order.id).await);
-    assert_ne!(stored.status, OrderStatus::Created, "a closed order is closed");
+    assert!(stored.status.is_final(), "an order that failed can be paid yet: {:?}", stored.status);
     assert!(seen.iter().all(|status| *status == stored.status), "all racers see the one result: {seen:?}");
-    for late in [OrderStatus::Created, OrderStatus::Failed, OrderStatus::Paid] {
+    for late in [OrderStatus::Created, OrderStatus::Failed, OrderStatus::Paid, OrderStatus::Mismatch] {
         let status = must("closing again is no error", store.close(order.id, late).await);
         assert_eq!(status, stored.status, "a final status never changes");
     }

@@ -49,7 +49,7 @@ impl OrderStore for MemoryOrders {
     async fn close(&self, id: OrderId, status: OrderStatus) -> Result<OrderStatus, PaymentError> {
         let mut orders = self.orders();
         let order = orders.get_mut(&id).ok_or(PaymentError::NoOrder)?;
-        if order.status == OrderStatus::Created {
+        if order.status.may_become(status) {
             order.status = status;
         }
         Ok(order.status)

@@ -6,7 +6,7 @@ use super::{Actor, Capability, PlatformError, billing};
 use crate::access::Roles;
 use crate::directory::{Account, AccountQuery, NewAccount};
 use crate::id::AccountId;
-use crate::ledger::{LedgerExt, Post, Posted};
+use crate::ledger::{LedgerError, LedgerExt, Post, Posted};
 use crate::money::{Amount, Credits};
 use crate::notify::Notice;
 use crate::page::Page;
@@ -62,7 +62,7 @@ impl Actor {
     ///
     /// # Errors
     /// Forbidden without [`Capability::AwardCredits`], and to oneself; [`Invalid`](PlatformError::Invalid) for an amount
-    /// outside 0.000001 to 1 000 000.
+    /// outside 0.000001 to 1 000 000, another amount under the same `submission`, or while credits are switched off.
     pub async fn award(
         &self,
         account: AccountId,
@@ -78,6 +78,10 @@ impl Actor {
                 format!("an award gives more than 0 and at most {MOST_AWARDED} credits, not {credits}");
             return Err(PlatformError::Invalid { field: "credits", reason });
         }
+        if !self.settings().await?.enable_credits {
+            let reason = "credits are switched off on this platform".to_owned();
+            return Err(PlatformError::Invalid { field: "credits", reason });
+        }
         self.parts.directory.account(account).await?;
         let at = self.parts.clock.now();
         let body = Body::Grant(Grant {
@@ -91,7 +95,13 @@ impl Actor {
         });
         let key = EntryKey::derive("award", &[submission.as_bytes()]);
         let post = Post { account, key, at, actor: Some(self.id()), body };
-        let posted = self.parts.ledger.post(post).await?;
+        let posted = self.parts.ledger.post(post).await.map_err(|error| match error {
+            LedgerError::KeyReused { .. } => {
+                let reason = "this form was sent before with another amount: open it anew for another award";
+                PlatformError::Invalid { field: "credits", reason: reason.to_owned() }
+            }
+            error => error.into(),
+        })?;
         let notice = Notice::CreditsAwarded { credits };
         self.parts.notifier.notify(account, &format!("award:{submission}"), &notice, at).await?;
         Ok(posted)
@@ -109,7 +119,8 @@ impl Actor {
     /// Puts settings in force from now on, if `expected` is still the version in force.
     ///
     /// # Errors
-    /// Forbidden without [`Capability::ChangeCreditSettings`]; [`Settings`](PlatformError::Settings) naming the field out
+    /// Forbidden without [`Capability::ChangeCreditSettings`], and for `private_mode` without
+    /// [`Capability::ChangeAllSettings`]; [`Settings`](PlatformError::Settings) naming the field out
     /// of its bounds, or that somebody else changed them; [`Invalid`](PlatformError::Invalid) for another currency or
     /// price once credits were sold.
     pub async fn change_settings(
@@ -119,10 +130,18 @@ impl Actor {
     ) -> Result<VersionedSettings, PlatformError> {
         self.require(Capability::ChangeCreditSettings)?;
         let now = self.parts.settings.current().await?.settings;
-        let repriced = now.currency != settings.currency || now.credits_per_unit != settings.credits_per_unit;
-        if repriced && self.parts.orders.any_paid().await? {
+        if now.private_mode != settings.private_mode {
+            self.require(Capability::ChangeAllSettings)?;
+        }
+        let repriced = [
+            ("currency", now.currency != settings.currency),
+            ("credits_per_unit", now.credits_per_unit != settings.credits_per_unit),
+        ];
+        if let Some((field, _)) = repriced.into_iter().find(|(_, changed)| *changed)
+            && self.parts.orders.any_paid().await?
+        {
             let reason = "it is fixed since the first credits were sold".to_owned();
-            return Err(PlatformError::Invalid { field: "credits_per_unit", reason });
+            return Err(PlatformError::Invalid { field, reason });
         }
         settings.validate()?;
         let at = self.parts.clock.now();

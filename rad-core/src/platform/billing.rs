@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::{Actor, Parts, PlatformError};
-use crate::directory::{Account, NewAccount};
+use crate::access::Role;
+use crate::directory::{Account, AccountQuery, NewAccount};
 use crate::error::BackendError;
-use crate::id::OrderId;
+use crate::id::{AccountId, OrderId};
 use crate::ledger::{Category, EntryQuery, LedgerExt, Post, Posted};
 use crate::money::{Amount, Credits, Money};
 use crate::notify::Notice;
@@ -47,6 +48,9 @@ pub struct ProviderChoice {
 
 /// The most credits one order buys.
 const MOST_CREDITS: i64 = 10_000_000;
+
+/// The most characters of an account's name.
+const LONGEST_NAME: usize = 200;
 
 impl Actor {
     /// What the account has.
@@ -131,7 +135,10 @@ impl Actor {
             return Err(PlatformError::NotFound { what: "order" });
         }
         if order.status == OrderStatus::Created && order.provider_reference.is_some() {
-            close_order(&self.parts, &order).await?;
+            // The order is shown all the same: its webhook or the next look at it will close it.
+            if let Err(error) = close_order(&self.parts, &order).await {
+                tracing::warn!(order = %order.id, %error, "an order's payment could not be looked at");
+            }
         }
         Ok(self.parts.orders.order(id).await?)
     }
@@ -188,20 +195,21 @@ pub(super) async fn take_webhook(
 
 /// Reads the provider's record of an order and does what follows from it, once.
 async fn close_order(parts: &Parts, order: &Order) -> Result<(), PlatformError> {
-    if order.status != OrderStatus::Created {
+    if order.status.is_final() {
         return Ok(());
     }
     let Some(reference) = &order.provider_reference else {
         return Err(BackendError::unavailable("closing an order", "its payment is not known yet").into());
     };
     let record = provider(parts, &order.provider)?.record(reference).await?;
+    let currency = parts.settings.current().await?.settings.currency;
+    let as_ordered =
+        record.order == order.id && record.amount == order.price && order.price.currency() == currency;
     let status = match record.state {
         PaymentState::Pending => return Ok(()),
         PaymentState::Failed => OrderStatus::Failed,
-        PaymentState::Paid if record.order != order.id || record.amount != order.price => {
-            OrderStatus::Mismatch
-        }
-        PaymentState::Paid => OrderStatus::Paid,
+        PaymentState::Paid if as_ordered => OrderStatus::Paid,
+        PaymentState::Paid => OrderStatus::Mismatch,
     };
     let key = format!("order:{}", order.id);
     let at = parts.clock.now();
@@ -214,12 +222,26 @@ async fn close_order(parts: &Parts, order: &Order) -> Result<(), PlatformError> 
         OrderStatus::Mismatch => {
             tracing::error!(order = %order.id, paid = %record.amount, ordered = %order.price, "payment mismatch");
             let notice = Notice::PaymentMismatch { order: order.id };
-            parts.notifier.notify(order.account, &key, &notice, at).await?;
+            for account in finance(parts).await?.into_iter().chain([order.account]) {
+                parts.notifier.notify(account, &key, &notice, at).await?;
+            }
         }
         OrderStatus::Created | OrderStatus::Failed => {}
     }
     parts.orders.close(order.id, status).await?;
     Ok(())
+}
+
+/// Who looks after payments: everybody with the role, the admins where nobody has it.
+async fn finance(parts: &Parts) -> Result<Vec<AccountId>, PlatformError> {
+    for role in [Role::Finance, Role::Admin] {
+        let query = AccountQuery { role: Some(role), limit: AccountQuery::MOST, ..AccountQuery::default() };
+        let found = parts.directory.accounts(&query).await?.items;
+        if !found.is_empty() {
+            return Ok(found.into_iter().map(|account| account.id).collect());
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The grant of a paid order; its key is the order, so that it is granted once whatever is delivered twice.
@@ -239,6 +261,11 @@ fn purchase(order: &Order, at: chrono::DateTime<chrono::Utc>) -> Post {
 
 /// Makes an account and grants what signing up brings.
 pub(super) async fn open_account(parts: &Parts, new: NewAccount) -> Result<Account, PlatformError> {
+    let letters = new.name.chars().count();
+    if letters > LONGEST_NAME || new.name.chars().any(char::is_control) {
+        let reason = format!("a name has one line of at most {LONGEST_NAME} characters");
+        return Err(PlatformError::Invalid { field: "name", reason });
+    }
     let at = parts.clock.now();
     let account = parts.directory.create(new, at).await?;
     let settings = parts.settings.current().await?.settings;

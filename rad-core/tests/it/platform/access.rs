@@ -2,7 +2,7 @@
 
 use rad_core::access::{Role, Roles};
 use rad_core::catalog::CatalogSort;
-use rad_core::directory::AccountQuery;
+use rad_core::directory::{AccountQuery, NewAccount};
 use rad_core::id::AccountId;
 use rad_core::ledger::RevenueQuery;
 use rad_core::platform::{PlatformError, RevenueView, Selection};
@@ -130,4 +130,42 @@ async fn two_people_changing_settings_do_not_overwrite_each_other() {
     greedy.agent_revenue_share = "10.01".parse().unwrap();
     let refused = finance.change_settings(now.version + 1, &greedy).await.unwrap_err();
     assert!(refused.to_string().contains("agent_revenue_share"), "{refused}");
+}
+
+#[tokio::test]
+async fn finance_sets_credits_and_only_an_admin_opens_everything_to_everybody() {
+    let market = Market::open().await;
+    let finance = market.actor(market.finance).await;
+    let mut now = finance.platform_settings().await.unwrap();
+    now.settings.signup_credits = credits("5");
+    now = finance.change_settings(now.version, &now.settings).await.unwrap();
+    now.settings.private_mode = true;
+    assert!(forbidden(finance.change_settings(now.version, &now.settings).await));
+    let admin = market.actor(market.admin).await;
+    assert!(admin.change_settings(now.version, &now.settings).await.unwrap().settings.private_mode);
+}
+
+#[tokio::test]
+async fn a_submission_awards_one_amount_and_none_while_credits_are_off() {
+    let market = Market::open().await;
+    let finance = market.actor(market.finance).await;
+    let submission = Uuid::new_v4();
+    finance.award(market.user, credits("5"), submission).await.unwrap();
+    let other = finance.award(market.user, credits("6"), submission).await.unwrap_err();
+    assert!(matches!(other, PlatformError::Invalid { field: "credits", .. }), "{other}");
+    market.change_settings(|settings| settings.enable_credits = false).await;
+    let off = finance.award(market.user, credits("5"), Uuid::new_v4()).await.unwrap_err();
+    assert!(off.to_string().contains("switched off"), "{off}");
+    assert_eq!(market.credits(market.user).await.0, "5");
+}
+
+#[tokio::test]
+async fn a_name_has_bounds() {
+    let market = Market::open().await;
+    for name in ["x".repeat(201), "two\nlines".to_owned()] {
+        let new = NewAccount { name, ..person("long", []) };
+        let refused = market.platform.operations().register(new).await.unwrap_err();
+        assert!(matches!(refused, PlatformError::Invalid { field: "name", .. }), "{refused}");
+    }
+    assert!(market.platform.operations().register(person("long", [])).await.is_ok(), "nothing was kept");
 }

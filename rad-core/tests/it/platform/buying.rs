@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rad_core::id::OrderId;
 use rad_core::money::{Currency, Money};
+use rad_core::notify::Notice;
 use rad_core::payment::{
     Checkout, Order, OrderStatus, PaymentError, PaymentEvent, PaymentProvider, PaymentRecord, PaymentState,
     Webhook,
@@ -25,6 +26,10 @@ impl CashDesk {
     fn set(&self, order: &Order, state: PaymentState, amount: Money) {
         let record = PaymentRecord { order: order.id, state, amount };
         self.records.lock().unwrap().insert(order.id.to_string(), record);
+    }
+
+    fn forget(&self, order: &Order) {
+        self.records.lock().unwrap().remove(&order.id.to_string());
     }
 
     pub(super) fn pay(&self, order: &Order) {
@@ -112,7 +117,47 @@ async fn another_amount_or_currency_credits_nothing() {
         let seen = market.actor(market.user).await.order(order.id).await.unwrap();
         assert_eq!(seen.status, OrderStatus::Mismatch, "{amount}");
         assert_eq!(market.credits(market.user).await.1, "0", "{amount}");
+        let raised = [Notice::PaymentMismatch { order: order.id }];
+        assert_eq!(market.notices(market.finance).await, raised, "finance is told, once");
     }
+}
+
+#[tokio::test]
+async fn what_is_paid_after_a_failed_attempt_is_credited_once() {
+    let market = Market::open().await;
+    let order = order(&market, "100").await;
+    market.desk.set(&order, PaymentState::Failed, order.price);
+    deliver(&market, &order, "genuine").await.unwrap();
+    let user = market.actor(market.user).await;
+    assert_eq!(user.order(order.id).await.unwrap().status, OrderStatus::Failed);
+    market.desk.pay(&order);
+    for _ in 0..2 {
+        deliver(&market, &order, "genuine").await.unwrap();
+        assert_eq!(user.order(order.id).await.unwrap().status, OrderStatus::Paid);
+        assert_eq!(market.credits(market.user).await.1, "100");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_in_a_currency_of_the_past_is_raised_to_finance() {
+    let market = Market::open().await;
+    let order = order(&market, "100").await;
+    market.change_settings(|settings| settings.currency = Currency::EUR).await;
+    market.desk.pay(&order);
+    deliver(&market, &order, "genuine").await.unwrap();
+    let seen = market.actor(market.user).await.order(order.id).await.unwrap();
+    assert_eq!(seen.status, OrderStatus::Mismatch, "10.00 USD are not 10.00 EUR of revenue");
+    assert_eq!(market.credits(market.user).await.1, "0");
+}
+
+#[tokio::test]
+async fn an_order_is_shown_while_its_provider_cannot_be_asked() {
+    let market = Market::open().await;
+    let order = order(&market, "100").await;
+    market.desk.forget(&order);
+    let seen = market.actor(market.user).await.order(order.id).await.unwrap();
+    assert_eq!(seen.status, OrderStatus::Created);
+    assert!(deliver(&market, &order, "genuine").await.is_err(), "the provider sends it again");
 }
 
 #[tokio::test]
