@@ -155,6 +155,29 @@ async fn secrets_stay_in_the_state_and_in_sensitive_outputs() {
 }
 
 #[tokio::test]
+async fn nested_values_reach_the_module_as_they_are() {
+    let (_root, runner) = runner().await;
+    let values = json!({
+        "service_name": "shop",
+        "admin_password": "correct horse battery",
+        "domains": ["shop.example.com", "www.example.com"],
+        "database": { "engine": "mysql", "backup": { "keep_days": 30 }, "flags": { "strict": "on" } },
+        "listeners": [{ "port": 443 }, { "port": 8080, "protocol": "http", "paths": ["/a", "/b"] }],
+    });
+    let stack =
+        RunJob { sensitive: vec!["admin_password".to_owned()], ..job_of(example("web-stack"), values) };
+    let (outcome, notes) = play(&runner, copy(&stack)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    let output = |name: &str| notes.outputs().into_iter().find(|output| output.name == name).unwrap();
+    assert_eq!(output("urls").value, json!(["https://shop.example.com/", "https://www.example.com/"]));
+    assert_eq!(output("listeners").value["8080"], json!("http://shop.example.com:8080"));
+    assert!(output("administrator").sensitive);
+    assert!(!notes.log().contains("correct horse"));
+    let (outcome, notes) = play(&runner, delete(&stack, notes.states().pop())).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+}
+
+#[tokio::test]
 async fn an_ephemeral_value_is_given_to_the_apply_too() {
     let (_root, runner) = runner().await;
     let text = "variable \"token\" {\n ephemeral = true\n sensitive = true\n}\nvariable \"size\" {}\n\
