@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rad_core::conformance::runner as contract;
-use rad_core::runner::{ChangeKind, ChangeStatus, RunJob, RunOutcome, Runner, RunnerError};
+use rad_core::runner::{ChangeKind, ChangeStatus, RunEvent, RunJob, RunOutcome, Runner, RunnerError};
 use rad_core::source::{SourceTree, TreeEntry};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use serde_json::json;
@@ -65,11 +65,13 @@ async fn a_fleet_shows_its_progress_and_saves_state_as_it_grows() {
     let count = |status| notes.resources().iter().filter(|one| one.status == status).count();
     assert_eq!(count(ChangeStatus::Planned), 12);
     assert_eq!(count(ChangeStatus::Complete), 12);
-    // Ten machines start at a time.
-    let states = notes.states();
-    let machines = |state: &[u8]| String::from_utf8_lossy(state).matches("index_key").count();
-    assert!(states.len() > 1 && machines(&states[0]) < 12, "saved while it goes on: {} times", states.len());
-    assert_eq!(machines(states.last().unwrap()), 12);
+    // Ten machines start at a time: the state is written when the first are ready, and again at the end.
+    let events = notes.events();
+    let saved = events.iter().position(|event| matches!(event, RunEvent::State(_))).unwrap();
+    let ready =
+        |event: &RunEvent| matches!(event, RunEvent::Resource(one) if one.status == ChangeStatus::Complete);
+    assert!(Some(saved) < events.iter().rposition(ready), "saved while it goes on");
+    assert!(notes.states().len() > 1, "and at the end");
     assert!(notes.log().contains("machine-007 is ready"), "{}", notes.log());
     assert_eq!(notes.log().matches("Plan to create").count(), 12, "the plan is told once");
     let size = notes.outputs().into_iter().find(|output| output.name == "size").unwrap();
