@@ -58,7 +58,8 @@ fn rank(sort: CatalogSort) -> &'static str {
         CatalogSort::Pinned => "(p.module IS NOT NULL)",
         CatalogSort::Deployments => "l.deployments",
         CatalogSort::Rating => "iif(l.ratings = 0, 0, l.stars * 1000 / l.ratings)",
-        CatalogSort::Name => "0",
+        // Always 0; a literal would be taken for the number of a column.
+        CatalogSort::Name => "(l.id IS NULL)",
     }
 }
 
