@@ -47,7 +47,7 @@ resource "terraform_data" "listener" {
 }
 
 resource "terraform_data" "administrator" {
-  input = { user = "admin", password_digest = sha256(var.admin_password) }
+  input = { user = "${local.prefix}-operator", password_digest = sha256(var.admin_password) }
 }
 
 resource "terraform_data" "certificate" {

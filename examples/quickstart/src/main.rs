@@ -1,5 +1,4 @@
-//! The whole loop in one program: connect a repository, publish, buy, deploy with real Terraform, see the charge split and
-//! the partner's share, destroy. Everything is kept in one SQLite file and a temporary directory.
+//! The whole loop in one program: publish, buy, deploy with real Terraform, see who paid and who earned what, destroy.
 #![expect(clippy::print_stdout, reason = "it is a terminal program")]
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
@@ -34,11 +33,10 @@ async fn main() -> Result<()> {
     }
 }
 
-/// The loop itself; a worker runs beside it.
 async fn walk(platform: &Platform, payments: &SandboxPayments) -> Result<()> {
     // Four people: the admin founds the platform and makes the others; the agent referred the user.
-    let admin =
-        platform.actor(platform.operations().found(person("admin", Role::Admin, None)).await?.id).await?;
+    let founder = platform.operations().found(person("admin", Role::Admin, None)).await?;
+    let admin = platform.actor(founder.id).await?;
     let partner = admin.create_account(person("partner", Role::Partner, None)).await?.id;
     let agent = admin.create_account(person("agent", Role::Agent, None)).await?.id;
     let user = admin.create_account(person("user", Role::User, Some(agent))).await?.id;
@@ -59,7 +57,7 @@ async fn walk(platform: &Platform, payments: &SandboxPayments) -> Result<()> {
     let wanted = Selection { modules, ..Selection::default() };
     let plan = partner.plan_sync(&wanted).await?;
     for step in &plan.steps {
-        println!("publish   {:<12} {}", step.module, step.reason);
+        println!("publish   {}: {}", step.module, step.reason);
     }
     partner.apply_sync(&wanted, &plan.commit, plan.version).await?;
 
