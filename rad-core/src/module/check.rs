@@ -53,7 +53,8 @@ pub struct ValueProblem {
 }
 
 impl ValueProblem {
-    pub(super) fn new(variable: &str, path: &str, message: impl Into<String>) -> Self {
+    /// A problem with a variable; `path` says with which part of its value, empty for the whole.
+    pub fn new(variable: &str, path: &str, message: impl Into<String>) -> Self {
         Self { variable: variable.to_owned(), path: path.to_owned(), message: message.into() }
     }
 }

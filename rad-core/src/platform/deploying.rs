@@ -374,7 +374,7 @@ impl Actor {
         ])
     }
 
-    async fn visible_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
+    pub(super) async fn visible_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
         let deployment = self.parts.deployments.deployment(id).await?;
         if deployment.owner == self.id() || self.sees_all_deployments().await? {
             Ok(deployment)

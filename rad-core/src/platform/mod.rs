@@ -12,6 +12,7 @@ mod deploying;
 mod error;
 mod operations;
 mod publishing;
+mod reading;
 mod reporting;
 mod settling;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub use actor::{Actor, Capability};
 pub use billing::{Balances, BuyOptions, ProviderChoice};
 pub use builder::{BuildError, PlatformBuilder};
-pub use deploying::{DeployForm, DeploymentDetails, Quote};
+pub use deploying::{DeployForm, DeploymentDetails, Quote, QuoteRefusal};
 pub use error::PlatformError;
 pub use operations::{Operations, SweepReport};
 pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};

@@ -1,0 +1,94 @@
+//! Choosing the backends: the one place where the portal says what the platform stands on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use rad_billing::{SandboxPayments, SqliteDirectory, SqliteLedger, SqliteOrders, SqliteSettings};
+use rad_core::directory::{Directory, SessionStore};
+use rad_core::platform::Platform;
+use rad_github::{LocalSource, SqliteArchive, SqliteCatalog};
+use rad_runner::store::{EncryptionKey, SqliteDeployments, SqliteNotifier};
+use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+use rad_runner::worker::{Worker, WorkerConfig, stable_name};
+
+use crate::config::Config;
+use crate::secret_file;
+
+/// How long runs may go on, and engines may take to stop, once the portal closes.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// A platform, and what the portal needs beside it.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    /// The use cases.
+    pub(crate) platform: Platform,
+    /// Accounts, for signing in.
+    pub(crate) directory: Arc<dyn Directory>,
+    /// Sessions, for signing in.
+    pub(crate) sessions: Arc<dyn SessionStore>,
+    /// The stand-in for payment providers.
+    pub(crate) sandbox: Arc<SandboxPayments>,
+    /// What carries out runs.
+    pub(crate) worker: Worker,
+}
+
+/// Opens every backend: one database, keys and directories in the data directory.
+///
+/// # Errors
+/// What cannot be opened, and why.
+pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assembly> {
+    let data_dir = std::path::absolute(&config.data_dir)?;
+    make_private_directory(&data_dir)?;
+    make_private_directory(&config.repos_dir)?;
+    let pool = rad_billing::sqlite::open(&config.database)
+        .await
+        .with_context(|| format!("the database {} cannot be opened", config.database.display()))?;
+    rad_github::migrate(&pool).await?;
+    rad_runner::store::migrate(&pool).await?;
+
+    let directory = Arc::new(SqliteDirectory::new(pool.clone()));
+    let secret = secret_file::read_or_make(&data_dir.join("sandbox.key"))?;
+    let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
+    let key = EncryptionKey::from_file(&data_dir.join("state.key"))?;
+    let platform = Platform::builder()
+        .directory(directory.clone())
+        .settings(Arc::new(SqliteSettings::new(pool.clone())))
+        .repos(Arc::new(LocalSource::new([&config.repos_dir])?))
+        .catalog(Arc::new(SqliteCatalog::new(pool.clone())))
+        .archive(Arc::new(SqliteArchive::new(pool.clone())))
+        .deployments(Arc::new(SqliteDeployments::new(pool.clone(), key).await?))
+        .runner(Arc::new(runner(config, &data_dir)?))
+        .ledger(Arc::new(SqliteLedger::new(pool.clone())))
+        .orders(Arc::new(SqliteOrders::new(pool.clone())))
+        .notifier(Arc::new(SqliteNotifier::new(pool)))
+        .provider(sandbox.clone())
+        .build()?;
+    let worker = WorkerConfig::builder(stable_name(&data_dir.join("worker"))?)
+        .concurrency(config.workers)
+        .shutdown_grace(CLOSING)
+        .build()?;
+    let worker = Worker::new(platform.operations(), worker)?;
+    Ok(Assembly { platform, directory: directory.clone(), sessions: directory, sandbox, worker })
+}
+
+/// The engine in its sandbox, working below the data directory.
+fn runner(config: &Config, data_dir: &Path) -> anyhow::Result<TerraformRunner> {
+    let mut builder = TerraformConfig::builder(data_dir.join("runs"))
+        .plugin_cache(data_dir.join("plugins"))
+        .allow_unsandboxed(config.allow_unsandboxed)
+        .grace(CLOSING);
+    if let Some(engine) = &config.terraform {
+        builder = builder.engine(engine);
+    }
+    Ok(TerraformRunner::new(builder.build()?)?)
+}
+
+/// Makes a directory that only the portal's own user can look into.
+fn make_private_directory(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("the directory {} cannot be made", path.display()))
+}

@@ -1,0 +1,237 @@
+//! What the operator sets: by flag, by `RAD_*` environment variable, in a TOML file, in this order.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use serde::Deserialize;
+
+/// A marketplace of Terraform modules.
+///
+/// Every option can also be set as an environment variable or, under its long name with `_` for `-`, in the file
+/// given by --config. A flag wins over the environment, the environment over the file, the file over the default.
+#[derive(Debug, Clone, Default, Parser)]
+#[command(name = "portal", version, max_term_width = 110)]
+pub struct Cli {
+    /// A TOML file with the options below
+    #[arg(long, env = "RAD_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The options themselves.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// The options, none of them set for certain: what a flag, the environment or the file leaves out falls through.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "RAD_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Address people reach the portal at, if it is behind a proxy; https makes cookies secure
+    /// [default: http:// and the address listened on]
+    #[arg(long, env = "RAD_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Directory for everything the portal keeps: database, key file, demo repositories, work of running deployments
+    /// [default: data]
+    #[arg(long, env = "RAD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Database to use instead of portal.db in the data directory; only sqlite: so far
+    #[arg(long, env = "RAD_DATABASE_URL", value_name = "sqlite:PATH")]
+    pub database_url: Option<String>,
+    /// Directory whose sub-directories are Git repositories that can be connected [default: repos in the data directory]
+    #[arg(long, env = "RAD_REPOS_DIR", value_name = "DIR")]
+    pub repos_dir: Option<PathBuf>,
+    /// The tofu or terraform to run [default: tofu, then terraform, on the PATH]
+    #[arg(long, env = "RAD_TERRAFORM", value_name = "FILE")]
+    pub terraform: Option<PathBuf>,
+    /// How many deployments run at the same time, 1 to 64 [default: 2]
+    #[arg(long, env = "RAD_WORKERS", value_name = "NUMBER")]
+    pub workers: Option<usize>,
+    /// Run modules without a sandbox where bubblewrap does not work: module code then sees what the portal sees
+    #[arg(long, env = "RAD_ALLOW_UNSANDBOXED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub allow_unsandboxed: Option<bool>,
+    /// Make one admin account at the first start, instead of demo accounts and a demo repository
+    #[arg(long, env = "RAD_NO_DEMO", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub no_demo: Option<bool>,
+}
+
+/// The configuration of a portal, complete and checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where people reach the portal, without a slash at the end; `None`: at the address listened on.
+    pub public_url: Option<String>,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The SQLite database.
+    pub database: PathBuf,
+    /// Where local repositories are.
+    pub repos_dir: PathBuf,
+    /// The engine to run, if it is not to be searched for.
+    pub terraform: Option<PathBuf>,
+    /// How many deployments run at the same time.
+    pub workers: usize,
+    /// Whether modules may run without a sandbox.
+    pub allow_unsandboxed: bool,
+    /// Whether the first start makes demo accounts and a demo repository.
+    pub demo: bool,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {path} cannot be read: {reason}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// An option has a value it cannot have.
+    #[error("{option} cannot be {value:?}: {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        value: String,
+        /// What is wrong and what would be right.
+        reason: &'static str,
+    },
+}
+
+impl Cli {
+    /// Reads the file, if one is named, and fills in the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file or the option.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let file = match &self.config {
+            Some(path) => read_file(path)?,
+            None => Options::default(),
+        };
+        self.options.or(file).check()
+    }
+}
+
+impl Options {
+    fn or(self, other: Self) -> Self {
+        Self {
+            listen: self.listen.or(other.listen),
+            public_url: self.public_url.or(other.public_url),
+            data_dir: self.data_dir.or(other.data_dir),
+            database_url: self.database_url.or(other.database_url),
+            repos_dir: self.repos_dir.or(other.repos_dir),
+            terraform: self.terraform.or(other.terraform),
+            workers: self.workers.or(other.workers),
+            allow_unsandboxed: self.allow_unsandboxed.or(other.allow_unsandboxed),
+            no_demo: self.no_demo.or(other.no_demo),
+        }
+    }
+
+    /// Fills in the defaults and checks what can be checked without touching the machine.
+    ///
+    /// # Errors
+    /// [`ConfigError::Option`].
+    pub fn check(self) -> Result<Config, ConfigError> {
+        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from("data"));
+        let workers = self.workers.unwrap_or(2);
+        if !(1..=64).contains(&workers) {
+            let reason = "between 1 and 64 deployments can run at the same time";
+            return Err(ConfigError::Option { option: "workers", value: workers.to_string(), reason });
+        }
+        Ok(Config {
+            listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            public_url: self.public_url.map(check_url).transpose()?,
+            database: match self.database_url {
+                Some(url) => sqlite_path(url)?,
+                None => data_dir.join("portal.db"),
+            },
+            repos_dir: self.repos_dir.unwrap_or_else(|| data_dir.join("repos")),
+            data_dir,
+            terraform: self.terraform,
+            workers,
+            allow_unsandboxed: self.allow_unsandboxed.unwrap_or(false),
+            demo: !self.no_demo.unwrap_or(false),
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<Options, ConfigError> {
+    let failed = |reason: String| ConfigError::File { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| failed(error.to_string()))
+}
+
+fn check_url(url: String) -> Result<String, ConfigError> {
+    let trimmed = url.trim_end_matches('/');
+    let rest = trimmed.strip_prefix("http://").or_else(|| trimmed.strip_prefix("https://"));
+    match rest {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', ' ']) => Ok(trimmed.to_owned()),
+        _ => {
+            let reason = "it needs the form https://host or http://host:port, without a path";
+            Err(ConfigError::Option { option: "public-url", value: url, reason })
+        }
+    }
+}
+
+fn sqlite_path(url: String) -> Result<PathBuf, ConfigError> {
+    let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    match path {
+        Some(path) if !path.is_empty() && path != ":memory:" => Ok(PathBuf::from(path)),
+        _ => {
+            let reason = "only databases in a file are supported so far, as sqlite:PATH";
+            Err(ConfigError::Option { option: "database-url", value: redact(&url), reason })
+        }
+    }
+}
+
+/// The kind of database without what may hold a password.
+fn redact(url: &str) -> String {
+    match url.split_once(':') {
+        Some((scheme, _)) => format!("{}:…", scheme.chars().take(20).collect::<String>()),
+        None => "…".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("portal.toml");
+        std::fs::write(&path, "data_dir = \"/srv/portal\"\nworkers = 7\n").unwrap();
+        let path = path.to_str().unwrap();
+        let config =
+            Cli::try_parse_from(["portal", "--config", path, "--workers", "3"]).unwrap().resolve().unwrap();
+        assert_eq!(config.workers, 3);
+        assert_eq!(config.database, Path::new("/srv/portal/portal.db"));
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_by_name_and_without_secrets() {
+        let refuse = |options: Options| options.check().unwrap_err().to_string();
+        let url = |url: &str| Options { database_url: Some(url.to_owned()), ..Options::default() };
+        let message = refuse(url("postgres://user:secret@db/portal"));
+        assert!(message.contains("database-url") && message.contains("sqlite:"), "{message}");
+        assert!(!message.contains("secret"), "{message}");
+        assert!(refuse(url("sqlite::memory:")).contains("in a file"));
+        assert!(refuse(Options { workers: Some(0), ..Options::default() }).contains("workers"));
+        let public_url = Some("ftp://x".to_owned());
+        assert!(refuse(Options { public_url, ..Options::default() }).contains("public-url"));
+    }
+
+    #[test]
+    fn an_unknown_option_in_the_file_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("portal.toml");
+        std::fs::write(&path, "lisen = \"x\"\n").unwrap();
+        assert!(read_file(&path).unwrap_err().to_string().contains("lisen"));
+    }
+}

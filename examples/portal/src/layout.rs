@@ -1,0 +1,257 @@
+//! What every page has around it: navigation, balances, theme, notices, warnings.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use rad_core::platform::{Capability, PlatformError};
+use rad_core::runner::RunnerError;
+use rad_core::source::Digest;
+
+use crate::assets;
+use crate::error::PageError;
+use crate::session::Session;
+
+/// Changes whenever a style or script does, so that browsers can keep them for ever.
+pub(crate) static ASSET_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let all: Vec<u8> = assets::ALL.iter().flat_map(|(_, _, text)| text.bytes()).collect();
+    Digest::of(&all).to_string()[..12].to_owned()
+});
+
+/// Light, dark, or as the machine is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// As the machine is set.
+    Auto,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// The theme that a cookie or form names.
+    pub(crate) fn of(text: Option<&str>) -> Self {
+        match text {
+            Some("light") => Self::Light,
+            Some("dark") => Self::Dark,
+            _ => Self::Auto,
+        }
+    }
+}
+
+impl fmt::Display for Theme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        })
+    }
+}
+
+/// The sections of the portal, in the order of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// Choosing and deploying modules.
+    Deploy,
+    /// What was deployed.
+    Deployments,
+    /// Balances, buying, transactions.
+    Credits,
+    /// Modules of one's own.
+    Publish,
+    /// Who earned what.
+    Revenue,
+    /// Accounts and awards.
+    Admin,
+    /// Settings of the platform.
+    Settings,
+    /// One's own account.
+    Profile,
+}
+
+impl Section {
+    const ALL: [Self; 8] = [
+        Self::Deploy,
+        Self::Deployments,
+        Self::Credits,
+        Self::Publish,
+        Self::Revenue,
+        Self::Admin,
+        Self::Settings,
+        Self::Profile,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Deploy => "Deploy",
+            Self::Deployments => "Deployments",
+            Self::Credits => "Credits",
+            Self::Publish => "Publish",
+            Self::Revenue => "Revenue",
+            Self::Admin => "Users",
+            Self::Settings => "Settings",
+            Self::Profile => "Profile",
+        }
+    }
+
+    fn href(self) -> &'static str {
+        match self {
+            Self::Deploy => "/deploy",
+            Self::Deployments => "/deployments",
+            Self::Credits => "/credits",
+            Self::Publish => "/publish",
+            Self::Revenue => "/revenue",
+            Self::Admin => "/admin/accounts",
+            Self::Settings => "/admin/settings",
+            Self::Profile => "/profile",
+        }
+    }
+
+    /// Whether the section does nothing without tofu or terraform.
+    fn needs_engine(self) -> bool {
+        matches!(self, Self::Deploy | Self::Deployments)
+    }
+}
+
+/// A link of the navigation.
+#[derive(Debug, Clone)]
+pub(crate) struct NavItem {
+    /// Where it leads.
+    pub(crate) href: &'static str,
+    /// What it says.
+    pub(crate) label: &'static str,
+    /// The name of its icon, see [`crate::icons`].
+    pub(crate) icon: &'static str,
+    /// Whether the page is in this section.
+    pub(crate) current: bool,
+}
+
+/// What every page of somebody signed in has around it.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    /// The title of the page.
+    pub(crate) title: String,
+    /// The links that the account can use.
+    pub(crate) nav: Vec<NavItem>,
+    /// The balances awarded and purchased; `None` where deployments cost nothing.
+    pub(crate) balances: Option<(String, String)>,
+    /// The account's e-mail.
+    pub(crate) email: String,
+    /// The account's name.
+    pub(crate) name: String,
+    /// The proof that forms carry.
+    pub(crate) csrf: String,
+    /// The theme.
+    pub(crate) theme: Theme,
+    /// What changes whenever a style or script does.
+    pub(crate) assets: &'static str,
+    /// What the last action did.
+    pub(crate) notice: Option<&'static str>,
+    /// Why nothing can be deployed, and the page to follow.
+    pub(crate) warning: Option<EngineWarning>,
+}
+
+/// Why nothing can be deployed on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct EngineWarning {
+    /// The sentence.
+    pub(crate) message: String,
+    /// The page that says how to install an engine, where that is the mend.
+    pub(crate) install_page: Option<&'static str>,
+}
+
+impl Layout {
+    /// The surroundings of a page of `session`.
+    pub(crate) async fn of(
+        session: &Session,
+        title: &str,
+        section: Section,
+        notice: Option<&str>,
+    ) -> Result<Self, PageError> {
+        let actor = &session.actor;
+        let balances = actor.balances().await?;
+        let shown = visible(session, balances.enabled).await?;
+        let warning = if section.needs_engine() {
+            match actor.engine().await {
+                Ok(_) => None,
+                Err(PlatformError::Runner(error)) => Some(EngineWarning::of(&error)),
+                Err(error) => return Err(error.into()),
+            }
+        } else {
+            None
+        };
+        let nav = shown.into_iter().map(|item| NavItem {
+            href: item.href(),
+            label: item.label(),
+            icon: item.label(),
+            current: item == section,
+        });
+        let balance = balances.balance;
+        Ok(Self {
+            title: title.to_owned(),
+            nav: nav.collect(),
+            balances: balances.enabled.then(|| (balance.awarded.to_string(), balance.purchased.to_string())),
+            email: actor.account().email.clone(),
+            name: actor.account().name.clone(),
+            csrf: session.token.form_proof(),
+            theme: session.theme,
+            assets: &ASSET_VERSION,
+            notice: notice.and_then(self::notice),
+            warning,
+        })
+    }
+}
+
+impl EngineWarning {
+    fn of(error: &RunnerError) -> Self {
+        match error {
+            RunnerError::NoEngine { install_page, .. } => Self {
+                message: "No OpenTofu or Terraform was found on this machine: nothing can be deployed or destroyed \
+                          until one is installed."
+                    .to_owned(),
+                install_page: Some(install_page),
+            },
+            error => Self { message: format!("Nothing can be deployed at the moment: {error}."), install_page: None },
+        }
+    }
+}
+
+/// The sections that the account can use.
+async fn visible(session: &Session, credits: bool) -> Result<Vec<Section>, PageError> {
+    let actor = &session.actor;
+    let mut shown = Vec::new();
+    for section in Section::ALL {
+        let show = match section {
+            Section::Deploy => actor.can(Capability::Deploy),
+            Section::Deployments | Section::Profile => true,
+            Section::Credits => credits,
+            Section::Publish => actor.publishes_as().is_ok() && actor.connection().await?.is_some(),
+            Section::Revenue => !actor.revenue_views().await?.is_empty(),
+            Section::Admin => actor.can(Capability::SeeAccounts),
+            Section::Settings => actor.can(Capability::ChangeCreditSettings),
+        };
+        if show {
+            shown.push(section);
+        }
+    }
+    Ok(shown)
+}
+
+/// What a page says after an action sent somebody there with `?notice=CODE`; unknown codes say nothing.
+fn notice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "connected" => "The repository is connected. Choose what to publish.",
+        "disconnected" => "The repository is disconnected, and its modules have left the catalogue.",
+        "published" => "The catalogue is as you wanted it.",
+        "awarded" => "The credits were awarded.",
+        "created" => "The account was made.",
+        "roles" => "The roles were changed.",
+        "settings" => "The settings are in force from now on.",
+        "deploying" => "The deployment is on its way.",
+        "deleting" => "The deployment is being destroyed.",
+        "retrying" => "The run was queued again.",
+        "paid" => "Thank you: the payment came through.",
+        _ => return None,
+    })
+}

@@ -1,0 +1,84 @@
+//! The pages, one file for each part of the address space.
+
+mod admin;
+mod api;
+mod credits;
+mod deploy;
+mod deployments;
+mod events;
+mod profile;
+mod publish;
+mod revenue;
+mod sandbox;
+mod settings;
+mod sign_in;
+pub(crate) mod webhooks;
+
+use askama::Template;
+use axum::Router;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+
+use crate::assets;
+use crate::error::PageError;
+use crate::state::App;
+
+/// What a handler gives back.
+type Answer = Result<Response, PageError>;
+
+/// All routes that people and programs use; those of payment providers are in [`webhooks`].
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/deploy") }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/assets/{version}/{name}", get(assets::asset))
+        .route("/sign-in", get(sign_in::show).post(sign_in::open))
+        .route("/sign-out", post(sign_in::close))
+        .route("/theme", post(profile::theme))
+        .route("/profile", get(profile::show))
+        .route("/profile/repository", post(profile::connect))
+        .route("/profile/repository/disconnect", post(profile::disconnect))
+        .route("/publish", get(publish::show))
+        .route("/publish/plan", post(publish::plan))
+        .route("/publish/apply", post(publish::apply))
+        .route("/deploy", get(deploy::list))
+        .route("/deploy/{module}", get(deploy::show).post(deploy::submit))
+        .route("/deploy/{module}/pin", post(deploy::pin))
+        .route("/deployments", get(deployments::list))
+        .route("/deployments/events", get(events::deployments))
+        .route("/deployments/{id}", get(deployments::show))
+        .route("/deployments/{id}/delete", post(deployments::delete))
+        .route("/deployments/{id}/retry", post(deployments::retry))
+        .route("/deployments/{id}/outputs/{name}", post(deployments::reveal))
+        .route("/runs/{id}/events", get(events::run))
+        .route("/runs/{id}/log", get(events::log))
+        .route("/credits", get(credits::show))
+        .route("/credits/buy", post(credits::buy))
+        .route("/credits/orders/{id}", get(credits::order))
+        .route("/sandbox/pay/{reference}", get(sandbox::show).post(sandbox::decide))
+        .route("/revenue", get(revenue::show))
+        .route("/api/revenue", get(api::revenue))
+        .route("/api/v1/revenue", get(api::revenue))
+        .route("/admin/accounts", get(admin::list).post(admin::create))
+        .route("/admin/accounts/{id}", get(admin::show))
+        .route("/admin/accounts/{id}/roles", post(admin::roles))
+        .route("/admin/accounts/{id}/award", post(admin::award))
+        .route("/admin/settings", get(settings::show).post(settings::change))
+}
+
+/// Renders a page.
+fn page(template: impl Template) -> Answer {
+    Ok(Html(template.render()?).into_response())
+}
+
+/// Sends the browser on, so that loading the page anew sends nothing twice.
+fn go(to: impl AsRef<str>) -> Answer {
+    Ok(Redirect::to(to.as_ref()).into_response())
+}
+
+/// A query with its texts encoded: `?a=x&b=y`, without empty ones.
+fn query(pairs: &[(&str, &str)]) -> String {
+    let filled = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let encoded = form_urlencoded::Serializer::new(String::new()).extend_pairs(filled).finish();
+    format!("?{encoded}")
+}

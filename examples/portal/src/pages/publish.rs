@@ -1,0 +1,276 @@
+//! `/publish`: the modules of the connected repository, the plan of a change, and the change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::Template;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse};
+use rad_core::module::{Manifest, ValueProblem, Values, convert};
+use rad_core::platform::{GridEntry, GridState, ModuleGrid, PlatformError, Selection, StepKind, SyncPlan};
+use rad_core::source::CommitId;
+
+use super::{Answer, go, page};
+use crate::error::PageError;
+use crate::fields::Fields;
+use crate::layout::{Layout, Section};
+use crate::module_form::{FieldView, FormView, Node, values};
+use crate::session::{Posted, Session};
+
+#[derive(Template)]
+#[template(path = "pages/publish.html")]
+struct PublishPage {
+    layout: Layout,
+    repository: String,
+    branch: String,
+    commit: String,
+    sub_dir: String,
+    problems: Vec<String>,
+    counts: Vec<(&'static str, usize)>,
+    entries: Vec<EntryView>,
+}
+
+struct EntryView {
+    name: String,
+    state: &'static str,
+    selectable: bool,
+    selected: bool,
+    description: String,
+    facts: String,
+    reasons: Vec<String>,
+    warnings: Vec<String>,
+    fields: Vec<FieldView>,
+    open: bool,
+}
+
+#[derive(Template)]
+#[template(path = "pages/publish_plan.html")]
+struct PlanPage {
+    layout: Layout,
+    commit: String,
+    short_commit: String,
+    version: u64,
+    is_empty: bool,
+    steps: Vec<StepView>,
+    carried: Vec<(String, String)>,
+}
+
+struct StepView {
+    module: String,
+    kind: &'static str,
+    reason: String,
+}
+
+/// `GET /publish`
+pub(super) async fn show(session: Session) -> Answer {
+    let grid = match session.actor.module_grid().await {
+        Err(PlatformError::NotConnected) => return go("/profile#repository"),
+        other => other?,
+    };
+    page(view(&session, &grid, None, Vec::new()).await?)
+}
+
+/// `POST /publish/plan`
+pub(super) async fn plan(form: Posted) -> Answer {
+    let Posted { session, fields } = &form;
+    let grid = session.actor.module_grid().await?;
+    if let Some(pressed) = fields.get("do").filter(|pressed| *pressed != "plan") {
+        let fields = with_rows_changed(fields, pressed);
+        return page(view(session, &grid, Some(&fields), Vec::new()).await?);
+    }
+    let selection = match selection(&grid, fields) {
+        Ok(selection) => selection,
+        Err(problems) => return refuse(session, &grid, fields, sentences(&problems)).await,
+    };
+    match session.actor.plan_sync(&selection).await {
+        Ok(plan) => page(plan_page(session, plan, fields).await?),
+        Err(PlatformError::Values { problems }) => {
+            refuse(session, &grid, fields, problems.iter().map(sentence).collect()).await
+        }
+        Err(refusal @ PlatformError::Unpublishable { .. }) => {
+            refuse(session, &grid, fields, vec![refusal.to_string()]).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /publish/apply`
+pub(super) async fn apply(form: Posted) -> Answer {
+    let Posted { session, fields } = &form;
+    let (commit, version): (CommitId, u64) = (fields.parsed("commit")?, fields.parsed("version")?);
+    let grid = session.actor.module_grid().await?;
+    let selection = selection(&grid, fields).map_err(|_| PlatformError::PlanChanged)?;
+    session.actor.apply_sync(&selection, &commit, version).await?;
+    go("/publish?notice=published")
+}
+
+async fn refuse(session: &Session, grid: &ModuleGrid, fields: &Fields, problems: Vec<String>) -> Answer {
+    let html = view(session, grid, Some(fields), problems).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
+}
+
+/// The prefix of the publish-time values of a module.
+fn prefix(module: &str) -> String {
+    format!("p/{module}")
+}
+
+/// What the form selects; only values that differ from the module's own defaults are the publisher's.
+fn selection(grid: &ModuleGrid, fields: &Fields) -> Result<Selection, BTreeMap<String, Vec<ValueProblem>>> {
+    let modules: BTreeSet<String> = fields.all("module").map(str::to_owned).collect();
+    let mut chosen = BTreeMap::new();
+    let mut problems = BTreeMap::new();
+    for entry in grid.entries.iter().filter(|entry| modules.contains(&entry.name)) {
+        let Some(manifest) = &entry.manifest else { continue };
+        let typed = Node::read(fields, &prefix(&entry.name));
+        match values(manifest.publish_fields(), &typed) {
+            Ok(values) => drop(chosen.insert(entry.name.clone(), own_values(manifest, values))),
+            Err(wrong) => drop(problems.insert(entry.name.clone(), wrong)),
+        }
+    }
+    if problems.is_empty() { Ok(Selection { modules, values: chosen }) } else { Err(problems) }
+}
+
+fn own_values(manifest: &Manifest, mut values: Values) -> Values {
+    values.retain(|name, value| {
+        let variable = manifest.variable(name);
+        let same = variable.is_some_and(|variable| {
+            let value = convert(value, &variable.ty).ok();
+            value.is_some()
+                && value == variable.default.as_ref().and_then(|value| convert(value, &variable.ty).ok())
+        });
+        !same
+    });
+    values
+}
+
+fn sentences(problems: &BTreeMap<String, Vec<ValueProblem>>) -> Vec<String> {
+    let all =
+        problems.iter().flat_map(|(module, problems)| problems.iter().map(move |problem| (module, problem)));
+    all.map(|(module, problem)| format!("{module}: {}", sentence(problem))).collect()
+}
+
+fn sentence(problem: &ValueProblem) -> String {
+    format!("{}{}: {}", problem.variable, problem.path, problem.message)
+}
+
+/// The fields after a row was added or removed by a button of the form.
+fn with_rows_changed(fields: &Fields, pressed: &str) -> Fields {
+    let mut all: Vec<(String, String)> =
+        fields.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+    match pressed.split_once(':') {
+        Some(("remove", row)) => {
+            let below = format!("{row}/");
+            all.retain(|(name, _)| name != row && !name.starts_with(&below));
+        }
+        Some(("add", list)) => {
+            let below = format!("{list}/");
+            let numbers =
+                all.iter().filter_map(|(name, _)| name.strip_prefix(&below)?.split('/').next()?.parse().ok());
+            let next: u32 = numbers.max().map_or(0, |last: u32| last.saturating_add(1));
+            all.push((format!("{list}/{next}"), String::new()));
+        }
+        _ => {}
+    }
+    all.into_iter().collect()
+}
+
+async fn view(
+    session: &Session,
+    grid: &ModuleGrid,
+    typed: Option<&Fields>,
+    problems: Vec<String>,
+) -> Result<PublishPage, PageError> {
+    let connection = session.actor.connection().await?;
+    let states = ["new", "published", "changed", "invalid", "gone"];
+    let count = |state| grid.entries.iter().filter(|entry| state_of(entry) == state).count();
+    let counts = states.map(|state| (state, count(state))).into_iter().filter(|(_, count)| *count > 0);
+    Ok(PublishPage {
+        layout: session.layout("Publish", Section::Publish).await?,
+        repository: grid.repository.clone(),
+        branch: grid.head.branch.clone(),
+        commit: grid.head.commit.short().to_owned(),
+        sub_dir: connection.map(|connection| connection.sub_dir).unwrap_or_default(),
+        problems,
+        counts: counts.collect(),
+        entries: grid.entries.iter().map(|entry| entry_view(entry, typed)).collect(),
+    })
+}
+
+fn state_of(entry: &GridEntry) -> &'static str {
+    match entry.state {
+        GridState::New => "new",
+        GridState::Published => "published",
+        GridState::Changed => "changed",
+        GridState::Invalid(_) => "invalid",
+        GridState::Gone => "gone",
+    }
+}
+
+fn entry_view(entry: &GridEntry, typed: Option<&Fields>) -> EntryView {
+    let reasons = match &entry.state {
+        GridState::Invalid(errors) => errors.iter().map(ToString::to_string).collect(),
+        GridState::Gone => vec!["no longer in the repository".to_owned()],
+        _ => Vec::new(),
+    };
+    let selectable = entry.manifest.is_some();
+    let selected = match typed {
+        Some(fields) => fields.all("module").any(|name| name == entry.name),
+        None => entry.is_published(),
+    };
+    let published = entry.listing.as_ref().map(|listing| &listing.revision.values);
+    let pressed = typed.and_then(|fields| fields.get("do")?.split_once(':')).map(|(_, path)| path);
+    let nothing = Fields::default();
+    let fields = entry.manifest.as_ref().map(|manifest| {
+        let node = Node::read(typed.unwrap_or(&nothing), &prefix(&entry.name));
+        let published = published.cloned().unwrap_or_default();
+        let form = FormView::for_publisher(manifest, &published, &node, &[], prefix(&entry.name));
+        form.pages.into_iter().flat_map(|page| page.fields).collect()
+    });
+    let warnings = entry.manifest.iter().flat_map(|manifest| &manifest.warnings);
+    EntryView {
+        name: entry.name.clone(),
+        state: state_of(entry),
+        selectable,
+        selected: selected && selectable,
+        description: entry.manifest.as_ref().map(|manifest| manifest.description.clone()).unwrap_or_default(),
+        facts: entry.manifest.as_ref().map(facts).unwrap_or_default(),
+        reasons,
+        warnings: warnings
+            .map(|warning| format!("{}:{}: {}", warning.file, warning.line, warning.message))
+            .collect(),
+        fields: fields.unwrap_or_default(),
+        open: pressed.is_some_and(|path| path.starts_with(&format!("{}/", prefix(&entry.name)))),
+    }
+}
+
+fn facts(manifest: &Manifest) -> String {
+    let cost = manifest.metadata.credit_cost;
+    let resources: u32 = manifest.resources.values().sum();
+    let asked: usize = manifest.pages().iter().map(|page| page.fields.len()).sum();
+    format!("{cost} credits · {asked} questions · {resources} resources · {} outputs", manifest.outputs.len())
+}
+
+async fn plan_page(session: &Session, plan: SyncPlan, fields: &Fields) -> Result<PlanPage, PageError> {
+    let carried = fields
+        .iter()
+        .filter(|(name, _)| *name == "module" || name.starts_with("p/"))
+        .map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let steps = plan.steps.iter().map(|step| StepView {
+        module: step.module.clone(),
+        kind: match step.kind {
+            StepKind::Publish => "publish",
+            StepKind::Update => "update",
+            StepKind::Withdraw => "withdraw",
+            StepKind::Keep => "keep",
+        },
+        reason: step.reason.clone(),
+    });
+    Ok(PlanPage {
+        layout: session.layout("Plan", Section::Publish).await?,
+        commit: plan.commit.to_string(),
+        short_commit: plan.commit.short().to_owned(),
+        version: plan.version,
+        is_empty: plan.is_empty(),
+        steps: steps.collect(),
+        carried: carried.collect(),
+    })
+}

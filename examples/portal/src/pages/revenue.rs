@@ -1,0 +1,307 @@
+//! `/revenue`: the lines and totals that the account may see.
+
+use std::collections::{BTreeMap, HashMap};
+
+use askama::Template;
+use axum::extract::Query;
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use rad_core::id::{AccountId, ModuleId};
+use rad_core::ledger::{RevenueQuery, RevenueTotals};
+use rad_core::money::Currency;
+use rad_core::page::{Cursor, Page};
+use rad_core::platform::{Actor, Capability, PlatformError, RevenueRow, RevenueView};
+use serde::Deserialize;
+
+use super::{Answer, page, query};
+use crate::error::PageError;
+use crate::layout::{Layout, Section};
+use crate::session::Session;
+use crate::show;
+
+/// Lines on one page.
+const LINES: u32 = 100;
+
+#[derive(Template)]
+#[template(path = "pages/revenue.html")]
+struct RevenuePage {
+    layout: Layout,
+    json: String,
+    views: Vec<(String, &'static str, bool)>,
+    view: &'static str,
+    from: String,
+    to: String,
+    modules: Vec<(String, String, bool)>,
+    currency: String,
+    problem: Option<String>,
+    totals: Vec<(&'static str, String)>,
+    bars: Vec<Bar>,
+    chart_width: usize,
+    full: bool,
+    rows: Vec<RowView>,
+    filtered: bool,
+    next: Option<String>,
+}
+
+struct RowView {
+    module: String,
+    time: String,
+    machine_time: String,
+    deployment: String,
+    credits: String,
+    purchased: String,
+    amounts: Vec<String>,
+    names: Vec<String>,
+}
+
+struct Bar {
+    x: usize,
+    y: i64,
+    height: i64,
+    label: String,
+    short: String,
+    amount: String,
+}
+
+/// Which lines to show.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    view: String,
+    from: String,
+    to: String,
+    module: String,
+    after: Option<String>,
+}
+
+/// The name of a view in addresses, and on the page.
+pub(super) fn view_name(view: RevenueView) -> (&'static str, &'static str) {
+    match view {
+        RevenueView::All => ("all", "All revenue"),
+        RevenueView::Partner => ("partner", "My modules"),
+        RevenueView::Agent => ("agent", "My referrals"),
+    }
+}
+
+impl Wanted {
+    /// The view that is asked for, or the widest there is.
+    pub(super) fn view(&self, views: &[RevenueView]) -> Result<RevenueView, PageError> {
+        let named = [RevenueView::All, RevenueView::Partner, RevenueView::Agent]
+            .into_iter()
+            .find(|view| view_name(*view).0 == self.view);
+        match (named, views.first()) {
+            (Some(view), _) => Ok(view),
+            (None, _) if !self.view.is_empty() => {
+                Err(PageError::BadRequest("view is one of all, partner, agent".to_owned()))
+            }
+            (None, Some(widest)) => Ok(*widest),
+            (None, None) => Err(PlatformError::Forbidden { capability: Capability::SeeRevenue }.into()),
+        }
+    }
+
+    /// The query, both days included.
+    pub(super) fn query(&self) -> Result<RevenueQuery, PlatformError> {
+        let next_day = |date: NaiveDate| date.checked_add_days(Days::new(1)).unwrap_or(date);
+        Ok(RevenueQuery {
+            module: module(&self.module)?,
+            from: day("from", &self.from)?.map(midnight),
+            to: day("to", &self.to)?.map(next_day).map(midnight),
+            after: self.after.clone().map(Cursor::new),
+            limit: LINES,
+            ..RevenueQuery::default()
+        })
+    }
+}
+
+fn module(text: &str) -> Result<Option<ModuleId>, PlatformError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| PlatformError::Invalid {
+        field: "module",
+        reason: format!("{:?} is not the id of a module", text.chars().take(40).collect::<String>()),
+    })
+}
+
+fn day(field: &'static str, text: &str) -> Result<Option<NaiveDate>, PlatformError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| PlatformError::Invalid {
+        field,
+        reason: format!("{:?} is not a date such as 2026-01-31", text.chars().take(20).collect::<String>()),
+    })
+}
+
+fn midnight(date: NaiveDate) -> DateTime<Utc> {
+    date.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// `GET /revenue`
+pub(super) async fn show(session: Session, Query(wanted): Query<Wanted>) -> Answer {
+    let actor = &session.actor;
+    let views = actor.revenue_views().await?;
+    let view = wanted.view(&views)?;
+    let (asked, problem) = match wanted.query() {
+        Ok(query) => (query, None),
+        Err(refusal) => (RevenueQuery { limit: LINES, ..RevenueQuery::default() }, Some(refusal.to_string())),
+    };
+    // The modules to choose from are those of all lines, not of the selection.
+    let all = RevenueQuery { limit: 1000, ..RevenueQuery::default() };
+    let (known, ..) = actor.revenue(view, all).await?;
+    let chosen = asked.module;
+    let (lines, totals, currency) = actor.revenue(view, asked).await?;
+    let names = Names::of(actor, &known, &lines).await?;
+    let (key, _) = view_name(view);
+    let address = |path: &str, view: &str, after: &str| {
+        let Wanted { from, to, module, .. } = &wanted;
+        let pairs = [("view", view), ("from", from), ("to", to), ("module", module), ("after", after)];
+        format!("{path}{}", query(&pairs))
+    };
+    let bars = bars(&lines, currency);
+    page(RevenuePage {
+        layout: session.layout("Revenue", Section::Revenue).await?,
+        json: address("/api/v1/revenue", key, ""),
+        views: views.iter().map(|choice| tab(*choice, view, &address)).collect(),
+        view: key,
+        modules: names.choices(chosen),
+        currency: currency.to_string(),
+        problem,
+        totals: totals_view(view, &totals, currency),
+        chart_width: bars.len() * 48,
+        bars,
+        full: view == RevenueView::All,
+        filtered: [&wanted.from, &wanted.to, &wanted.module].iter().any(|text| !text.is_empty()),
+        next: lines.next.as_ref().map(|cursor| address("/revenue", key, cursor.as_str())),
+        rows: lines.items.iter().map(|row| row_view(row, &names, currency)).collect(),
+        from: wanted.from.clone(),
+        to: wanted.to.clone(),
+    })
+}
+
+fn tab(
+    choice: RevenueView,
+    shown: RevenueView,
+    address: impl Fn(&str, &str, &str) -> String,
+) -> (String, &'static str, bool) {
+    let (key, label) = view_name(choice);
+    (address("/revenue", key, ""), label, choice == shown)
+}
+
+/// The names behind the ids on the page.
+struct Names {
+    modules: HashMap<ModuleId, String>,
+    accounts: HashMap<AccountId, String>,
+}
+
+impl Names {
+    async fn of(
+        actor: &Actor,
+        known: &Page<RevenueRow>,
+        lines: &Page<RevenueRow>,
+    ) -> Result<Self, PageError> {
+        let ids: Vec<ModuleId> = known.items.iter().chain(&lines.items).map(|row| row.module).collect();
+        let mut names = Self { modules: actor.module_names(&ids).await?, accounts: HashMap::new() };
+        // Only who sees whole lines sees whose they are.
+        for line in lines.items.iter().filter_map(|row| row.line.as_ref()) {
+            for id in [Some(line.account), line.publisher].into_iter().flatten() {
+                if !names.accounts.contains_key(&id) {
+                    names.accounts.insert(id, actor.account_of(id).await?.email);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn module(&self, id: ModuleId) -> String {
+        self.modules.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
+    fn account(&self, id: AccountId) -> String {
+        self.accounts.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
+    fn choices(&self, chosen: Option<ModuleId>) -> Vec<(String, String, bool)> {
+        let named = self.modules.iter();
+        let mut all: Vec<_> =
+            named.map(|(id, name)| (id.to_string(), name.clone(), chosen == Some(*id))).collect();
+        all.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
+        all
+    }
+}
+
+fn totals_view(view: RevenueView, totals: &RevenueTotals, currency: Currency) -> Vec<(&'static str, String)> {
+    let amounts = match view {
+        RevenueView::All => vec![
+            ("Gross", totals.gross),
+            ("Partners", totals.partner),
+            ("Agents", totals.agent),
+            ("Platform", totals.platform),
+        ],
+        RevenueView::Partner => vec![("Your share", totals.partner)],
+        RevenueView::Agent => vec![("Your share", totals.agent)],
+    };
+    let lines = [("Lines", totals.lines.to_string())];
+    amounts.into_iter().map(|(label, minor)| (label, show::minor(minor, currency))).chain(lines).collect()
+}
+
+fn row_view(row: &RevenueRow, names: &Names, currency: Currency) -> RowView {
+    let (amounts, people) = match &row.line {
+        Some(line) => (
+            vec![line.gross, line.partner, line.agent, line.platform],
+            vec![
+                names.account(line.account),
+                line.publisher.map_or_else(|| "platform".to_owned(), |id| names.account(id)),
+            ],
+        ),
+        None => (vec![row.revenue], Vec::new()),
+    };
+    RowView {
+        module: names.module(row.module),
+        time: show::time(row.at),
+        machine_time: show::machine_time(row.at),
+        deployment: row.deployment.to_string(),
+        credits: row.credits.to_string(),
+        purchased: row.purchased.to_string(),
+        amounts: amounts.into_iter().map(|minor| show::bare_minor(minor, currency)).collect(),
+        names: people,
+    }
+}
+
+/// The days of the lines on the page, the latest 14, as bars of at most 90 units.
+fn bars(lines: &Page<RevenueRow>, currency: Currency) -> Vec<Bar> {
+    let mut days: BTreeMap<NaiveDate, i64> = BTreeMap::new();
+    for row in &lines.items {
+        let sum = days.entry(row.at.date_naive()).or_default();
+        *sum = sum.saturating_add(row.revenue);
+    }
+    let most = days.values().copied().max().unwrap_or(0).max(1);
+    let skipped = days.len().saturating_sub(14);
+    let shown = days.into_iter().skip(skipped).enumerate();
+    let bars = shown.map(|(index, (date, minor))| {
+        let height = (i128::from(minor.max(0)) * 90 / i128::from(most)).max(2);
+        let height = i64::try_from(height).unwrap_or(90);
+        Bar {
+            x: index * 48 + 6,
+            y: 98 - height,
+            height,
+            label: date.to_string(),
+            short: date.format("%-d %b").to_string(),
+            amount: show::minor(minor, currency),
+        }
+    });
+    bars.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_days_includes_both_and_bad_ones_are_named() {
+        let wanted = |from: &str, to: &str| Wanted { from: from.into(), to: to.into(), ..Wanted::default() };
+        let query = wanted("2026-01-31", "2026-02-28").query().unwrap();
+        assert_eq!(query.from.unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
+        assert_eq!(query.to.unwrap().to_rfc3339(), "2026-03-01T00:00:00+00:00");
+        assert!(wanted("x", "").query().unwrap_err().to_string().starts_with("from:"));
+    }
+}

@@ -1,0 +1,122 @@
+//! Starting and closing the portal: backends, first start, routes, workers.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use rad_core::platform::Platform;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::app;
+use crate::assemble::{Assembly, assemble};
+use crate::config::Config;
+use crate::first_start::{FirstAccount, first_start};
+use crate::pages::webhooks;
+use crate::password::Passwords;
+use crate::sign_in::SignIn;
+use crate::state::{App, Parts};
+
+/// How long open requests may go on once the portal closes.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+/// A portal that is running.
+#[derive(Debug)]
+pub struct Portal {
+    address: SocketAddr,
+    url: String,
+    platform: Platform,
+    first_accounts: Vec<FirstAccount>,
+    closing: watch::Sender<bool>,
+    server: JoinHandle<std::io::Result<()>>,
+    worker: JoinHandle<()>,
+}
+
+/// Starts a portal: opens what it keeps, makes what a first start needs, listens.
+///
+/// # Errors
+/// What is wrong with the configuration or the machine, in a sentence for the operator.
+pub async fn start(config: Config) -> anyhow::Result<Portal> {
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
+    let address = listener.local_addr()?;
+    let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let Assembly { platform, directory, sessions, sandbox, worker } = assemble(&config, &url).await?;
+    let first_accounts = first_start(&config, &platform).await?;
+
+    let (closing, closed) = watch::channel(false);
+    let wake = worker.waker();
+    let app = app(App::new(Parts {
+        platform: platform.clone(),
+        sign_in: SignIn::new(directory, sessions, Passwords::new().await?),
+        sandbox: Some(sandbox),
+        webhooks: webhooks::routes(platform.operations()),
+        base_url: url.clone(),
+        wake,
+        closing: closed.clone(),
+    }));
+    let until = until_closing(closed.clone());
+    let worker = tokio::spawn(async move { worker.run(until).await });
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let serve = axum::serve(listener, service).with_graceful_shutdown(until_closing(closed));
+    let server = tokio::spawn(std::future::IntoFuture::into_future(serve));
+    tracing::info!(%url, data_dir = %config.data_dir.display(), "the portal is open");
+    Ok(Portal { address, url, platform, first_accounts, closing, server, worker })
+}
+
+impl Portal {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where people reach it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The use cases behind it.
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// The accounts that this start made, with their passwords; none but at a first start.
+    pub fn first_accounts(&self) -> &[FirstAccount] {
+        &self.first_accounts
+    }
+
+    /// Closes it: takes no more requests, ends live pages, lets running deployments stop and keeps their state.
+    ///
+    /// # Errors
+    /// If serving had failed.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.closing.send_replace(true);
+        self.worker.await?;
+        match tokio::time::timeout(LAST_REQUESTS, self.server).await {
+            Ok(served) => Ok(served??),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+async fn until_closing(mut closing: watch::Receiver<bool>) {
+    // An error means the portal is gone, which is as good as closing.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// Waits for SIGINT (Ctrl-C) or SIGTERM.
+///
+/// # Errors
+/// If the process cannot listen for signals.
+pub async fn closed_by_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The portal is killed while a run is applying, and started again on what it left.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::client::Browser;
+use crate::portal::{balances, deploy, publish, wait_for};
+
+/// The real program, as an operator starts it.
+struct Program {
+    child: Child,
+    url: String,
+    passwords: Vec<(String, String)>,
+}
+
+impl Program {
+    async fn start(data_dir: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portal"))
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut url, mut passwords) = (String::new(), Vec::new());
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            match words[..] {
+                ["The", "portal", "is", "at", address] => url = address.to_owned(),
+                [email, password, ..] if email.ends_with("@example.com") => {
+                    passwords.push((email.to_owned(), password.to_owned()));
+                }
+                ["Passwords", "were", ..] => break,
+                _ => {}
+            }
+            if passwords.len() == 5 {
+                break;
+            }
+        }
+        assert!(!url.is_empty(), "the portal said nothing of its address");
+        Self { child, url, passwords }
+    }
+
+    async fn signed_in(&self, name: &str, passwords: &[(String, String)]) -> Browser {
+        let email = format!("{name}@example.com");
+        let (_, password) = passwords.iter().find(|(known, _)| *known == email).unwrap();
+        let mut browser = Browser::new(&self.url);
+        assert_eq!(browser.sign_in(&email, password).await.status, 303);
+        browser
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_portal_was_killed_ends_interrupted_with_its_state_and_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut first = Program::start(&data).await;
+    let passwords = first.passwords.clone();
+    publish(&mut first.signed_in("partner", &passwords).await, &["fleet"]).await;
+    let mut user = first.signed_in("user", &passwords).await;
+    crate::portal::buy(&mut user, "20", "pay").await;
+    let id = deploy(&mut user, "fleet", &[("v/pause", "1.5")]).await;
+    some_resources(&mut user, &id).await;
+    assert_eq!(balances(&mut user).await, ["0", "5", "15"]);
+
+    // SIGKILL: nothing of the process has a last word.
+    first.child.kill().await.unwrap();
+
+    let second = Program::start(&data).await;
+    assert!(second.passwords.is_empty());
+    let mut user = second.signed_in("user", &passwords).await;
+    let page = wait_for(&mut user, &id, "interrupted").await;
+    page.assert_has("What exists is known from the saved state.");
+    page.assert_has("id=\"retry\"");
+    page.assert_has("id=\"delete\"");
+    settled(&mut user, ["0", "20", "0"]).await;
+
+    assert_eq!(user.post(&format!("/deployments/{id}/retry"), &[]).await.status, 303);
+    let page = wait_for(&mut user, &id, "success").await;
+    let done: usize = page.between("<progress id=\"bar\" max=\"24\" value=\"", "\"").parse().unwrap_or(24);
+    assert!(done <= 24, "{done}");
+    settled(&mut user, ["0", "5", "0"]).await;
+    assert_eq!(user.post(&format!("/deployments/{id}/delete"), &[]).await.status, 303);
+    wait_for(&mut user, &id, "deleted").await;
+    assert_eq!(balances(&mut user).await, ["0", "5", "0"], "nothing is charged twice");
+    let charges = user.get("/credits?category=deployment").await;
+    assert_eq!(charges.body.matches("<td>Charge</td>").count(), 1);
+}
+
+#[tokio::test]
+async fn a_portal_that_is_asked_to_close_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::start(&dir.path().join("data")).await;
+    let id = rustix::process::Pid::from_raw(i32::try_from(program.child.id().unwrap()).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(10), program.child.wait()).await;
+    assert!(closed.expect("it closes within 10 s").unwrap().success());
+}
+
+/// Waits until some resources are done, but not all.
+async fn some_resources(user: &mut Browser, id: &str) {
+    let start = Instant::now();
+    loop {
+        let page = user.get(&format!("/deployments/{id}")).await;
+        if page.body.matches("<li class=\"done\">").count() >= 3 {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing was made: {}", page.body);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Holds are settled by the next sweep.
+async fn settled(user: &mut Browser, wanted: [&str; 3]) {
+    let start = Instant::now();
+    while balances(user).await != wanted {
+        let now = balances(user).await;
+        assert!(start.elapsed() < Duration::from_secs(20), "{now:?}, not {wanted:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

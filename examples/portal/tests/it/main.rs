@@ -1,0 +1,11 @@
+//! The portal as a whole: over HTTP, in a browser, and through a crash. The stack behind it is the real one.
+
+mod browser;
+mod client;
+mod crash;
+mod deploying;
+mod forms;
+mod pages;
+mod payments;
+mod portal;
+mod sign_in;

@@ -1,0 +1,133 @@
+//! Pages that are not there, requests that are too large, and what programs get.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::portal::Demo;
+
+#[tokio::test]
+async fn failures_are_pages_for_people_and_json_for_programs() {
+    let demo = Demo::start().await;
+    let mut user = demo.signed_in("user").await;
+    let page = user.get("/no/such/page").await;
+    assert_eq!(page.status, 404);
+    page.assert_has("<h1>Not found</h1>");
+    let page = user.get("/deployments/not-an-id").await;
+    assert_eq!(page.status, 404);
+    let api = demo.browser().get("/api/v1/revenue").await;
+    assert_eq!(api.status, 401);
+    api.assert_has("\"code\":\"UNAUTHENTICATED\"");
+    let api = user.get("/api/v1/revenue").await;
+    assert_eq!(api.status, 403);
+    api.assert_has("\"code\":\"FORBIDDEN\"");
+    let mut finance = demo.signed_in("finance").await;
+    for path in ["/api/revenue", "/api/v1/revenue?view=all&from=2026-01-01"] {
+        let api = finance.get(path).await;
+        assert_eq!(api.status, 200);
+        api.assert_has("\"lines\":[]");
+    }
+    assert_eq!(finance.get("/api/v1/revenue?from=yesterday").await.status, 422);
+    assert_eq!(finance.get("/api/v1/revenue?view=mine").await.status, 400);
+    assert_eq!(demo.browser().get("/healthz").await.body, "ok\n");
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused() {
+    let demo = Demo::start().await;
+    let mut user = demo.signed_in("user").await;
+    let large = "x".repeat(1024 * 1024 + 1);
+    let answer = user.post("/credits/buy", &[("credits", &large)]).await;
+    assert_eq!(answer.status, 413, "{}", answer.body);
+    answer.assert_has("at most 1 MiB");
+    let body = vec![b'x'; 300 * 1024].into();
+    assert_eq!(user.post_raw("/webhooks/payments/sandbox", &[], body).await.status, 413);
+}
+
+#[tokio::test]
+async fn keys_and_database_are_for_their_owner_only_and_a_second_start_makes_no_accounts() {
+    let demo = Demo::start().await;
+    let data = demo.dir.path().join("data");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "key") {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
+    let options = portal::config::Options {
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        data_dir: Some(data),
+        ..Default::default()
+    };
+    demo.portal.close().await.unwrap();
+    let again = portal::start(options.check().unwrap()).await.unwrap();
+    assert!(again.first_accounts().is_empty());
+    again.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_demo_there_is_one_admin() {
+    let demo = Demo::start_with(|config| config.demo = false).await;
+    let emails: Vec<_> = demo.portal.first_accounts().iter().map(|account| account.email.as_str()).collect();
+    assert_eq!(emails, ["admin@example.com"]);
+    let mut admin = demo.signed_in("admin").await;
+    admin.get("/profile").await.assert_has("No repository is there to connect yet.");
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_read_is_refused_in_place() {
+    let demo = Demo::start().await;
+    let repos = demo.dir.path().join("data/repos");
+    std::fs::create_dir_all(repos.join("empty-dir")).unwrap();
+    let mut partner = demo.signed_in("partner").await;
+    for (repository, branch, sub_dir, says) in [
+        ("demo-modules", "no-such-branch", "modules", "it has main"),
+        ("demo-modules", "", "no/such/dir", "no directory"),
+        ("nothing", "", "", "no repository"),
+        ("../../etc", "", "", "no repository"),
+    ] {
+        let fields = [("repository", repository), ("branch", branch), ("sub_dir", sub_dir)];
+        let answer = partner.post("/profile/repository", &fields).await;
+        assert_eq!(answer.status, 422, "{repository}: {}", answer.body);
+        answer.assert_has(says);
+        answer.assert_has(&format!("value=\"{branch}\""));
+    }
+    assert_eq!(partner.get("/publish").await.location(), "/profile#repository");
+}
+
+#[tokio::test]
+async fn settings_are_guarded_by_their_version_and_bounds() {
+    let demo = Demo::start().await;
+    let mut finance = demo.signed_in("finance").await;
+    let page = finance.get("/admin/settings").await;
+    let version = page.between("name=\"version\" value=\"", "\"").to_owned();
+    let fields = |partner: &'static str| {
+        [
+            ("partner_revenue_share", partner),
+            ("agent_revenue_share", "5"),
+            ("credits_per_unit", "10"),
+            ("currency", "USD"),
+            ("signup_credits", "0"),
+            ("enable_credits", "true"),
+            ("enable_purchases", "true"),
+        ]
+    };
+    let with_version = |partner, version| {
+        let mut all = fields(partner).to_vec();
+        all.push(("version", version));
+        all
+    };
+    let bad = finance.post("/admin/settings", &with_version("abc", &version)).await;
+    assert_eq!(bad.status, 422);
+    bad.assert_has("value=\"abc\"");
+    let too_much = finance.post("/admin/settings", &with_version("96", &version)).await;
+    assert_eq!(too_much.status, 422, "{}", too_much.body);
+    let good = finance.post("/admin/settings", &with_version("30", &version)).await;
+    assert_eq!(good.location(), "/admin/settings?notice=settings", "{}", good.body);
+    let stale = finance.post("/admin/settings", &with_version("40", &version)).await;
+    assert_eq!(stale.status, 409);
+    finance
+        .get("/admin/settings")
+        .await
+        .assert_has("id=\"partner_revenue_share\" name=\"partner_revenue_share\" value=\"30\"");
+}
