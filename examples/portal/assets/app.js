@@ -4,11 +4,13 @@ for (const input of document.querySelectorAll("[data-filter]")) {
   const filter = () => {
     const words = input.value.toLowerCase().split(/\s+/);
     for (const item of document.querySelectorAll(input.dataset.filter)) {
-      const text = item.textContent.toLowerCase();
+      const text = (item.dataset.search ?? item.textContent).toLowerCase();
       item.hidden = !words.every((word) => text.includes(word));
     }
   };
   input.addEventListener("input", filter);
+  // Something may have been typed, or kept by the browser, before this ran.
+  filter();
 }
 
 for (const select of document.querySelectorAll("[data-submit]")) {

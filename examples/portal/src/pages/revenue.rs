@@ -1,6 +1,7 @@
 //! `/revenue`: the lines and totals that the account may see.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::hash_map::{Entry, HashMap};
 
 use askama::Template;
 use axum::extract::Query;
@@ -161,7 +162,7 @@ pub(super) async fn show(session: Session, Query(wanted): Query<Wanted>) -> Answ
     page(RevenuePage {
         layout: session.layout("Revenue", Section::Revenue).await?,
         json: address("/api/v1/revenue", key, ""),
-        views: views.iter().map(|choice| tab(*choice, view, &address)).collect(),
+        views: views.iter().map(|choice| tab(*choice, view, address)).collect(),
         view: key,
         modules: names.choices(chosen),
         currency: currency.to_string(),
@@ -204,8 +205,8 @@ impl Names {
         // Only who sees whole lines sees whose they are.
         for line in lines.items.iter().filter_map(|row| row.line.as_ref()) {
             for id in [Some(line.account), line.publisher].into_iter().flatten() {
-                if !names.accounts.contains_key(&id) {
-                    names.accounts.insert(id, actor.account_of(id).await?.email);
+                if let Entry::Vacant(unknown) = names.accounts.entry(id) {
+                    unknown.insert(actor.account_of(id).await?.email);
                 }
             }
         }

@@ -66,7 +66,7 @@ pub(super) async fn change(form: Posted) -> Answer {
     let Posted { session, fields } = &form;
     let current = session.actor.platform_settings().await?;
     let expected = fields.parsed("version")?;
-    let refusal = match read(fields, &current.settings) {
+    let refusal = match read(fields) {
         Ok(settings) => match session.actor.change_settings(expected, &settings).await {
             Ok(_) => return go("/admin/settings?notice=settings"),
             Err(refusal) => refusal,
@@ -84,7 +84,7 @@ pub(super) async fn change(form: Posted) -> Answer {
     Ok((status, Html(html.render()?)).into_response())
 }
 
-fn read(fields: &Fields, current: &Settings) -> Result<Settings, PlatformError> {
+fn read(fields: &Fields) -> Result<Settings, PlatformError> {
     Ok(Settings {
         currency: parse(fields, "currency")?,
         credits_per_unit: parse(fields, "credits_per_unit")?,
@@ -98,7 +98,6 @@ fn read(fields: &Fields, current: &Settings) -> Result<Settings, PlatformError> 
         partner_revenue_page: fields.is_on("partner_revenue_page"),
         agent_revenue_page: fields.is_on("agent_revenue_page"),
         private_mode: fields.is_on("private_mode"),
-        ..current.clone()
     })
 }
 

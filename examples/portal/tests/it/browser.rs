@@ -177,6 +177,7 @@ async fn publish(demo: &Demo, window: &mut Window) {
     window.click("#connect").await;
     window.until(".notice", "connected").await;
     window.fill("[data-filter]", "purchased credits only").await;
+    window.see("[data-name=hello][hidden]").await;
     assert_eq!(window.client.find_all(Locator::Css(".module:not([hidden])")).await.unwrap().len(), 1);
     window.fill("[data-filter]", " ").await;
     for module in MODULES {

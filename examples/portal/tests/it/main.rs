@@ -1,5 +1,7 @@
 //! The portal as a whole: over HTTP, in a browser, and through a crash. The stack behind it is the real one.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
 mod browser;
 mod client;
 mod crash;
