@@ -9,7 +9,7 @@ use rad_core::directory::{Directory, DirectoryError, SessionStore, normalise_ema
 use rad_core::id::AccountId;
 use secrecy::SecretString;
 
-use crate::limiter::Limiter;
+use crate::limiter::{BY_ACCOUNT, BY_ADDRESS, Limiter};
 use crate::password::Passwords;
 use crate::token::Token;
 
@@ -66,7 +66,9 @@ impl SignIn {
         let address = from.to_string();
         let email = normalise_email(email).unwrap_or_default();
         let now = Instant::now();
-        if self.limiter.is_blocked(&address, now) || self.limiter.is_blocked(&email, now) {
+        if self.limiter.is_blocked(&address, BY_ADDRESS, now)
+            || self.limiter.is_blocked(&email, BY_ACCOUNT, now)
+        {
             return Err(SignInError::TooMany);
         }
         let account = match self.directory.account_by_email(&email).await {
@@ -83,7 +85,6 @@ impl SignIn {
             self.limiter.failed(&email, now);
             return Err(SignInError::Wrong);
         };
-        self.limiter.succeeded(&address);
         self.limiter.succeeded(&email);
         let token = Token::random()?;
         let expires = Utc::now() + TimeDelta::seconds(i64::from(SESSION_SECONDS));

@@ -66,7 +66,7 @@ pub(super) async fn show(session: Session) -> Answer {
         Err(PlatformError::NotConnected) => return go("/profile#repository"),
         other => other?,
     };
-    page(view(&session, &grid, None, Vec::new()).await?)
+    page(view(&session, &grid, None, Vec::new(), &Wrong::new()).await?)
 }
 
 /// `POST /publish/plan`
@@ -75,19 +75,20 @@ pub(super) async fn plan(form: Posted) -> Answer {
     let grid = session.actor.module_grid().await?;
     if let Some(pressed) = fields.get("do").filter(|pressed| *pressed != "plan") {
         let fields = with_rows_changed(fields, pressed);
-        return page(view(session, &grid, Some(&fields), Vec::new()).await?);
+        return page(view(session, &grid, Some(&fields), Vec::new(), &Wrong::new()).await?);
     }
     let selection = match selection(&grid, fields) {
         Ok(selection) => selection,
-        Err(problems) => return refuse(session, &grid, fields, sentences(&problems)).await,
+        Err(wrong) => {
+            let modules: Vec<&str> = wrong.keys().map(String::as_str).collect();
+            let sentence = format!("Publish-time values need another look: {}.", modules.join(", "));
+            return refuse(session, &grid, fields, sentence, &wrong).await;
+        }
     };
     match session.actor.plan_sync(&selection).await {
         Ok(plan) => page(plan_page(session, plan, fields).await?),
-        Err(PlatformError::Values { problems }) => {
-            refuse(session, &grid, fields, problems.iter().map(sentence).collect()).await
-        }
         Err(refusal @ PlatformError::Unpublishable { .. }) => {
-            refuse(session, &grid, fields, vec![refusal.to_string()]).await
+            refuse(session, &grid, fields, refusal.to_string(), &Wrong::new()).await
         }
         Err(error) => Err(error.into()),
     }
@@ -103,8 +104,14 @@ pub(super) async fn apply(form: Posted) -> Answer {
     go("/publish?notice=published")
 }
 
-async fn refuse(session: &Session, grid: &ModuleGrid, fields: &Fields, problems: Vec<String>) -> Answer {
-    let html = view(session, grid, Some(fields), problems).await?;
+async fn refuse(
+    session: &Session,
+    grid: &ModuleGrid,
+    fields: &Fields,
+    problem: String,
+    wrong: &Wrong,
+) -> Answer {
+    let html = view(session, grid, Some(fields), vec![problem], wrong).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
 }
 
@@ -113,16 +120,23 @@ fn prefix(module: &str) -> String {
     format!("p/{module}")
 }
 
+/// What is wrong with publish-time values, by module.
+type Wrong = BTreeMap<String, Vec<ValueProblem>>;
+
 /// What the form selects; only values that differ from the module's own defaults are the publisher's.
-fn selection(grid: &ModuleGrid, fields: &Fields) -> Result<Selection, BTreeMap<String, Vec<ValueProblem>>> {
+fn selection(grid: &ModuleGrid, fields: &Fields) -> Result<Selection, Wrong> {
     let modules: BTreeSet<String> = fields.all("module").map(str::to_owned).collect();
     let mut chosen = BTreeMap::new();
     let mut problems = BTreeMap::new();
     for entry in grid.entries.iter().filter(|entry| modules.contains(&entry.name)) {
         let Some(manifest) = &entry.manifest else { continue };
         let typed = Node::read(fields, &prefix(&entry.name));
-        match values(manifest.publish_fields(), &typed) {
-            Ok(values) => drop(chosen.insert(entry.name.clone(), own_values(manifest, values))),
+        let checked = values(manifest.publish_fields(), &typed).and_then(|values| {
+            let own = own_values(manifest, values);
+            manifest.check_publish_values(&own).map(|_| own)
+        });
+        match checked {
+            Ok(own) => drop(chosen.insert(entry.name.clone(), own)),
             Err(wrong) => drop(problems.insert(entry.name.clone(), wrong)),
         }
     }
@@ -140,16 +154,6 @@ fn own_values(manifest: &Manifest, mut values: Values) -> Values {
         !same
     });
     values
-}
-
-fn sentences(problems: &BTreeMap<String, Vec<ValueProblem>>) -> Vec<String> {
-    let all =
-        problems.iter().flat_map(|(module, problems)| problems.iter().map(move |problem| (module, problem)));
-    all.map(|(module, problem)| format!("{module}: {}", sentence(problem))).collect()
-}
-
-fn sentence(problem: &ValueProblem) -> String {
-    format!("{}{}: {}", problem.variable, problem.path, problem.message)
 }
 
 /// The fields after a row was added or removed by a button of the form.
@@ -178,6 +182,7 @@ async fn view(
     grid: &ModuleGrid,
     typed: Option<&Fields>,
     problems: Vec<String>,
+    wrong: &Wrong,
 ) -> Result<PublishPage, PageError> {
     let connection = session.actor.connection().await?;
     let states = ["new", "published", "changed", "invalid", "gone"];
@@ -191,7 +196,7 @@ async fn view(
         sub_dir: connection.map(|connection| connection.sub_dir).unwrap_or_default(),
         problems,
         counts: counts.collect(),
-        entries: grid.entries.iter().map(|entry| entry_view(entry, typed)).collect(),
+        entries: grid.entries.iter().map(|entry| entry_view(entry, typed, wrong)).collect(),
     })
 }
 
@@ -205,7 +210,7 @@ fn state_of(entry: &GridEntry) -> &'static str {
     }
 }
 
-fn entry_view(entry: &GridEntry, typed: Option<&Fields>) -> EntryView {
+fn entry_view(entry: &GridEntry, typed: Option<&Fields>, wrong: &Wrong) -> EntryView {
     let reasons = match &entry.state {
         GridState::Invalid(errors) => errors.iter().map(ToString::to_string).collect(),
         GridState::Gone => vec!["no longer in the repository".to_owned()],
@@ -219,10 +224,11 @@ fn entry_view(entry: &GridEntry, typed: Option<&Fields>) -> EntryView {
     let published = entry.listing.as_ref().map(|listing| &listing.revision.values);
     let pressed = typed.and_then(|fields| fields.get("do")?.split_once(':')).map(|(_, path)| path);
     let nothing = Fields::default();
+    let problems = wrong.get(&entry.name).map(Vec::as_slice).unwrap_or_default();
     let fields = entry.manifest.as_ref().map(|manifest| {
         let node = Node::read(typed.unwrap_or(&nothing), &prefix(&entry.name));
         let published = published.cloned().unwrap_or_default();
-        let form = FormView::for_publisher(manifest, &published, &node, &[], prefix(&entry.name));
+        let form = FormView::for_publisher(manifest, &published, &node, problems, prefix(&entry.name));
         form.pages.into_iter().flat_map(|page| page.fields).collect()
     });
     let warnings = entry.manifest.iter().flat_map(|manifest| &manifest.warnings);
@@ -238,7 +244,8 @@ fn entry_view(entry: &GridEntry, typed: Option<&Fields>) -> EntryView {
             .map(|warning| format!("{}:{}: {}", warning.file, warning.line, warning.message))
             .collect(),
         fields: fields.unwrap_or_default(),
-        open: pressed.is_some_and(|path| path.starts_with(&format!("{}/", prefix(&entry.name)))),
+        open: !problems.is_empty()
+            || pressed.is_some_and(|path| path.starts_with(&format!("{}/", prefix(&entry.name)))),
     }
 }
 

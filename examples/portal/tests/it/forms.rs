@@ -86,3 +86,24 @@ async fn a_plan_is_applied_to_what_it_was_made_for_or_not_at_all() {
     assert_eq!(unknown.status, 422);
     unknown.assert_has("no-such-module cannot be published");
 }
+
+#[tokio::test]
+async fn publish_time_values_are_the_publishers_own_and_checked_in_place() {
+    let demo = Demo::published().await;
+    let mut partner = demo.signed_in("partner").await;
+    let wrong = partner.post("/publish/plan", &[("module", "hello"), ("p/hello/credit_cost", "-1")]).await;
+    assert_eq!(wrong.status, 422);
+    let beside = wrong.between("data-field=\"p/hello/credit_cost\"", "data-field=");
+    assert!(beside.contains("value=\"-1\"") && beside.contains("problem"), "{beside}");
+
+    let fields = [("module", "hello"), ("p/hello/credit_cost", "8")];
+    let plan = partner.post("/publish/plan", &fields).await;
+    plan.assert_has("other publish-time values");
+    let commit = plan.between("name=\"commit\" value=\"", "\"").to_owned();
+    let version = plan.between("name=\"version\" value=\"", "\"").to_owned();
+    let mut fields = fields.to_vec();
+    fields.extend([("commit", commit.as_str()), ("version", version.as_str())]);
+    assert_eq!(partner.post("/publish/apply", &fields).await.status, 303);
+    let mut user = demo.signed_in("user").await;
+    user.get("/deploy?tab=partner").await.assert_has("<b>8</b> credits");
+}

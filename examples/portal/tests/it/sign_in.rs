@@ -40,7 +40,7 @@ async fn wrong_passwords_and_unknown_accounts_get_the_same_answer_and_then_none(
     wrong.assert_has(sentence);
     unknown.assert_has(sentence);
     wrong.assert_has("value=\"user@example.com\"");
-    for _ in 0..8 {
+    for _ in 0..9 {
         assert_eq!(browser.sign_in("user@example.com", "wrong").await.status, 401);
     }
     let right = demo.account("user").password.expose_secret().to_owned();
