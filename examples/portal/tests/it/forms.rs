@@ -107,3 +107,27 @@ async fn publish_time_values_are_the_publishers_own_and_checked_in_place() {
     let mut user = demo.signed_in("user").await;
     user.get("/deploy?tab=partner").await.assert_has("<b>8</b> credits");
 }
+
+#[tokio::test]
+async fn a_broken_module_is_listed_with_the_place_and_the_others_can_be_published() {
+    let demo = Demo::start().await;
+    let repository = demo.dir.path().join("data/repos/mixed");
+    for (module, source) in
+        [("good", "output \"x\" { value = 1 }\n"), ("bad", "variable \"x\" {\n  type = \n}\n")]
+    {
+        std::fs::create_dir_all(repository.join(module)).unwrap();
+        std::fs::write(repository.join(module).join("main.tf"), source).unwrap();
+    }
+    let mut partner = demo.signed_in("partner").await;
+    let fields = [("repository", "mixed"), ("branch", ""), ("sub_dir", "")];
+    let connected = partner.post("/profile/repository", &fields).await;
+    assert_eq!(connected.status, 303, "{}", connected.body);
+    let grid = partner.get("/publish").await;
+    let bad = grid.between("data-name=\"bad\"", "</article>");
+    assert!(bad.contains("main.tf:2") && bad.contains("disabled"), "{bad}");
+    let plan = partner.post("/publish/plan", &[("module", "good")]).await;
+    assert_eq!(plan.status, 200, "{}", plan.body);
+    let refused = partner.post("/publish/plan", &[("module", "good"), ("module", "bad")]).await;
+    assert_eq!(refused.status, 422);
+    refused.assert_has("bad cannot be published");
+}
