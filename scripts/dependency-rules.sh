@@ -49,7 +49,7 @@ crates_below() {
 # source_has_no DIRECTORY WHAT PATTERN: comments may mention it.
 source_has_no() {
     local found
-    [[ -d $1 ]] || { say "$1 does not exist: nothing to hold to \"no $2\""; return 0; }
+    [[ -d $1 ]] || { broken "$1 does not exist: what is to have no $2 must be named here"; return 0; }
     found=$(grep -rnE --include='*.rs' "$3" "$1" | grep -vE '^[^:]+:[0-9]+:[[:space:]]*//' || true)
     [[ -z $found ]] || broken "$1 must be free of $2:"$'\n'"$found"
 }
