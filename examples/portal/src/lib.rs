@@ -27,4 +27,4 @@ mod state;
 mod token;
 
 pub use first_start::FirstAccount;
-pub use server::{Portal, closed_by_signal, start};
+pub use server::{Portal, Signals, start};

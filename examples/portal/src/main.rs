@@ -20,13 +20,14 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(cli: Cli) -> anyhow::Result<()> {
+    let mut signals = portal::Signals::listen()?;
     let portal = portal::start(cli.resolve()?).await?;
     announce(&portal);
-    portal::closed_by_signal().await?;
+    signals.next().await;
     tracing::info!("closing: running deployments get a moment to stop; press again to end at once");
     tokio::select! {
         closed = portal.close() => closed,
-        second = portal::closed_by_signal() => second,
+        () = signals.next() => Ok(()),
     }
 }
 

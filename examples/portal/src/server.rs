@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rad_core::platform::Platform;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -106,17 +107,27 @@ async fn until_closing(mut closing: watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-/// Waits for SIGINT (Ctrl-C) or SIGTERM.
-///
-/// # Errors
-/// If the process cannot listen for signals.
-pub async fn closed_by_signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
+/// SIGINT (Ctrl-C) and SIGTERM, from when this is made: none that comes during the start is lost.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminate.recv() => {}
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// If the process cannot listen for signals.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

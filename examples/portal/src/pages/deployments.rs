@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use rad_core::deployment::{Deployment, DeploymentStatus, Run, RunStatus};
+use rad_core::deployment::{Deployment, DeploymentStatus, Run, RunStatus, Settlement};
 use rad_core::id::DeploymentId;
 use rad_core::page::Cursor;
 use rad_core::platform::{DeploymentDetails, PlatformError};
@@ -91,6 +91,7 @@ struct DetailsPage {
     made_machine: String,
     cost: String,
     live: bool,
+    settling: bool,
     interrupted: bool,
     waiting: bool,
     needs: Vec<String>,
@@ -251,6 +252,7 @@ async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Re
         made_machine: show::machine_time(deployment.created_at),
         cost: deployment.cost.to_string(),
         live,
+        settling: latest.settlement == Settlement::Owed,
         interrupted: status == DeploymentStatus::Run(RunStatus::Interrupted),
         waiting: status == DeploymentStatus::Run(RunStatus::Waiting),
         needs: deployment.needs.clone(),

@@ -13,7 +13,7 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use rad_core::deployment::DeploymentStatus;
+use rad_core::deployment::{DeploymentStatus, Settlement};
 use rad_core::id::RunId;
 use rad_core::platform::{Actor, PlatformError};
 use serde::Deserialize;
@@ -106,12 +106,13 @@ impl Follow {
             let event = Event::default().event("log").id(self.offset.to_string());
             events.push(Ok(event.data(json!(text).to_string())));
         }
-        let status = self.status().await?;
+        let (status, settled) = self.status().await?;
         if status != self.seen {
             events.push(Ok(Event::default().event("status").data(&status)));
             self.seen = status;
         }
-        let all_read = chunk.complete && self.offset >= chunk.next;
+        // The page is loaded anew at the end: its costs must be there by then.
+        let all_read = chunk.complete && self.offset >= chunk.next && settled;
         if all_read {
             events.push(Ok(Event::default().event("end").data("{}")));
         }
@@ -123,11 +124,12 @@ impl Follow {
         Ok(events)
     }
 
-    async fn status(&self) -> Result<String, PlatformError> {
+    /// How far the run has come, and whether its hold is captured or released where it has ended.
+    async fn status(&self) -> Result<(String, bool), PlatformError> {
         let run = self.actor.run(self.run).await?;
         let resources = self.actor.run_resources(self.run).await?;
         let view = deployments::ProgressView::of(&run, &resources);
-        Ok(serde_json::to_string(&view).unwrap_or_default())
+        Ok((serde_json::to_string(&view).unwrap_or_default(), run.settlement != Settlement::Owed))
     }
 }
 

@@ -139,10 +139,12 @@ pub(crate) async fn wait_for(browser: &mut Browser, id: &str, wanted: &str) -> A
     loop {
         let page = browser.get(&format!("/deployments/{id}")).await;
         let status = page.between("id=\"status\">", "<");
-        if status == wanted {
+        // A run is settled right after it ended.
+        if status == wanted && !page.body.contains("being settled") {
             return page;
         }
-        let over = !matches!(status, "queued" | "working" | "deleting" | "pending" | "waiting");
+        let over =
+            status != wanted && !matches!(status, "queued" | "working" | "deleting" | "pending" | "waiting");
         assert!(!over, "{id} is {status}, not {wanted}: {}", page.body);
         assert!(start.elapsed() < PATIENCE, "{id} is still {status}, not {wanted}: {}", page.body);
         tokio::time::sleep(Duration::from_millis(150)).await;
