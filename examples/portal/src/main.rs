@@ -1,9 +1,12 @@
 //! The program `portal`: reads the command line, starts the portal, closes it on SIGINT or SIGTERM.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use portal::FirstAccount;
 use portal::config::Cli;
+use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -22,7 +25,9 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<()> {
     let mut signals = portal::Signals::listen()?;
     let portal = portal::start(cli.resolve()?).await?;
-    announce(&portal);
+    if let Err(error) = announce(&portal) {
+        tracing::warn!(%error, url = portal.url(), "nobody reads what the portal has to say");
+    }
     signals.next().await;
     tracing::info!("closing: running deployments get a moment to stop; press again to end at once");
     tokio::select! {
@@ -31,19 +36,18 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-/// What the operator needs to know, once.
-#[expect(clippy::print_stdout, reason = "it is for the person who started the program, not for the log")]
-fn announce(portal: &portal::Portal) {
-    use secrecy::ExposeSecret;
-
-    println!("\n  The portal is at  {}\n", portal.url());
+/// What the operator needs to know, once: for the person who started the program, not for the log.
+fn announce(portal: &portal::Portal) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n  The portal is at  {}\n", portal.url())?;
     if portal.first_accounts().is_empty() {
-        println!("  Passwords were printed at the first start.\n");
-        return;
+        writeln!(out, "  Passwords were printed at the first start.\n")?;
+    } else {
+        writeln!(out, "  Accounts made now; the passwords are shown only this once:\n")?;
+        for FirstAccount { email, password, purpose } in portal.first_accounts() {
+            writeln!(out, "    {email:<24}{:<24}{purpose}", password.expose_secret())?;
+        }
+        writeln!(out)?;
     }
-    println!("  Accounts made now; the passwords are shown only this once:\n");
-    for account in portal.first_accounts() {
-        println!("    {:<24}{:<24}{}", account.email, account.password.expose_secret(), account.purpose);
-    }
-    println!();
+    out.flush()
 }
