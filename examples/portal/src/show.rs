@@ -41,6 +41,11 @@ pub(crate) fn duration(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     }
 }
 
+/// A number of things, in the singular or plural: `1 output`, `2 outputs`.
+pub(crate) fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The class a status is coloured by.
 pub(crate) fn status_class(status: DeploymentStatus) -> String {
     status.as_str().replace(' ', "-")

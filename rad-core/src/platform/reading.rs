@@ -48,7 +48,11 @@ impl Actor {
         let charge = entries.into_iter().find(|posted| matches!(posted.entry.body, Body::Capture(_)));
         Ok(charge.map(|posted| {
             let spent = |bucket| {
-                let moves = posted.effect.moves.iter().filter(|step| step.to == Place::Spent && step.bucket == bucket);
+                let moves = posted
+                    .effect
+                    .moves
+                    .iter()
+                    .filter(|step| step.to == Place::Spent && step.bucket == bucket);
                 moves.fold(Credits::ZERO, |sum, step| sum.checked_add(step.credits).unwrap_or(sum))
             };
             (spent(Bucket::Awarded), spent(Bucket::Purchased))

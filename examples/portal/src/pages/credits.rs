@@ -193,18 +193,12 @@ fn row_view(posted: &Entry) -> RowView {
         machine_time: show::machine_time(posted.entry.at),
         kind: body.kind(),
         what: what(body),
-        category: match body {
-            Body::Grant(grant) if grant.source == LotSource::Purchase => "purchase",
-            Body::Grant(_) | Body::Adjustment(_) | Body::Expiry(_) => "grant",
-            Body::Freeze(_) | Body::Unfreeze(_) | Body::Reversal(_) => "purchase",
-            Body::ProjectDebit(_) => "project",
-            _ => "deployment",
-        },
+        category: posted.topic.category.map_or("", Category::as_str),
         amount: show::signed(amount),
         awarded: blank_zero(awarded),
         purchased: blank_zero(purchased),
         after: posted.effect.balance_after.spendable().to_string(),
-        deployment: body.deployment().map(|id| id.to_string()),
+        deployment: posted.topic.deployment.map(|id| id.to_string()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::fields::Fields;
 use crate::layout::{Layout, Section};
 use crate::module_form::{FieldView, FormView, Node, values};
 use crate::session::{Posted, Session};
+use crate::show;
 
 #[derive(Template)]
 #[template(path = "pages/publish.html")]
@@ -253,7 +254,12 @@ fn facts(manifest: &Manifest) -> String {
     let cost = manifest.metadata.credit_cost;
     let resources: u32 = manifest.resources.values().sum();
     let asked: usize = manifest.pages().iter().map(|page| page.fields.len()).sum();
-    format!("{cost} credits · {asked} questions · {resources} resources · {} outputs", manifest.outputs.len())
+    let counted = [
+        show::counted(asked, "question"),
+        show::counted(resources as usize, "resource"),
+        show::counted(manifest.outputs.len(), "output"),
+    ];
+    format!("{cost} credits · {}", counted.join(" · "))
 }
 
 async fn plan_page(session: &Session, plan: SyncPlan, fields: &Fields) -> Result<PlanPage, PageError> {
