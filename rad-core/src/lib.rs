@@ -9,6 +9,8 @@ pub mod conformance;
 pub mod deployment;
 pub mod directory;
 pub mod error;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod id;
 pub mod ledger;
 pub mod mask;
