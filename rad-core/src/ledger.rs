@@ -125,7 +125,7 @@ impl Topic {
             Body::Release(release) => {
                 before.holds().find(|hold| hold.id == release.hold).and_then(|hold| hold.deployment)
             }
-            Body::Refund(refund) => charge(refund.charge).and_then(|charge| Some(charge.terms?.deployment)),
+            Body::Refund(refund) => charge(refund.charge).and_then(|charge| charge.deployment),
             other => other.deployment(),
         };
         Self { category, deployment }

@@ -14,7 +14,9 @@ use ledger::FileLedger;
 use rad_core::id::{AccountId, DeploymentId, ModuleId};
 use rad_core::ledger::{Ledger, LedgerExt, Post};
 use rad_core::money::Currency;
-use rad_core::revenue::{Body, Bucket, Capture, ChargeTerms, EntryKey, Grant, Hold, LotSource, RevenueBasis};
+use rad_core::revenue::{
+    Body, Bucket, BurnOrder, Capture, ChargeTerms, EntryKey, Grant, Hold, LotSource, RevenueBasis, Rounding,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -37,7 +39,7 @@ async fn main() -> anyhow::Result<()> {
 
     let hold = Hold {
         amount: "30".parse()?,
-        purchased_only: false,
+        burn: BurnOrder::AwardedFirst,
         expires: None,
         deployment: Some(deployment),
         module: Some(module),
@@ -47,7 +49,6 @@ async fn main() -> anyhow::Result<()> {
     let terms = ChargeTerms {
         module,
         commit: "0123456789abcdef0123456789abcdef01234567".parse()?,
-        deployment,
         publisher: Some(partner),
         agent: None,
         partner_share: "20".parse()?,
@@ -55,9 +56,10 @@ async fn main() -> anyhow::Result<()> {
         rule_version: 1,
         basis: RevenueBasis::LotCost,
         allowance_earns: None,
+        rounding: Rounding::default(),
         currency: Currency::USD,
     };
-    let capture = Capture { hold, amount: "30".parse()?, terms: Arc::new(terms) };
+    let capture = Capture { hold, amount: "30".parse()?, deployment, terms: Arc::new(terms) };
     post(&ledger, user, "capture", Body::Capture(capture)).await?;
 
     let findings = ledger.verify(user).await?;

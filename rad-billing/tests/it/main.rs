@@ -12,7 +12,7 @@ use rad_billing::sqlite;
 use rad_core::id::AccountId;
 use rad_core::ledger::Post;
 use rad_core::money::{Amount, Credits};
-use rad_core::revenue::{Body, Bucket, EntryKey, Grant, Hold, LotSource};
+use rad_core::revenue::{Body, Bucket, BurnOrder, EntryKey, Grant, Hold, LotSource};
 use sqlx::SqlitePool;
 
 /// A database file of its own for a test.
@@ -38,7 +38,7 @@ fn award(account: AccountId, number: u64, credits: i64) -> Post {
 
 fn hold(account: AccountId, number: u64, credits: i64) -> Post {
     let amount = Credits::from_micros(credits * 1_000_000);
-    let hold = Hold { amount, purchased_only: false, expires: None, deployment: None, module: None };
+    let hold = Hold { amount, burn: BurnOrder::AwardedFirst, expires: None, deployment: None, module: None };
     post(account, number, Body::Hold(hold))
 }
 

@@ -14,7 +14,7 @@ use crate::id::{DeploymentId, ModuleId, RunId};
 use crate::module::{CheckedValues, Values};
 use crate::money::Credits;
 use crate::page::{Cursor, Page};
-use crate::revenue::Split;
+use crate::revenue::{BurnOrder, Split};
 use crate::runner::{Action, Engine, Output, ResourceProgress};
 use crate::settings::Settings;
 
@@ -340,10 +340,12 @@ impl Actor {
         let split = if cost == Credits::ZERO {
             Ok(Split::default())
         } else {
-            state.preview(cost, purchased_only, self.parts.clock.now()).map_err(|violation| {
-                let refusal = PlatformError::from(violation);
-                QuoteRefusal { message: refusal.to_string(), code: refusal.code() }
-            })
+            state.preview(cost, BurnOrder::of_module(purchased_only), self.parts.clock.now()).map_err(
+                |violation| {
+                    let refusal = PlatformError::from(violation);
+                    QuoteRefusal { message: refusal.to_string(), code: refusal.code() }
+                },
+            )
         };
         Ok(Quote { cost, purchased_only, split })
     }

@@ -13,7 +13,9 @@ use crate::id::{AccountId, RunId};
 use crate::ledger::{LedgerError, LedgerExt, Post};
 use crate::money::Credits;
 use crate::notify::Notice;
-use crate::revenue::{Body, Capture, ChargeTerms, EntryKey, Hold, Release, RevenueBasis};
+use crate::revenue::{
+    Body, BurnOrder, Capture, ChargeTerms, EntryKey, Hold, Release, RevenueBasis, Rounding,
+};
 use crate::runner::Action;
 
 /// Carries a pending run on: parks it where modules it needs are missing, otherwise holds its fee and queues it. A
@@ -48,7 +50,7 @@ pub(super) async fn hold_and_queue(
     if run.cost > Credits::ZERO && parts.settings.current().await?.settings.enable_credits {
         let hold = Hold {
             amount: run.cost,
-            purchased_only: deployment.purchased_only,
+            burn: BurnOrder::of_module(deployment.purchased_only),
             expires: None,
             deployment: Some(deployment.id),
             module: Some(deployment.module),
@@ -136,7 +138,7 @@ async fn settle_hold(parts: &Parts, deployment: &Deployment, run: &Run) -> Resul
     }
     let body = if run.status == RunStatus::Success {
         let terms = Arc::new(charge_terms(parts, deployment).await?);
-        Body::Capture(Capture { hold, amount: run.cost, terms })
+        Body::Capture(Capture { hold, amount: run.cost, deployment: deployment.id, terms })
     } else {
         Body::Release(Release { hold })
     };
@@ -162,7 +164,6 @@ async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTe
     Ok(ChargeTerms {
         module: deployment.module,
         commit: deployment.commit.clone(),
-        deployment: deployment.id,
         publisher: deployment.publisher.partner(),
         agent,
         partner_share: settings.partner_revenue_share,
@@ -170,6 +171,7 @@ async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTe
         rule_version: in_force.version,
         basis: RevenueBasis::LotCost,
         allowance_earns: settings.allowance_earns_revenue.then_some(settings.credits_per_unit),
+        rounding: Rounding::default(),
         currency: settings.currency,
     })
 }

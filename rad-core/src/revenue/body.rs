@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::text::{hex16, hex16_option};
-use super::{Bucket, ChargeTerms, LotSource, Reason, ShareRules};
+use super::{Bucket, BurnOrder, ChargeTerms, LotSource, Reason, ShareRules};
 use crate::id::{DeploymentId, ModuleId};
 use crate::money::{Amount, Credits, Money};
 
@@ -76,8 +76,8 @@ pub struct Paid {
 pub struct Hold {
     /// How many: more than none.
     pub amount: Credits,
-    /// Whether only purchased credits may pay.
-    pub purchased_only: bool,
+    /// Which credits pay first.
+    pub burn: BurnOrder,
     /// When the hold lapses by itself; never without it.
     pub expires: Option<DateTime<Utc>>,
     /// The deployment it is for.
@@ -93,6 +93,8 @@ pub struct Capture {
     pub hold: u64,
     /// How many: more than none, at most what is held.
     pub amount: Credits,
+    /// The deployment it is for.
+    pub deployment: DeploymentId,
     /// Who earns how much of it; shared between captures at the same terms.
     pub terms: Arc<ChargeTerms>,
 }
@@ -208,7 +210,7 @@ impl Body {
     pub fn deployment(&self) -> Option<DeploymentId> {
         match self {
             Self::Hold(hold) => hold.deployment,
-            Self::Capture(capture) => Some(capture.terms.deployment),
+            Self::Capture(capture) => Some(capture.deployment),
             Self::ProjectDebit(debit) => debit.deployment,
             _ => None,
         }

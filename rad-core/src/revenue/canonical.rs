@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
 use super::{
-    Adjustment, Body, Bucket, Capture, ChargeTerms, Entry, Grant, Hold, LotSource, Paid, ProjectDebit,
-    Refund, RevenueBasis, Reversal, ReversalCause, ShareRules,
+    Adjustment, Body, Bucket, BurnOrder, Capture, ChargeTerms, Entry, Grant, Hold, LotSource, Paid,
+    ProjectDebit, Refund, RevenueBasis, Reversal, ReversalCause, Rounding, ShareRules,
 };
 use crate::id::AccountId;
 use crate::money::{CreditsPerUnit, Rate};
@@ -43,10 +43,11 @@ fn body(body: &Body, out: &mut impl Sink) {
             kind(2);
             hold(hold_, out);
         }
-        Body::Capture(Capture { hold, amount, terms: terms_ }) => {
+        Body::Capture(Capture { hold, amount, deployment, terms: terms_ }) => {
             kind(3);
             out.put(&hold.to_be_bytes());
             out.put(&amount.micros().to_be_bytes());
+            out.put(deployment.as_bytes());
             terms(terms_, out);
         }
         Body::Release(release) => {
@@ -127,7 +128,11 @@ fn grant(grant: &Grant, out: &mut impl Sink) {
 
 fn hold(hold: &Hold, out: &mut impl Sink) {
     out.put(&hold.amount.micros().to_be_bytes());
-    out.put(&[u8::from(hold.purchased_only)]);
+    out.put(&[match hold.burn {
+        BurnOrder::AwardedFirst => 0,
+        BurnOrder::PurchasedOnly => 1,
+        BurnOrder::PurchasedFirst => 2,
+    }]);
     optional_time(hold.expires, out);
     option(hold.deployment.as_ref().map(|id| id.as_bytes()), out);
     option(hold.module.as_ref().map(|id| id.as_bytes()), out);
@@ -136,7 +141,6 @@ fn hold(hold: &Hold, out: &mut impl Sink) {
 fn terms(terms: &ChargeTerms, out: &mut impl Sink) {
     out.put(terms.module.as_bytes());
     text(terms.commit.as_str(), out);
-    out.put(terms.deployment.as_bytes());
     option(terms.publisher.as_ref().map(AccountId::as_bytes), out);
     option(terms.agent.as_ref().map(AccountId::as_bytes), out);
     rate(terms.partner_share, out);
@@ -144,6 +148,7 @@ fn terms(terms: &ChargeTerms, out: &mut impl Sink) {
     out.put(&terms.rule_version.to_be_bytes());
     basis(terms.basis, terms.allowance_earns, out);
     out.put(terms.currency.as_bytes());
+    rounding(terms.rounding, out);
 }
 
 fn share_rules(rules: &ShareRules, out: &mut impl Sink) {
@@ -158,6 +163,13 @@ fn share_rules(rules: &ShareRules, out: &mut impl Sink) {
         rate(own.share, out);
     }
     basis(rules.basis, rules.allowance_earns, out);
+    rounding(rules.rounding, out);
+}
+
+fn rounding(rounding: Rounding, out: &mut impl Sink) {
+    out.put(&[match rounding {
+        Rounding::FloorThenLargestRemainder => 1,
+    }]);
 }
 
 fn basis(basis: RevenueBasis, allowance: Option<CreditsPerUnit>, out: &mut impl Sink) {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Balance, Bucket};
+use super::{Balance, Bucket, Policies};
 use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::money::{Amount, Credits, Currency};
 
@@ -132,8 +132,8 @@ pub struct RevenueLine {
     pub publisher: Option<AccountId>,
     /// The agent who earns.
     pub agent_account: Option<AccountId>,
-    /// The version of the rules in force at the charge.
-    pub rule_version: u32,
+    /// What decided the attribution of the charge.
+    pub policies: Policies,
     /// All credits of the line.
     pub credits: Credits,
     /// The awarded ones of them.

@@ -3,23 +3,22 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Violation;
-use crate::id::{AccountId, DeploymentId, ModuleId};
+use super::{BurnOrder, Policies, RevenueBasis, Rounding, Violation};
+use crate::id::{AccountId, ModuleId};
 use crate::money::{CreditsPerUnit, Currency, Rate};
 use crate::source::CommitId;
 
 /// The account whose entries are the history of the share rules: 16 zero bytes.
 pub const PLATFORM_ACCOUNT: AccountId = AccountId::from_bytes([0; 16]);
 
-/// What a charge is bound to for ever: the module, who earns, and the rates in force when it was captured.
+/// What a charge is bound to for ever: the module, who earns, and the rates in force when it was captured. Charges at the same
+/// terms share one value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChargeTerms {
     /// The module.
     pub module: ModuleId,
     /// The commit of the module that was deployed.
     pub commit: CommitId,
-    /// The deployment.
-    pub deployment: DeploymentId,
     /// The partner who published the module; `None` for the platform's own.
     pub publisher: Option<AccountId>,
     /// The agent who referred the account that pays.
@@ -34,20 +33,10 @@ pub struct ChargeTerms {
     pub basis: RevenueBasis,
     /// What the credits of allowances yield: nothing, or their worth at this price.
     pub allowance_earns: Option<CreditsPerUnit>,
+    /// How the revenue is rounded.
+    pub rounding: Rounding,
     /// The platform's currency.
     pub currency: Currency,
-}
-
-/// What purchased credits yield when they are spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RevenueBasis {
-    /// What was paid for them.
-    #[default]
-    LotCost,
-    /// Their worth at this price, where anything was paid for them.
-    CreditsPerUnit(CreditsPerUnit),
 }
 
 impl ChargeTerms {
@@ -60,6 +49,17 @@ impl ChargeTerms {
             return Err(Violation::SelfReferral { account });
         }
         check_shares(self.partner_share, self.agent_share)
+    }
+
+    /// What decides the attribution of a charge at these terms.
+    pub(super) const fn policies(&self, burn: BurnOrder) -> Policies {
+        Policies {
+            rule_version: self.rule_version,
+            burn,
+            basis: self.basis,
+            allowance_earns: self.allowance_earns,
+            rounding: self.rounding,
+        }
     }
 
     /// The shares in basis points that are really paid: none without somebody to pay them to.
@@ -90,6 +90,8 @@ pub struct ShareRules {
     pub basis: RevenueBasis,
     /// What the credits of allowances yield.
     pub allowance_earns: Option<CreditsPerUnit>,
+    /// How revenue is rounded.
+    pub rounding: Rounding,
 }
 
 /// A partner's own share.

@@ -11,9 +11,9 @@ use rust_decimal::Decimal;
 use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::money::{Amount, Credits, CreditsPerUnit, Currency, Money, Rate};
 use crate::revenue::{
-    Adjustment, Body, Bucket, Capture, ChargeTerms, Entry, EntryKey, Expiry, Freeze, Grant, Hold, LotSource,
-    Paid, PartnerRate, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal, ReversalCause,
-    ShareRules, Unfreeze,
+    Adjustment, Body, Bucket, BurnOrder, Capture, ChargeTerms, Entry, EntryKey, Expiry, Freeze, Grant, Hold,
+    LotSource, Paid, PartnerRate, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal,
+    ReversalCause, Rounding, ShareRules, Unfreeze,
 };
 use crate::source::CommitId;
 
@@ -36,8 +36,9 @@ pub fn bodies() -> impl Strategy<Value = Body> {
     prop_oneof![
         4 => grants().prop_map(Body::Grant),
         4 => holds().prop_map(Body::Hold),
-        4 => (small.clone(), credits(), charge_terms())
-            .prop_map(|(hold, amount, terms)| Body::Capture(Capture { hold, amount, terms: Arc::new(terms) })),
+        4 => (small.clone(), credits(), deployments(), charge_terms()).prop_map(|(hold, amount, deployment, terms)| {
+            Body::Capture(Capture { hold, amount, deployment, terms: Arc::new(terms) })
+        }),
         2 => small.clone().prop_map(|hold| Body::Release(Release { hold })),
         2 => (small.clone(), credits(), reasons())
             .prop_map(|(charge, amount, reason)| Body::Refund(Refund { charge, amount, reason })),
@@ -58,13 +59,12 @@ pub fn bodies() -> impl Strategy<Value = Body> {
 /// Any terms of a charge, shares beyond 100 % together included.
 pub fn charge_terms() -> impl Strategy<Value = ChargeTerms> {
     let parties = (option::of(any::<[u8; 16]>()), option::of(any::<[u8; 16]>()));
-    let names = (any::<[u8; 16]>(), commits(), deployments());
+    let names = (any::<[u8; 16]>(), commits());
     let rules = (any::<u32>(), bases(), option::of(prices()), currencies());
     (names, parties, rates(), rates(), rules).prop_map(
         |(names, parties, partner_share, agent_share, rules)| ChargeTerms {
             module: ModuleId::from_bytes(names.0),
             commit: names.1,
-            deployment: names.2,
             publisher: parties.0.map(AccountId::from_bytes),
             agent: parties.1.map(AccountId::from_bytes),
             partner_share,
@@ -72,6 +72,7 @@ pub fn charge_terms() -> impl Strategy<Value = ChargeTerms> {
             rule_version: rules.0,
             basis: rules.1,
             allowance_earns: rules.2,
+            rounding: Rounding::default(),
             currency: rules.3,
         },
     )
@@ -98,10 +99,10 @@ fn grants() -> impl Strategy<Value = Grant> {
 
 fn holds() -> impl Strategy<Value = Hold> {
     let names = (option::of(deployments()), option::of(any::<[u8; 16]>()));
-    (credits(), any::<bool>(), option::of(times()), names).prop_map(
-        |(amount, purchased_only, expires, (deployment, module))| Hold {
+    (credits(), burn_orders(), option::of(times()), names).prop_map(
+        |(amount, burn, expires, (deployment, module))| Hold {
             amount,
-            purchased_only,
+            burn,
             expires,
             deployment,
             module: module.map(ModuleId::from_bytes),
@@ -126,6 +127,7 @@ fn share_rules() -> impl Strategy<Value = ShareRules> {
                 overrides,
                 basis,
                 allowance_earns,
+                rounding: Rounding::default(),
             }
         },
     )
@@ -163,6 +165,11 @@ pub(super) fn prices() -> impl Strategy<Value = CreditsPerUnit> {
         .prop_filter_map("a price", |hundredths| CreditsPerUnit::from_hundredths(hundredths).ok())
 }
 
+/// Any burn order.
+pub fn burn_orders() -> impl Strategy<Value = BurnOrder> {
+    proptest::sample::select(&BurnOrder::ALL[..])
+}
+
 fn bases() -> impl Strategy<Value = RevenueBasis> {
     prop_oneof![3 => Just(RevenueBasis::LotCost), 1 => prices().prop_map(RevenueBasis::CreditsPerUnit)]
 }
@@ -180,7 +187,7 @@ fn commits() -> impl Strategy<Value = CommitId> {
     "[0-9a-f]{40}".prop_filter_map("a commit", |hex| hex.parse().ok())
 }
 
-fn deployments() -> impl Strategy<Value = DeploymentId> {
+pub(super) fn deployments() -> impl Strategy<Value = DeploymentId> {
     any::<u64>().prop_filter_map("a deployment", |number| {
         let tail: String = format!("{number:016x}").chars().take(DeploymentId::LEN - 1).collect();
         format!("d{tail}").parse().ok()

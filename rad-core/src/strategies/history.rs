@@ -8,12 +8,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::entry::{amounts, charge_terms, credits, currencies};
-use crate::id::AccountId;
+use super::entry::{amounts, charge_terms, credits, currencies, deployments};
+use crate::id::{AccountId, DeploymentId};
 use crate::money::{Amount, Credits, Rate};
 use crate::revenue::{
-    AccountState, Adjustment, Body, Bucket, Capture, ChargeTerms, Entry, EntryKey, Expiry, Freeze, Grant,
-    Hold, LotSource, ProjectDebit, Reason, Refund, Release, Reversal, ReversalCause, Unfreeze, Violation,
+    AccountState, Adjustment, Body, Bucket, BurnOrder, Capture, ChargeTerms, Entry, EntryKey, Expiry, Freeze,
+    Grant, Hold, LotSource, ProjectDebit, Reason, Refund, Release, Reversal, ReversalCause, Unfreeze,
+    Violation,
 };
 
 /// One step of a [`Script`]: what to do, to whatever is there by then.
@@ -40,6 +41,8 @@ pub struct Action {
 /// Steps, and the terms their charges are made at.
 #[derive(Debug, Clone)]
 pub struct Script {
+    /// The deployments that are charged for.
+    pub deployments: Vec<DeploymentId>,
     /// Terms in one currency, with shares that fit together.
     pub terms: Vec<Arc<ChargeTerms>>,
     /// The steps.
@@ -86,7 +89,8 @@ pub fn scripts(steps: Range<usize>) -> impl Strategy<Value = Script> {
         };
         terms.into_iter().map(sound).collect()
     });
-    (terms, vec(actions(), steps)).prop_map(|(terms, actions)| Script { terms, actions })
+    (vec(deployments(), 1..4), terms, vec(actions(), steps))
+        .prop_map(|(deployments, terms, actions)| Script { deployments, terms, actions })
 }
 
 fn actions() -> impl Strategy<Value = Action> {
@@ -146,14 +150,16 @@ impl Script {
             0..=4 => Body::Grant(grant(action, expires)),
             5..=8 => Body::Hold(Hold {
                 amount: action.credits,
-                purchased_only: action.flag && action.kind > 120,
+                burn: burn_order(action),
                 expires: expires.filter(|_| action.kind > 200),
                 deployment: None,
                 module: None,
             }),
             9..=11 => {
+                let (hold, held) = hold?;
+                let deployment = pick(&self.deployments, action.which)?;
                 let terms = pick(&self.terms, action.which)?;
-                Body::Capture(Capture { hold: hold?.0, amount: part(hold?.1, action.share), terms })
+                Body::Capture(Capture { hold, amount: part(held, action.share), deployment, terms })
             }
             12 => Body::Release(Release { hold: hold?.0 }),
             13 | 14 => {
@@ -188,6 +194,15 @@ const START: DateTime<Utc> = DateTime::from_timestamp_nanos(1_790_000_000_000_00
 
 /// Who does what a person must do.
 const OPERATOR: AccountId = AccountId::from_bytes([0xfe; 16]);
+
+/// Mostly the platform's order, sometimes one of the others.
+fn burn_order(action: &Action) -> BurnOrder {
+    match (action.flag, action.kind) {
+        (true, 121..) => BurnOrder::PurchasedOnly,
+        (false, 200..) => BurnOrder::PurchasedFirst,
+        _ => BurnOrder::AwardedFirst,
+    }
+}
 
 fn grant(action: &Action, expires: Option<DateTime<Utc>>) -> Grant {
     let (source, bucket, cost) = match (action.flag, action.kind / 20 % 4) {

@@ -16,5 +16,5 @@
 mod entry;
 mod history;
 
-pub use entry::{bodies, charge_terms, entries};
+pub use entry::{bodies, burn_orders, charge_terms, entries};
 pub use history::{Action, Attempt, History, Script, histories, scripts};

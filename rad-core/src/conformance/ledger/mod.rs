@@ -16,7 +16,8 @@ use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::ledger::{EntryQuery, Ledger, LedgerExt, Post, Posted};
 use crate::money::{Amount, Credits, Currency, Rate};
 use crate::revenue::{
-    AccountState, Body, Bucket, Capture, ChargeTerms, Effect, EntryKey, Grant, Hold, LotSource, RevenueBasis,
+    AccountState, Body, Bucket, BurnOrder, Capture, ChargeTerms, Effect, EntryKey, Grant, Hold, LotSource,
+    RevenueBasis, Rounding,
 };
 use crate::source::{CommitId, Digest};
 
@@ -128,7 +129,7 @@ impl<'a> Scene<'a> {
     pub(crate) fn hold_body(&self, credits: i64) -> Body {
         Body::Hold(Hold {
             amount: whole(credits),
-            purchased_only: false,
+            burn: BurnOrder::AwardedFirst,
             expires: None,
             deployment: Some(self.deployment),
             module: Some(self.module),
@@ -141,8 +142,8 @@ impl<'a> Scene<'a> {
     }
 
     pub(crate) async fn capture(&mut self, hold: u64, credits: i64) -> Posted {
-        let terms = Arc::new(self.terms());
-        self.post(None, Body::Capture(Capture { hold, amount: whole(credits), terms })).await
+        let (deployment, terms) = (self.deployment, Arc::new(self.terms()));
+        self.post(None, Body::Capture(Capture { hold, amount: whole(credits), deployment, terms })).await
     }
 
     /// Holds and captures at once.
@@ -157,7 +158,6 @@ impl<'a> Scene<'a> {
         ChargeTerms {
             module: self.module,
             commit: must("a commit has forty digits", commit),
-            deployment: self.deployment,
             publisher: Some(self.partner),
             agent: Some(self.agent),
             partner_share: must("20 % is a rate", Rate::from_basis_points(2_000)),
@@ -165,6 +165,7 @@ impl<'a> Scene<'a> {
             rule_version: 1,
             basis: RevenueBasis::LotCost,
             allowance_earns: None,
+            rounding: Rounding::default(),
             currency: Currency::USD,
         }
     }

@@ -180,7 +180,8 @@ pub async fn refuses_without_a_trace(ledger: &dyn Ledger) {
     assert_eq!(refusal.violation(), Some(&wanted), "a refusal names what is needed and what is there");
     let hold = scene.hold(10).await;
     assert_eq!(hold, 2, "a refused entry takes no number");
-    let capture = Capture { hold, amount: whole(11), terms: Arc::new(scene.terms()) };
+    let capture =
+        Capture { hold, amount: whole(11), deployment: scene.deployment, terms: Arc::new(scene.terms()) };
     let refused = scene.draft(None, Body::Capture(capture));
     let refusal = must_fail("a capture of more than is held", ledger.post(refused).await);
     assert!(

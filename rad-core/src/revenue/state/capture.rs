@@ -7,7 +7,7 @@ use super::super::{
     Bucket, Capture, DebtOf, Effect, Entry, LineKind, Part, Place, RevenueLine, Shares, Violation,
 };
 use super::spend::part_of;
-use super::{AccountState, ChargeHead, ChargeTerms, LOT_LOST, positive};
+use super::{AccountState, ChargeHead, LOT_LOST, positive};
 use crate::money::Credits;
 
 impl AccountState {
@@ -24,7 +24,8 @@ impl AccountState {
             return Err(Violation::CurrencyChanged { expected, actual: terms.currency });
         }
         let place = self.hold_place(capture.hold)?;
-        let held = self.holds.get(place).map_or(Credits::ZERO, |hold| hold.amount);
+        let head = self.holds.get(place).ok_or(LOT_LOST)?;
+        let (held, burn) = (head.amount, head.burn);
         if capture.amount > held {
             return Err(Violation::ExceedsHold { hold: capture.hold, held, amount: capture.amount });
         }
@@ -48,12 +49,14 @@ impl AccountState {
         self.close_hold(place);
         let charge = ChargeHead {
             id: entry.seq,
+            deployment: Some(capture.deployment),
+            burn,
             terms: Some(Arc::clone(terms)),
             credits: capture.amount,
             refunded: Credits::ZERO,
             shares,
         };
-        effect.lines.push(line(entry, entry.seq, terms, LineKind::Charge, sum, shares)?);
+        effect.lines.extend(line(entry, &charge, LineKind::Charge, sum, shares)?);
         self.charges.push(charge);
         Ok(())
     }
@@ -144,31 +147,34 @@ impl Sum {
     }
 }
 
-/// The revenue line of a charge, or one that takes back or restores some of it; the sums are positive either way.
+/// The revenue line of a charge, or one that takes back or restores some of it; the sums are positive either way. None for
+/// what earns nothing: a project debit.
 pub(super) fn line(
     entry: &Entry,
-    charge: u64,
-    terms: &ChargeTerms,
+    charge: &ChargeHead,
     kind: LineKind,
     sum: Sum,
     shares: Shares,
-) -> Result<RevenueLine, Violation> {
+) -> Result<Option<RevenueLine>, Violation> {
+    let (Some(terms), Some(deployment)) = (charge.terms.as_deref(), charge.deployment) else {
+        return Ok(None);
+    };
     let (sum, shares) = match kind {
         LineKind::Charge | LineKind::Repayment => (sum, shares),
         LineKind::Refund | LineKind::Reversal => (sum.negated()?, shares.negated()?),
     };
-    Ok(RevenueLine {
+    Ok(Some(RevenueLine {
         account: entry.account,
         entry: entry.seq,
-        charge,
-        original: (kind != LineKind::Charge).then_some(charge),
+        charge: charge.id,
+        original: (kind != LineKind::Charge).then_some(charge.id),
         kind,
         at: entry.at,
         module: terms.module,
-        deployment: terms.deployment,
+        deployment,
         publisher: terms.publisher,
         agent_account: terms.agent,
-        rule_version: terms.rule_version,
+        policies: terms.policies(charge.burn),
         credits: sum.awarded.plus(sum.purchased)?,
         awarded: sum.awarded,
         purchased: sum.purchased,
@@ -177,5 +183,5 @@ pub(super) fn line(
         partner: shares.partner,
         agent: shares.agent,
         platform: shares.platform,
-    })
+    }))
 }

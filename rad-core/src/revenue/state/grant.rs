@@ -168,7 +168,7 @@ impl AccountState {
             let shares = Shares::split(sum.gross_minor, &terms)?;
             let head = self.charges.get_mut(at).ok_or(lost)?;
             head.shares = head.shares.plus(shares)?;
-            effect.lines.push(line(entry, charge, &terms, LineKind::Repayment, sum, shares)?);
+            effect.lines.extend(line(entry, head, LineKind::Repayment, sum, shares)?);
         }
         Ok(())
     }

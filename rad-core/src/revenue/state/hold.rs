@@ -16,7 +16,7 @@ impl AccountState {
             }
         }
         let mut picks = std::mem::take(&mut self.index.picks);
-        self.pick_for_hold(hold.amount, hold.purchased_only, entry.at, &mut picks)?;
+        self.pick_for_hold(hold.amount, hold.burn, entry.at, &mut picks)?;
         for pick in &picks {
             self.shift(pick.index, Place::Open, Place::Held, pick.credits, effect)?;
             let lot = self.lots.get(pick.index).ok_or(LOT_LOST)?.id;
@@ -28,7 +28,7 @@ impl AccountState {
         self.holds.push(HoldHead {
             id: entry.seq,
             amount: hold.amount,
-            purchased_only: hold.purchased_only,
+            burn: hold.burn,
             expires: hold.expires,
             deployment: hold.deployment,
             module: hold.module,

@@ -23,6 +23,16 @@ pub(super) struct BurnIndex {
 }
 
 impl BurnIndex {
+    /// Forgets everything but its memory.
+    pub(super) fn clear(&mut self) {
+        self.next_expiry = NEVER;
+        self.next_lapse = NEVER;
+        self.awarded.clear();
+        self.purchased.clear();
+        self.picks.clear();
+        self.parts.clear();
+    }
+
     /// Places of lots in burn order: soonest expiry first, then oldest. Some may have nothing to give.
     pub(super) fn of(&self, bucket: Bucket) -> &VecDeque<usize> {
         match bucket {

@@ -20,7 +20,7 @@ pub use snapshot::{Charge, Debt, Needs, OpenHold, Snapshot};
 use self::index::BurnIndex;
 use super::exact::Exact;
 use super::{
-    Balance, Body, Bucket, ChargeTerms, DebtChange, DebtOf, Effect, Entry, EntryKey, Lot, Move,
+    Balance, Body, Bucket, BurnOrder, ChargeTerms, DebtChange, DebtOf, Effect, Entry, EntryKey, Lot, Move,
     PLATFORM_ACCOUNT, Part, Place, Shares, Split, SplitPart, Violation,
 };
 use crate::id::{AccountId, DeploymentId, ModuleId};
@@ -83,7 +83,7 @@ struct HoldHead {
     id: u64,
     /// What it reserves and what was reversed under it, together.
     amount: Credits,
-    purchased_only: bool,
+    burn: BurnOrder,
     expires: Option<DateTime<Utc>>,
     deployment: Option<DeploymentId>,
     module: Option<ModuleId>,
@@ -99,6 +99,8 @@ struct Reserved {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ChargeHead {
     id: u64,
+    deployment: Option<DeploymentId>,
+    burn: BurnOrder,
     /// `None` for project debits: they earn nothing.
     terms: Option<Arc<ChargeTerms>>,
     credits: Credits,
@@ -166,6 +168,38 @@ impl AccountState {
         Ok(())
     }
 
+    /// Advances the number and the time past an entry without doing what it says: for asking what would have been, where
+    /// an entry of the real history cannot happen. Live books never do.
+    ///
+    /// # Errors
+    /// [`WrongAccount`](Violation::WrongAccount), [`OutOfSequence`](Violation::OutOfSequence),
+    /// [`TimeBackwards`](Violation::TimeBackwards), [`TimePrecision`](Violation::TimePrecision).
+    pub fn pass_over(&mut self, entry: &Entry) -> Result<(), Violation> {
+        self.check(entry)?;
+        self.seq = entry.seq;
+        self.last = entry.at;
+        Ok(())
+    }
+
+    /// Becomes the state of another account before its first entry, and keeps its memory: for replaying account after
+    /// account.
+    pub fn reset(&mut self, account: AccountId) {
+        self.account = account;
+        self.seq = 0;
+        self.last = DateTime::UNIX_EPOCH;
+        self.currency = None;
+        self.volume = Credits::ZERO;
+        self.paid = Amount::ZERO;
+        self.balance = Balance::default();
+        self.lots.clear();
+        self.holds.clear();
+        self.reserved.clear();
+        self.charges.clear();
+        self.spent.clear();
+        self.debts.clear();
+        self.index.clear();
+    }
+
     /// The entry that would come next: its number assigned, its time not before the last one and cut to whole microseconds.
     pub fn draft(&self, now: DateTime<Utc>, key: EntryKey, actor: Option<AccountId>, body: Body) -> Entry {
         let nanos = now.nanosecond();
@@ -192,18 +226,13 @@ impl AccountState {
     /// What the hold would be refused with: [`InDebt`](Violation::InDebt),
     /// [`InsufficientPurchased`](Violation::InsufficientPurchased),
     /// [`InsufficientTotal`](Violation::InsufficientTotal), [`NotPositive`](Violation::NotPositive).
-    pub fn preview(
-        &self,
-        amount: Credits,
-        purchased_only: bool,
-        at: DateTime<Utc>,
-    ) -> Result<Split, Violation> {
+    pub fn preview(&self, amount: Credits, burn: BurnOrder, at: DateTime<Utc>) -> Result<Split, Violation> {
         let mut state = Cow::Borrowed(self);
         if self.index.lapses_by(at) {
             state.to_mut().lapse(at, &mut Effect::default())?;
         }
         let mut picks = Vec::new();
-        state.pick_for_hold(amount, purchased_only, at, &mut picks)?;
+        state.pick_for_hold(amount, burn, at, &mut picks)?;
         let mut split = Split::default();
         for pick in picks {
             let lot = state.lots.get(pick.index).ok_or(LOT_LOST)?;

@@ -62,10 +62,12 @@ impl AccountState {
         effect: &mut Effect,
     ) -> Result<(), Violation> {
         let head = self.charges.get_mut(at).ok_or(PART_LOST)?;
-        let Some(terms) = head.terms.as_deref() else { return Ok(()) };
+        if head.terms.is_none() {
+            return Ok(());
+        }
         if sum.awarded.is_positive() || sum.purchased.is_positive() {
             let shares = head.shares.mirror(sum.gross_minor)?;
-            effect.lines.push(line(entry, head.id, terms, kind, sum, shares)?);
+            effect.lines.extend(line(entry, head, kind, sum, shares)?);
             head.shares = head.shares.minus(shares)?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::super::exact::Exact;
-use super::super::{Balance, Body, ChargeTerms, DebtOf, Lot, Part, Place, Shares, Violation};
+use super::super::{Balance, Body, BurnOrder, ChargeTerms, DebtOf, Lot, Part, Place, Shares, Violation};
 use super::index::BurnIndex;
 use super::{AccountState, ChargeHead, HoldHead, Reserved};
 use crate::id::{AccountId, DeploymentId, ModuleId};
@@ -49,8 +49,8 @@ pub struct OpenHold {
     pub id: u64,
     /// How many credits it holds, those included that were reversed under it and are owed.
     pub amount: Credits,
-    /// Whether only purchased credits may pay.
-    pub purchased_only: bool,
+    /// Which credits pay first.
+    pub burn: BurnOrder,
     /// When it lapses.
     pub expires: Option<DateTime<Utc>>,
     /// The deployment it is for.
@@ -66,6 +66,10 @@ pub struct OpenHold {
 pub struct Charge {
     /// The number of the entry that captured or debited.
     pub id: u64,
+    /// The deployment it was for.
+    pub deployment: Option<DeploymentId>,
+    /// Which credits paid first.
+    pub burn: BurnOrder,
     /// Who earns how much; `None` for project debits, which earn nothing.
     pub terms: Option<Arc<ChargeTerms>>,
     /// How many credits were charged.
@@ -161,7 +165,7 @@ impl AccountState {
         self.holds.iter().map(|hold| OpenHold {
             id: hold.id,
             amount: hold.amount,
-            purchased_only: hold.purchased_only,
+            burn: hold.burn,
             expires: hold.expires,
             deployment: hold.deployment,
             module: hold.module,
@@ -239,7 +243,7 @@ impl TryFrom<Snapshot> for AccountState {
             state.holds.push(HoldHead {
                 id: hold.id,
                 amount: hold.amount,
-                purchased_only: hold.purchased_only,
+                burn: hold.burn,
                 expires: hold.expires,
                 deployment: hold.deployment,
                 module: hold.module,
@@ -247,9 +251,15 @@ impl TryFrom<Snapshot> for AccountState {
         }
         for charge in from.charges {
             state.spent.extend(charge.parts);
-            let (id, terms, credits, refunded, shares) =
-                (charge.id, charge.terms, charge.credits, charge.refunded, charge.shares);
-            state.charges.push(ChargeHead { id, terms, credits, refunded, shares });
+            state.charges.push(ChargeHead {
+                id: charge.id,
+                deployment: charge.deployment,
+                burn: charge.burn,
+                terms: charge.terms,
+                credits: charge.credits,
+                refunded: charge.refunded,
+                shares: charge.shares,
+            });
         }
         state.spent.sort_by_key(|part| (part.entry, part.charge));
         state.balance = balance_of(&from.lots, &from.debts)?;
@@ -262,6 +272,8 @@ impl TryFrom<Snapshot> for AccountState {
 fn whole_charge(head: &ChargeHead, parts: Vec<Part>) -> Charge {
     Charge {
         id: head.id,
+        deployment: head.deployment,
+        burn: head.burn,
         terms: head.terms.clone(),
         credits: head.credits,
         refunded: head.refunded,

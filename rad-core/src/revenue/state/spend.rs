@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::exact::{Exact, share_of};
 use super::super::{
-    Bucket, ChargeTerms, Entry, Lot, LotSource, Part, Place, ProjectDebit, RevenueBasis, Shares,
+    Bucket, BurnOrder, ChargeTerms, Entry, Lot, LotSource, Part, Place, ProjectDebit, RevenueBasis, Shares,
 };
 use super::super::{DebtOf, Effect, Violation};
 use super::{AccountState, ChargeHead, Debt, LOT_LOST, positive};
@@ -24,7 +24,7 @@ impl AccountState {
     pub(super) fn pick_for_hold(
         &self,
         amount: Credits,
-        purchased_only: bool,
+        burn: BurnOrder,
         at: DateTime<Utc>,
         picks: &mut Vec<Pick>,
     ) -> Result<(), Violation> {
@@ -33,17 +33,18 @@ impl AccountState {
             return Err(Violation::InDebt { debt: self.balance.debt });
         }
         let mut missing = amount;
-        if !purchased_only {
-            missing = self.pick(Bucket::Awarded, missing, at, picks)?;
+        for bucket in burn.buckets() {
+            missing = self.pick(*bucket, missing, at, picks)?;
         }
-        missing = self.pick(Bucket::Purchased, missing, at, picks)?;
         if !missing.is_positive() {
             return Ok(());
         }
         let available = amount.minus(missing)?;
-        Err(match purchased_only {
-            true => Violation::InsufficientPurchased { needed: amount, available },
-            false => Violation::InsufficientTotal { needed: amount, available },
+        Err(match burn {
+            BurnOrder::PurchasedOnly => Violation::InsufficientPurchased { needed: amount, available },
+            BurnOrder::AwardedFirst | BurnOrder::PurchasedFirst => {
+                Violation::InsufficientTotal { needed: amount, available }
+            }
         })
     }
 
@@ -92,6 +93,8 @@ impl AccountState {
         self.index.picks = picks;
         self.charges.push(ChargeHead {
             id: entry.seq,
+            deployment: debit.deployment,
+            burn: BurnOrder::AwardedFirst,
             terms: None,
             credits: debit.amount,
             refunded: Credits::ZERO,

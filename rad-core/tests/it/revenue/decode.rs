@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use rad_core::id::{AccountId, DeploymentId, ModuleId};
 use rad_core::money::{Amount, Credits, CreditsPerUnit, Currency, Money, Rate};
 use rad_core::revenue::{
-    Adjustment, Body, Bucket, Capture, ChargeTerms, Entry, EntryKey, Expiry, Freeze, Grant, Hold, LotSource,
-    Paid, PartnerRate, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal, ReversalCause,
-    ShareRules, Unfreeze,
+    Adjustment, Body, Bucket, BurnOrder, Capture, ChargeTerms, Entry, EntryKey, Expiry, Freeze, Grant, Hold,
+    LotSource, Paid, PartnerRate, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal,
+    ReversalCause, Rounding, ShareRules, Unfreeze,
 };
 use rust_decimal::Decimal;
 
@@ -42,14 +42,14 @@ impl Reader<'_> {
             0x01 => Body::Grant(self.grant()),
             0x02 => Body::Hold(Hold {
                 amount: self.credits(),
-                purchased_only: self.flag(),
+                burn: BurnOrder::ALL[usize::from(self.u8())],
                 expires: self.option(Self::time),
                 deployment: self.option(Self::deployment),
                 module: self.option(|r| ModuleId::from_bytes(r.take())),
             }),
             0x03 => {
-                let (hold, amount) = (self.u64(), self.credits());
-                Body::Capture(Capture { hold, amount, terms: Arc::new(self.terms()) })
+                let (hold, amount, deployment) = (self.u64(), self.credits(), self.deployment());
+                Body::Capture(Capture { hold, amount, deployment, terms: Arc::new(self.terms()) })
             }
             0x04 => Body::Release(Release { hold: self.u64() }),
             0x05 => {
@@ -99,7 +99,6 @@ impl Reader<'_> {
 
     fn terms(&mut self) -> ChargeTerms {
         let (module, commit) = (ModuleId::from_bytes(self.take()), self.text().parse().unwrap());
-        let deployment = self.deployment();
         let publisher = self.option(|r| AccountId::from_bytes(r.take()));
         let agent = self.option(|r| AccountId::from_bytes(r.take()));
         let (partner_share, agent_share, rule_version) = (self.rate(), self.rate(), self.u32());
@@ -108,7 +107,6 @@ impl Reader<'_> {
         ChargeTerms {
             module,
             commit,
-            deployment,
             publisher,
             agent,
             partner_share,
@@ -116,8 +114,14 @@ impl Reader<'_> {
             rule_version,
             basis,
             allowance_earns,
+            rounding: self.rounding(),
             currency,
         }
+    }
+
+    fn rounding(&mut self) -> Rounding {
+        assert_eq!(self.u8(), 1, "the one rounding rule");
+        Rounding::default()
     }
 
     fn share_rules(&mut self) -> ShareRules {
@@ -135,6 +139,7 @@ impl Reader<'_> {
             overrides,
             basis,
             allowance_earns,
+            rounding: self.rounding(),
         }
     }
 

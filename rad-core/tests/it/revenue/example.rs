@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rad_core::id::{AccountId, DeploymentId, ModuleId};
 use rad_core::money::{CreditsPerUnit, Currency, Rate};
 use rad_core::revenue::{
-    AccountState, Adjustment, Body, Bucket, Capture, ChargeTerms, DebtOf, Effect, EntryKey, Expiry, Freeze,
-    Grant, Group, Grouping, Hold, LotSource, ProjectDebit, Reason, Refund, Release, RevenueBasis, Reversal,
-    ReversalCause, ShareRules, Summary, Unfreeze, Violation,
+    AccountState, Adjustment, Body, Bucket, BurnOrder, Capture, ChargeTerms, DebtOf, Effect, EntryKey,
+    Expiry, Freeze, Grant, Group, Grouping, Hold, LotSource, ProjectDebit, Reason, Refund, Release,
+    RevenueBasis, Reversal, ReversalCause, Rounding, ShareRules, Summary, Unfreeze, Violation,
 };
 
 const OWNER: AccountId = AccountId::from_bytes([1; 16]);
@@ -35,7 +35,12 @@ impl Books {
     fn charge(&mut self, amount: &str, terms: ChargeTerms) -> Result<Effect, Violation> {
         self.post(hold(amount))?;
         let hold = self.state.seq();
-        self.post(Body::Capture(Capture { hold, amount: amount.parse().unwrap(), terms: Arc::new(terms) }))
+        self.post(Body::Capture(Capture {
+            hold,
+            amount: amount.parse().unwrap(),
+            deployment: deployment(),
+            terms: Arc::new(terms),
+        }))
     }
 
     /// Awarded, purchased, debt.
@@ -191,7 +196,12 @@ fn a_partial_capture_releases_the_newest_parts() {
     books.post(given("30")).unwrap();
     books.post(bought("100", "10")).unwrap();
     books.post(hold("60")).unwrap();
-    let capture = Capture { hold: 3, amount: "40".parse().unwrap(), terms: Arc::new(terms("20")) };
+    let capture = Capture {
+        hold: 3,
+        amount: "40".parse().unwrap(),
+        deployment: deployment(),
+        terms: Arc::new(terms("20")),
+    };
     let effect = books.post(Body::Capture(capture)).unwrap();
     assert_eq!(money(&effect), [(100, 20, 80)]);
     assert_eq!(books.has(), ["0", "90", "0"]);
@@ -207,7 +217,7 @@ fn soonest_expiry_burns_first_and_expired_credits_are_void() {
     let expires = Some(books.now + TimeDelta::days(1));
     let Body::Grant(grant) = given("10") else { unreachable!() };
     books.post(Body::Grant(Grant { expires, ..grant.clone() })).unwrap();
-    let split = books.state.preview("15".parse().unwrap(), false, books.now).unwrap();
+    let split = books.state.preview("15".parse().unwrap(), BurnOrder::AwardedFirst, books.now).unwrap();
     assert_eq!(split.parts.iter().map(|part| part.lot).collect::<Vec<_>>(), [2, 1]);
     books.post(hold("5")).unwrap();
     assert_eq!(books.post(Body::Expiry(Expiry { lot: 2 })), Err(Violation::NotExpired { lot: 2 }));
@@ -228,7 +238,12 @@ fn a_lapsed_hold_returns_by_itself() {
     assert_eq!(books.has(), ["2", "0", "0"]);
     books.pass(3_600);
     assert_eq!(books.has(), ["10", "0", "0"]);
-    let capture = Capture { hold: 2, amount: "8".parse().unwrap(), terms: Arc::new(terms("20")) };
+    let capture = Capture {
+        hold: 2,
+        amount: "8".parse().unwrap(),
+        deployment: deployment(),
+        terms: Arc::new(terms("20")),
+    };
     assert_eq!(books.post(Body::Capture(capture)), Err(Violation::HoldSettled { hold: 2 }));
     let effect = books.post(hold("10")).unwrap();
     assert_eq!(effect.lapsed, [2]);
@@ -255,7 +270,12 @@ fn a_payment_reversed_under_a_hold_is_owed_by_what_becomes_of_it() {
         books.post(reversal(1, "100")).unwrap();
         assert_eq!(books.has(), ["0", "0", "40"]);
         if captured {
-            let capture = Capture { hold: 2, amount: "40".parse().unwrap(), terms: Arc::new(terms("20")) };
+            let capture = Capture {
+                hold: 2,
+                amount: "40".parse().unwrap(),
+                deployment: deployment(),
+                terms: Arc::new(terms("20")),
+            };
             let effect = books.post(Body::Capture(capture)).unwrap();
             assert_eq!(money(&effect), [(0, 0, 0)]);
             assert_eq!(books.has(), ["0", "0", "40"]);
@@ -351,6 +371,7 @@ fn share_rules_go_into_the_platforms_account_alone() {
         overrides: Vec::new(),
         basis: RevenueBasis::LotCost,
         allowance_earns: None,
+        rounding: Rounding::default(),
     };
     assert_eq!(
         Books::new().post(Body::ShareRules(Arc::new(rules.clone()))),
@@ -452,7 +473,7 @@ fn grant(source: LotSource, bucket: Bucket, credits: &str, cost: &str) -> Body {
 
 fn hold(amount: &str) -> Body {
     let amount = amount.parse().unwrap();
-    Body::Hold(Hold { amount, purchased_only: false, expires: None, deployment: None, module: None })
+    Body::Hold(Hold { amount, burn: BurnOrder::AwardedFirst, expires: None, deployment: None, module: None })
 }
 
 fn refund(charge: u64, amount: &str) -> Body {
@@ -464,11 +485,14 @@ fn reversal(lot: u64, amount: &str) -> Body {
     Body::Reversal(Reversal { lot, amount: amount.parse().unwrap(), cause: ReversalCause::PaymentRefund })
 }
 
+fn deployment() -> DeploymentId {
+    "d0123456789a".parse().unwrap()
+}
+
 fn terms(partner_share: &str) -> ChargeTerms {
     ChargeTerms {
         module: ModuleId::from_bytes([5; 16]),
         commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),
-        deployment: "d0123456789a".parse::<DeploymentId>().unwrap(),
         publisher: Some(PARTNER),
         agent: None,
         partner_share: partner_share.parse().unwrap(),
@@ -476,6 +500,7 @@ fn terms(partner_share: &str) -> ChargeTerms {
         rule_version: 1,
         basis: RevenueBasis::LotCost,
         allowance_earns: None,
+        rounding: Rounding::default(),
         currency: Currency::USD,
     }
 }

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use rad_core::id::AccountId;
 use rad_core::money::{Amount, Credits};
 use rad_core::revenue::{
-    AccountState, Body, Bucket, Effect, Entry, EntryKey, Hold, Lot, Needs, Place, Reason, Refund, Release,
-    RevenueBasis, RevenueLine, Violation,
+    AccountState, Body, Bucket, BurnOrder, Effect, Entry, EntryKey, Hold, Lot, Needs, Place, Reason, Refund,
+    Release, RevenueBasis, RevenueLine, Violation,
 };
-use rad_core::strategies::{Attempt, Script, bodies, histories, scripts};
+use rad_core::strategies::{Attempt, Script, bodies, burn_orders, histories, scripts};
 
 use super::sums;
 
@@ -53,7 +53,7 @@ proptest! {
                 Err(_) => prop_assert_eq!(&state, &before),
             }
             state.balance(at);
-            let _ = state.preview(Credits::MAX, false, at);
+            let _ = state.preview(Credits::MAX, BurnOrder::AwardedFirst, at);
         }
     }
 
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn awarded_credits_go_first_unless_only_purchased_ones_may(history in histories(1..60)) {
+    fn credits_go_in_the_burn_order_of_the_hold(history in histories(1..60)) {
         let mut state = AccountState::new(history.account);
         for entry in &history.entries {
             let before = state.balance(entry.at);
@@ -96,10 +96,13 @@ proptest! {
             };
             let (awarded, purchased) = (taken(Bucket::Awarded), taken(Bucket::Purchased));
             prop_assert_eq!(awarded + purchased, hold.amount.micros());
-            if hold.purchased_only {
-                prop_assert_eq!(awarded, 0);
-            } else if purchased > 0 {
-                prop_assert_eq!(awarded, before.awarded.micros());
+            match hold.burn {
+                BurnOrder::PurchasedOnly => prop_assert_eq!(awarded, 0),
+                BurnOrder::AwardedFirst if purchased > 0 => prop_assert_eq!(awarded, before.awarded.micros()),
+                BurnOrder::PurchasedFirst if awarded > 0 => {
+                    prop_assert_eq!(purchased, before.purchased.micros());
+                }
+                _ => {}
             }
         }
     }
@@ -140,13 +143,39 @@ proptest! {
     }
 
     #[test]
-    fn a_preview_is_what_the_hold_then_does(script in scripts(1..50), amount in 1..200_000_000_i64, only: bool) {
+    fn a_reset_state_is_a_new_one(one in histories(1..50), other in histories(1..50)) {
+        let (mut used, mut new) = (AccountState::new(one.account), AccountState::new(other.account));
+        for entry in &one.entries {
+            used.apply(entry).unwrap();
+        }
+        used.reset(other.account);
+        prop_assert_eq!(&used, &new);
+        for entry in &other.entries {
+            prop_assert_eq!(used.apply(entry).unwrap(), new.apply(entry).unwrap());
+        }
+    }
+
+    #[test]
+    fn passing_over_an_entry_does_nothing_but_count_it(history in histories(2..50)) {
+        let Some((last, before)) = history.entries.split_last() else { return Ok(()) };
+        let mut state = AccountState::new(history.account);
+        for entry in before {
+            state.apply(entry).unwrap();
+        }
+        let mut expected = state.snapshot();
+        (expected.seq, expected.last) = (last.seq, last.at);
+        state.pass_over(last).unwrap();
+        prop_assert_eq!(state.snapshot(), expected);
+    }
+
+    #[test]
+    fn a_preview_is_what_the_hold_then_does(script in scripts(1..50), amount in 1..200_000_000_i64, burn in burn_orders()) {
         let state = after(&script);
         let at = state.last().unwrap_or_default();
         let amount = Credits::from_micros(amount);
         let mut held = state.clone();
-        let outcome = held.apply(&state.draft(at, key(b"hold"), None, hold(amount, only)));
-        match (state.preview(amount, only, at), outcome) {
+        let outcome = held.apply(&state.draft(at, key(b"hold"), None, hold(amount, burn)));
+        match (state.preview(amount, burn, at), outcome) {
             (Ok(split), Ok(effect)) => {
                 let steps = effect.moves.iter().filter(|step| step.to == Place::Held);
                 let steps: Vec<_> = steps.map(|step| (step.lot, step.bucket, step.credits)).collect();
@@ -164,7 +193,7 @@ proptest! {
         let mut state = before.clone();
         let at = before.last().unwrap_or_default();
         // An entry of no consequence puts lapsed holds and expired lots aside on both sides.
-        let entry = state.draft(at, key(b"hold"), None, hold(Credits::from_micros(amount), false));
+        let entry = state.draft(at, key(b"hold"), None, hold(Credits::from_micros(amount), BurnOrder::AwardedFirst));
         if state.apply(&entry).is_ok() {
             let release = Body::Release(Release { hold: entry.seq });
             let release = state.draft(at, key(b"release"), None, release);
@@ -349,8 +378,8 @@ fn refund(state: &AccountState, charge: u64, amount: i64) -> Entry {
     state.draft(state.last().unwrap_or_default(), key(b"refund"), Some(FINANCE), body)
 }
 
-fn hold(amount: Credits, purchased_only: bool) -> Body {
-    Body::Hold(Hold { amount, purchased_only, expires: None, deployment: None, module: None })
+fn hold(amount: Credits, burn: BurnOrder) -> Body {
+    Body::Hold(Hold { amount, burn, expires: None, deployment: None, module: None })
 }
 
 fn key(name: &[u8]) -> EntryKey {

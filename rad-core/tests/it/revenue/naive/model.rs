@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use rad_core::money::{Amount, Credits, CreditsPerUnit};
-use rad_core::revenue::{Body, Bucket, ChargeTerms, Entry, Grant, LotSource, RevenueBasis};
+use rad_core::revenue::{Body, Bucket, BurnOrder, ChargeTerms, Entry, Grant, LotSource, RevenueBasis};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -81,7 +81,7 @@ impl Naive {
         match &entry.body {
             Body::Grant(grant) => self.grant(entry, grant.clone()),
             Body::Hold(hold) => {
-                let taken = self.burn(hold.amount.micros(), !hold.purchased_only, true, at);
+                let taken = self.burn(hold.amount.micros(), order_of(hold.burn), at);
                 let enough = taken.len() as i64 == hold.amount.micros();
                 if hold.amount <= Credits::ZERO || !self.owed.is_empty() || !enough {
                     return None;
@@ -121,8 +121,7 @@ impl Naive {
                     self.open(entry.seq, template);
                     return Some(Vec::new());
                 }
-                let awarded = adjustment.bucket == Bucket::Awarded;
-                let taken = self.burn(-amount, awarded, !awarded, at);
+                let taken = self.burn(-amount, &[adjustment.bucket], at);
                 if amount == 0 || taken.len() as i64 != -amount {
                     return None;
                 }
@@ -137,18 +136,14 @@ impl Naive {
     }
 
     /// The lots of the next usable credits, one by one.
-    fn burn(&self, amount: i64, awarded: bool, purchased: bool, at: DateTime<Utc>) -> Vec<u64> {
+    fn burn(&self, amount: i64, buckets: &[Bucket], at: DateTime<Utc>) -> Vec<u64> {
+        let turn = |lot: &Lot| buckets.iter().position(|bucket| *bucket == lot.grant.bucket);
         let mut order: Vec<_> = self.lots.iter().collect();
         order.sort_by_key(|(id, lot)| {
-            (
-                lot.grant.bucket == Bucket::Purchased,
-                lot.grant.expires.unwrap_or(DateTime::<Utc>::MAX_UTC),
-                **id,
-            )
+            (turn(lot), lot.grant.expires.unwrap_or(DateTime::<Utc>::MAX_UTC), **id)
         });
         let usable = order.into_iter().filter(|(_, lot)| {
-            let wanted = if lot.grant.bucket == Bucket::Awarded { awarded } else { purchased };
-            wanted && !lot.frozen && lot.grant.expires.is_none_or(|expires| expires > at)
+            turn(lot).is_some() && !lot.frozen && lot.grant.expires.is_none_or(|expires| expires > at)
         });
         let credits = usable.flat_map(|(id, lot)| std::iter::repeat_n(*id, lot.open as usize));
         credits.take(amount.max(0) as usize).collect()
@@ -388,7 +383,7 @@ impl Naive {
     }
 
     fn debit(&mut self, entry: &Entry, amount: i64) -> Option<Vec<Line>> {
-        let taken = self.burn(amount, true, true, entry.at);
+        let taken = self.burn(amount, order_of(BurnOrder::AwardedFirst), entry.at);
         let mut lots = taken.clone();
         lots.dedup();
         for lot in lots {
@@ -443,4 +438,13 @@ fn split(total: i64, weights: [i64; 3]) -> [i64; 3] {
 
 fn add(to: &mut [i64; 3], shares: [i64; 3], sign: i64) {
     to.iter_mut().zip(shares).for_each(|(to, share)| *to += sign * share);
+}
+
+fn order_of(burn: BurnOrder) -> &'static [Bucket] {
+    match burn {
+        BurnOrder::AwardedFirst => &[Bucket::Awarded, Bucket::Purchased],
+        BurnOrder::PurchasedOnly => &[Bucket::Purchased],
+        BurnOrder::PurchasedFirst => &[Bucket::Purchased, Bucket::Awarded],
+        other => panic!("the model does not know {other:?}"),
+    }
 }
