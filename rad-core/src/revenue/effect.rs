@@ -109,6 +109,18 @@ pub enum LineKind {
     Repayment,
 }
 
+impl LineKind {
+    /// The kind's name, lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Charge => "charge",
+            Self::Refund => "refund",
+            Self::Reversal => "reversal",
+            Self::Repayment => "repayment",
+        }
+    }
+}
+
 /// What one entry earned on one charge, in minor units of the platform's currency: `partner + agent + platform = gross`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RevenueLine {

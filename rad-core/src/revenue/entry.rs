@@ -31,6 +31,64 @@ pub struct Entry {
     pub body: Body,
 }
 
+impl Entry {
+    /// What names the entry everywhere.
+    pub const fn id(&self) -> EntryId {
+        EntryId { account: self.account, seq: self.seq }
+    }
+}
+
+/// Names an entry, or the lot, hold or charge that it made, among all accounts: written as the account, a colon and the
+/// number.
+///
+/// ```
+/// use rad_core::revenue::EntryId;
+///
+/// let id: EntryId = "018f3c5e-7a00-7000-8000-000000000001:4".parse()?;
+/// assert_eq!((id.seq, id.to_string().parse()), (4, Ok(id)));
+/// # Ok::<(), rad_core::id::ParseIdError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// The account.
+    pub account: AccountId,
+    /// The number of the entry in the account.
+    pub seq: u64,
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.account, self.seq)
+    }
+}
+
+impl FromStr for EntryId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let wrong = || ParseIdError::new("EntryId", text);
+        let (account, seq) = text.rsplit_once(':').ok_or_else(wrong)?;
+        if !seq.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        let (account, seq) = (account.parse().map_err(|_| wrong())?, seq.parse().map_err(|_| wrong())?);
+        Ok(Self { account, seq })
+    }
+}
+
+impl Serialize for EntryId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EntryId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Names the intent behind an entry: posting the same intent twice changes nothing the second time.
 ///
 /// Unique in its account. Printed as 32 lower-case hexadecimal digits.

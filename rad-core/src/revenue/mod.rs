@@ -21,6 +21,7 @@ mod lot;
 mod policy;
 mod share;
 mod state;
+pub mod statement;
 mod summary;
 mod terms;
 mod text;
@@ -33,7 +34,7 @@ pub use body::{
 };
 pub use chain::{Audit, Broken, Sealed};
 pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, RevenueLine};
-pub use entry::{Entry, EntryKey};
+pub use entry::{Entry, EntryId, EntryKey};
 pub use lot::{Bucket, Lot, LotSource};
 pub use policy::{BurnOrder, Policies, RevenueBasis, Rounding};
 pub use share::Shares;

@@ -134,7 +134,7 @@ impl Summary {
 }
 
 impl Totals {
-    fn plus(self, line: &RevenueLine) -> Result<Self, Violation> {
+    pub(super) fn plus(self, line: &RevenueLine) -> Result<Self, Violation> {
         Ok(Self {
             lines: self.lines.saturating_add(1),
             credits: self.credits.plus(line.credits)?,

@@ -6,6 +6,8 @@ mod example;
 mod format;
 mod laws;
 mod naive;
+mod statement_example;
+mod statements;
 
 use rad_core::revenue::RevenueLine;
 
