@@ -1,0 +1,18 @@
+//! One module for each command: its arguments, what it does, what it prints.
+
+pub mod replay;
+
+use crate::failure::Failure;
+use crate::output::Report;
+
+/// A command with its arguments.
+pub trait Command {
+    /// What it finds out.
+    type Report: Report;
+
+    /// Does it. Something wrong with the books that does not keep the command from going on is part of the report.
+    ///
+    /// # Errors
+    /// [`Failure`] if it cannot go on.
+    fn run(&self) -> Result<Self::Report, Failure>;
+}

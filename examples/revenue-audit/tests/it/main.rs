@@ -1,0 +1,5 @@
+//! Every command through the program, as a person or a script runs it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
+mod common;
+mod unreadable;
