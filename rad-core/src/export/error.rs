@@ -38,12 +38,65 @@ pub enum Fault {
         /// The most bytes a line can have.
         limit: usize,
     },
+    /// The field is too long.
+    #[error("the field is longer than {limit} bytes")]
+    FieldTooLong {
+        /// The most bytes a field can have that is no list.
+        limit: usize,
+    },
     /// Bytes that are not UTF-8.
     #[error("the bytes are not UTF-8")]
     NotUtf8,
     /// The input begins with a byte order mark.
     #[error("the input begins with a byte order mark")]
     ByteOrderMark,
+    /// The header does not name this column here.
+    #[error("the header has another column where {expected:?} belongs")]
+    WrongHeader {
+        /// The column's name; empty behind the last one.
+        expected: &'static str,
+    },
+    /// The row has more or fewer fields than there are columns.
+    #[error("the row has {actual} fields instead of {expected}")]
+    WrongWidth {
+        /// How many columns there are.
+        expected: usize,
+        /// How many fields the row has.
+        actual: usize,
+    },
+    /// A quote inside an unquoted field, or one that is not closed.
+    #[error("the quotes of the field are not in order")]
+    BadQuotes,
+    /// The field is empty, and must not be.
+    #[error("the field is empty, and {of} need it")]
+    Missing {
+        /// What needs it: a kind of entry, or the field that is there.
+        of: &'static str,
+    },
+    /// The field is filled, and must be empty.
+    #[error("the field is filled, and {of} do not have it")]
+    Unwanted {
+        /// What does not have it.
+        of: &'static str,
+    },
+    /// The value is not written in its one spelling.
+    #[error("the field is not in its one spelling")]
+    Malformed {
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// The value is beyond what there can be.
+    #[error("the value is out of range")]
+    OutOfRange {
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// Nothing has this name: no kind, no currency, no source.
+    #[error("nothing has this name")]
+    Unknown {
+        /// What it should be.
+        wanted: &'static str,
+    },
     /// Not JSON, or not that of a record.
     #[error("the line is not the JSON of a record: {reason}")]
     Json {
@@ -58,9 +111,24 @@ impl Fault {
         match self {
             Self::Io(_) => "check that the file is whole, or fetch it again".into(),
             Self::Truncated => "fetch the file again: a part of it is missing".into(),
-            Self::LineTooLong { .. } => "export again: no record is that long".into(),
+            Self::LineTooLong { .. } | Self::FieldTooLong { .. } => {
+                "export again: no record is that long".into()
+            }
             Self::NotUtf8 => "export again, or convert the file to UTF-8".into(),
             Self::ByteOrderMark => "remove the first three bytes of the file".into(),
+            Self::WrongHeader { expected: "" } => "remove what is behind the last column".into(),
+            Self::WrongHeader { expected } => {
+                format!("name the column {expected:?}, or export again: the header is fixed").into()
+            }
+            Self::WrongWidth { expected, .. } => {
+                format!("write {expected} fields, empty ones for what the entry does not have").into()
+            }
+            Self::BadQuotes => "put the field in quotes and write every quote in it twice (RFC 4180)".into(),
+            Self::Missing { .. } => "fill it, or export again".into(),
+            Self::Unwanted { .. } => "empty it, or export again".into(),
+            Self::Malformed { wanted } | Self::OutOfRange { wanted } | Self::Unknown { wanted } => {
+                format!("write {wanted}").into()
+            }
             Self::Json { .. } => "write the line as rad-core/schema/record.schema.json says".into(),
         }
     }
@@ -76,6 +144,11 @@ impl ReadError {
 
     pub(super) fn at_column(mut self, column: u64) -> Self {
         self.column = Some(column);
+        self
+    }
+
+    pub(super) fn in_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.field = Some(field.into());
         self
     }
 

@@ -2,20 +2,21 @@
 
 use std::io::{self, Read, Write};
 
-use super::lines::Lines;
-use super::{Fault, ReadError, Record};
+use super::lines::{Lines, check_length};
+use super::{Fault, ReadError, Record, diagnosis};
 
 /// Reads an export in JSON Lines. It buffers by itself.
 #[derive(Debug)]
 pub struct JsonlReader<R> {
     lines: Lines<R>,
+    again: Vec<u8>,
     recorded: bool,
 }
 
 impl<R: Read> JsonlReader<R> {
     /// Reads from the first byte on.
     pub fn new(input: R) -> Self {
-        Self { lines: Lines::new(input), recorded: true }
+        Self { lines: Lines::new(input), again: Vec::new(), recorded: true }
     }
 
     /// Whether records come with what the books say their entries did; they do otherwise.
@@ -30,7 +31,8 @@ impl<R: Read> JsonlReader<R> {
         self.lines.number()
     }
 
-    /// Reads the next record into `record`; `false` at the end of the input.
+    /// Reads the next record into `record`; `false` at the end of the input. Blanks and the order of fields do not matter;
+    /// every field must be there, none besides, each in its one spelling.
     ///
     /// # Errors
     /// [`ReadError`]; `record` is then of no use.
@@ -41,10 +43,12 @@ impl<R: Read> JsonlReader<R> {
             let column = (error.valid_up_to() as u64).saturating_add(1);
             ReadError::new(number, Fault::NotUtf8).at_column(column)
         })?;
-        *record = serde_json::from_str(text).map_err(|error| {
-            let fault = Fault::Json { reason: error.to_string() };
-            ReadError::new(number, fault).at_column(error.column() as u64).with_value(line)
-        })?;
+        *record = serde_json::from_str(text).map_err(|error| diagnosis::unreadable(number, text, &error))?;
+        self.again.clear();
+        let written = serde_json::to_writer(&mut self.again, record);
+        if written.is_err() || self.again != line {
+            diagnosis::compare(number, text, &self.again)?;
+        }
         if !self.recorded {
             record.recorded = None;
         }
@@ -68,11 +72,13 @@ impl<W: Write> JsonlWriter<W> {
     /// Writes one record.
     ///
     /// # Errors
-    /// That of the output.
+    /// That of the output; [`io::ErrorKind::InvalidData`] for a record that [`LINE_LIMIT`](super::LINE_LIMIT) forbids to
+    /// read back.
     pub fn write(&mut self, record: &Record) -> io::Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, record)?;
         self.line.push(b'\n');
+        check_length(&self.line)?;
         self.output.write_all(&self.line)
     }
 

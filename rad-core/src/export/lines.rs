@@ -104,3 +104,12 @@ impl<R: Read> Lines<R> {
         }
     }
 }
+
+/// Refuses a line, with its end, that no reader would take.
+pub(super) fn check_length(line: &[u8]) -> io::Result<()> {
+    if line.len() <= LINE_LIMIT {
+        return Ok(());
+    }
+    let reason = format!("the record takes {} bytes, a line can have {LINE_LIMIT}", line.len());
+    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
+}

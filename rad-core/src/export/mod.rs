@@ -25,11 +25,15 @@
     clippy::unwrap_used
 )]
 
+mod cell;
+mod csv;
+mod diagnosis;
 mod error;
 mod jsonl;
 mod lines;
 mod record;
 
+pub use csv::{COLUMNS, CsvReader, CsvWriter, FIELD_LIMIT};
 pub use error::{Fault, ReadError};
 pub use jsonl::{JsonlReader, JsonlWriter};
 pub use lines::LINE_LIMIT;

@@ -9,7 +9,6 @@ use crate::source::Digest;
 
 /// One record of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Record {
     /// The entry.
     pub entry: Entry,
@@ -23,7 +22,6 @@ pub struct Record {
 
 /// What the books say an entry did. A replay must come to the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Recorded {
     /// The attribution: which lots paid for which charge; negative where that was taken back.
     pub parts: Vec<Part>,
@@ -35,7 +33,6 @@ pub struct Recorded {
 
 /// What an entry earned on one charge, in minor units of the platform's currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RecordedLine {
     /// The charge: the number of the entry that captured it.
     pub charge: u64,

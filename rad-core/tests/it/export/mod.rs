@@ -4,7 +4,7 @@ mod round_trip;
 
 use proptest::option;
 use proptest::prelude::*;
-use rad_core::export::Record;
+use rad_core::export::{CsvWriter, JsonlWriter, Record};
 use rad_core::revenue::{AccountState, Entry, Sealed};
 use rad_core::source::Digest;
 use rad_core::strategies::{History, entries, histories};
@@ -31,4 +31,16 @@ fn exported(history: &History) -> Vec<Record> {
 /// Histories as a ledger would export them.
 fn exports() -> impl Strategy<Value = Vec<Record>> {
     histories(1..60).prop_map(|history| exported(&history))
+}
+
+fn csv_of(records: &[Record]) -> Vec<u8> {
+    let mut writer = CsvWriter::new(Vec::new());
+    records.iter().for_each(|record| writer.write(record).unwrap());
+    writer.finish().unwrap()
+}
+
+fn jsonl_of(records: &[Record]) -> Vec<u8> {
+    let mut writer = JsonlWriter::new(Vec::new());
+    records.iter().for_each(|record| writer.write(record).unwrap());
+    writer.finish().unwrap()
 }
