@@ -17,6 +17,7 @@ mod chain;
 mod effect;
 mod entry;
 mod exact;
+mod history;
 mod lot;
 mod policy;
 mod share;
@@ -35,6 +36,7 @@ pub use body::{
 pub use chain::{Audit, Broken, Sealed};
 pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, RevenueLine};
 pub use entry::{Entry, EntryId, EntryKey};
+pub use history::{ShareHistory, TermDifference, TermsError};
 pub use lot::{Bucket, Lot, LotSource};
 pub use policy::{BurnOrder, Policies, RevenueBasis, Rounding};
 pub use share::Shares;

@@ -27,7 +27,7 @@ pub struct ChargeTerms {
     pub partner_share: Rate,
     /// The agent's share.
     pub agent_share: Rate,
-    /// The version of the settings or share rules that said so.
+    /// The version of the share rules that said so.
     pub rule_version: u32,
     /// What purchased credits yield.
     pub basis: RevenueBasis,
@@ -74,9 +74,10 @@ impl ChargeTerms {
 /// ledger explains itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ShareRules {
-    /// Counts the changes; recorded in every charge it decides.
+    /// Counts the rules: 1, 2, 3 … as the entries of the platform account, of which each has one. Recorded in every charge
+    /// they decide.
     pub version: u32,
-    /// Since when it is in force.
+    /// Since when they are in force; never before the entry that puts them there.
     pub effective: DateTime<Utc>,
     /// The platform's currency.
     pub currency: Currency,
@@ -110,6 +111,35 @@ impl ShareRules {
         own.map_or(self.partner_share, |rate| rate.share)
     }
 
+    /// What these rules bind a charge to.
+    pub fn terms(
+        &self,
+        module: ModuleId,
+        commit: CommitId,
+        publisher: Option<AccountId>,
+        agent: Option<AccountId>,
+    ) -> ChargeTerms {
+        ChargeTerms {
+            module,
+            commit,
+            publisher,
+            agent,
+            partner_share: publisher.map_or(self.partner_share, |partner| self.share_of(partner)),
+            agent_share: self.agent_share,
+            rule_version: self.version,
+            basis: self.basis,
+            allowance_earns: self.allowance_earns,
+            rounding: self.rounding,
+            currency: self.currency,
+        }
+    }
+
+    /// Whether they decide every charge as `other` do: all but version and time is the same.
+    pub fn decides_as(&self, other: &Self) -> bool {
+        let same_place = Self { version: other.version, effective: other.effective, ..self.clone() };
+        same_place == *other
+    }
+
     /// Checks that no charge can owe more than it yields, and that each partner stands once, in order.
     ///
     /// # Errors
@@ -124,6 +154,18 @@ impl ShareRules {
         } else {
             Err(Violation::UnorderedOverrides)
         }
+    }
+
+    /// Checks them as what the entry with this number and time puts in force. The platform account has no other entries,
+    /// so that its numbers count versions; and rates change from now on, never backwards.
+    pub(super) fn check_entry(&self, seq: u64, at: DateTime<Utc>) -> Result<(), Violation> {
+        if u64::from(self.version) != seq {
+            return Err(Violation::RuleVersion { expected: seq, actual: self.version });
+        }
+        if self.effective < at {
+            return Err(Violation::RulesBackdated { at, effective: self.effective });
+        }
+        self.check()
     }
 }
 

@@ -174,6 +174,24 @@ pub enum Violation {
     /// Partners' own shares must be in the order of their ids, each once.
     #[error("the partners' own shares are not in the order of their ids, or one stands twice")]
     UnorderedOverrides,
+    /// Share rules whose version is not the next one.
+    #[error("the share rules have version {actual}; the next one is {expected}")]
+    RuleVersion {
+        /// What it must be: the number of the entry.
+        expected: u64,
+        /// What it is.
+        actual: u32,
+    },
+    /// Share rules that would change what was charged already.
+    #[error(
+        "share rules of {at} cannot be in force since {effective}: rates change from now on, never backwards"
+    )]
+    RulesBackdated {
+        /// The time of the entry.
+        at: DateTime<Utc>,
+        /// The time given.
+        effective: DateTime<Utc>,
+    },
     /// The platform's currency cannot change under charges.
     #[error("the account's charges are in {expected}, not in {actual}")]
     CurrencyChanged {

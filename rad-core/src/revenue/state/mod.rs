@@ -292,7 +292,9 @@ impl AccountState {
             Body::Expiry(expiry) => self.expire(entry, *expiry),
             Body::ProjectDebit(debit) => self.debit(entry, *debit, effect),
             Body::Adjustment(adjustment) => self.adjust(entry, adjustment, effect),
-            Body::ShareRules(rules) => check_time(rules.effective).and_then(|()| rules.check()),
+            Body::ShareRules(rules) => {
+                check_time(rules.effective).and_then(|()| rules.check_entry(entry.seq, entry.at))
+            }
         }?;
         self.sweep(entry.at, effect)?;
         self.index.drop_closed(&self.lots);

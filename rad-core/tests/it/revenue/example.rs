@@ -8,7 +8,7 @@ use rad_core::money::{CreditsPerUnit, Currency, Rate};
 use rad_core::revenue::{
     AccountState, Adjustment, Body, Bucket, BurnOrder, Capture, ChargeTerms, DebtOf, Effect, EntryKey,
     Expiry, Freeze, Grant, Group, Grouping, Hold, LotSource, ProjectDebit, Reason, Refund, Release,
-    RevenueBasis, Reversal, ReversalCause, Rounding, ShareRules, Summary, Unfreeze, Violation,
+    RevenueBasis, Reversal, ReversalCause, Rounding, Summary, Unfreeze, Violation,
 };
 
 const OWNER: AccountId = AccountId::from_bytes([1; 16]);
@@ -358,33 +358,6 @@ fn allowances_and_price_basis_earn_only_where_the_rules_say_so() {
             books.charge("100", ChargeTerms { basis, allowance_earns: allowance, ..terms("20") }).unwrap();
         assert_eq!(effect.lines[0].gross, gross, "{source:?} {basis:?} {allowance:?}");
     }
-}
-
-#[test]
-fn share_rules_go_into_the_platforms_account_alone() {
-    let rules = ShareRules {
-        version: 1,
-        effective: "2026-10-01T00:00:00Z".parse().unwrap(),
-        currency: Currency::USD,
-        partner_share: "20".parse().unwrap(),
-        agent_share: "10".parse().unwrap(),
-        overrides: Vec::new(),
-        basis: RevenueBasis::LotCost,
-        allowance_earns: None,
-        rounding: Rounding::default(),
-    };
-    assert_eq!(
-        Books::new().post(Body::ShareRules(Arc::new(rules.clone()))),
-        Err(Violation::WrongKindOfAccount)
-    );
-    let mut platform = AccountState::new(rad_core::revenue::PLATFORM_ACCOUNT);
-    let draft =
-        |state: &AccountState, body| state.draft(rules.effective, EntryKey::derive("rules", &[]), None, body);
-    assert_eq!(platform.apply(&draft(&platform, given("1"))), Err(Violation::WrongKindOfAccount));
-    platform.apply(&draft(&platform, Body::ShareRules(Arc::new(rules.clone())))).unwrap();
-    let greedy = ShareRules { partner_share: Rate::FULL, ..rules.clone() };
-    let refused = platform.apply(&draft(&platform, Body::ShareRules(Arc::new(greedy))));
-    assert!(matches!(refused, Err(Violation::SharesExceedGross { .. })));
 }
 
 #[test]

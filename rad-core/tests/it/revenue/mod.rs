@@ -4,6 +4,7 @@ mod coverage;
 mod decode;
 mod example;
 mod format;
+mod history;
 mod laws;
 mod naive;
 mod statement_example;
