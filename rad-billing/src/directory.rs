@@ -15,7 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row};
 
-use crate::sqlite::{bytes, column, failed, is_taken, optional, time};
+use crate::database::{bytes, failed, is_taken, time};
+use crate::sqlite::{column, optional};
 
 /// A [`Directory`] and [`SessionStore`] in a SQLite file.
 #[derive(Debug, Clone)]

@@ -7,7 +7,8 @@ use rad_core::money::{Amount, Credits, Currency, Money};
 use rad_core::payment::{Order, OrderStatus, OrderStore, PaymentError};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use crate::sqlite::{bytes, column, failed, optional, time};
+use crate::database::{bytes, failed, time};
+use crate::sqlite::{column, optional};
 
 /// An [`OrderStore`] in a SQLite file.
 #[derive(Debug, Clone)]

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
+use crate::database::{bytes, failed};
 use crate::orders::price;
-use crate::sqlite::{bytes, column, failed};
+use crate::sqlite::column;
 
 /// How many seconds a webhook's time may be off.
 const TOLERANCE: u64 = 300;

@@ -7,7 +7,8 @@ use rad_core::id::AccountId;
 use rad_core::settings::{Settings, SettingsError, SettingsStore, VersionedSettings};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use crate::sqlite::{bytes, column, failed, is_taken, time};
+use crate::database::{bytes, failed, is_taken, time};
+use crate::sqlite::column;
 
 /// A [`SettingsStore`] in a SQLite file.
 #[derive(Debug, Clone)]

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use rad_core::error::BackendError;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Row, Sqlite, Transaction};
+
+use crate::database::{MIGRATIONS, check_schema, failed, not_migrated, own_record};
 
 /// The most connections to a file: one writes at a time, the others read beside it.
 const CONNECTIONS: u32 = 8;
@@ -48,16 +50,39 @@ pub async fn open(path: &Path) -> Result<SqlitePool, BackendError> {
 /// # Errors
 /// If a step fails, or the database was written by a newer release.
 pub async fn migrate(pool: &SqlitePool) -> Result<(), BackendError> {
-    let mut migrator = sqlx::migrate!("./migrations");
-    migrator.dangerous_set_table_name("billing_migrations");
+    let migrator = migrator();
     // One transaction around all steps: processes that start together take turns, and a failed step leaves nothing.
     let mut transaction = begin(pool).await?;
     // `run` cannot borrow a connection inside a future that moves between threads; this is what it calls.
-    migrator
-        .run_direct(None, &mut *transaction, false)
-        .await
-        .map_err(|error| BackendError::permanent("bringing the schema up to date", error))?;
+    migrator.run_direct(None, &mut *transaction, false).await.map_err(not_migrated(&migrator))?;
     transaction.commit().await.map_err(failed("bringing the schema up to date"))
+}
+
+/// Opens a database file for reading alone: it is neither made nor brought up to date.
+///
+/// # Errors
+/// If there is no such file or it is no database, or its schema is not that of this release.
+pub async fn open_read_only(path: &Path) -> Result<SqlitePool, BackendError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
+    let pool = connect(options).await.map_err(failed("opening the database"))?;
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ?")
+        .bind(MIGRATIONS)
+        .fetch_one(&pool)
+        .await
+        .map_err(failed("checking the schema"))?;
+    let mut ran = Vec::new();
+    if tables > 0 {
+        ran = sqlx::query_scalar("SELECT version FROM billing_migrations WHERE success")
+            .fetch_all(&pool)
+            .await
+            .map_err(failed("checking the schema"))?;
+    }
+    check_schema(&migrator(), &ran)?;
+    Ok(pool)
+}
+
+fn migrator() -> Migrator {
+    own_record(sqlx::migrate!("./migrations/sqlite"))
 }
 
 /// A transaction that no other writer can get in between: what it read is so until it commits.
@@ -80,7 +105,7 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
     loop {
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);
         match pool.connect_with(options.clone()).await {
-            Err(error) if primary_code(&error) == Some(5) && waited < PATIENCE => {
+            Err(error) if is_busy(&error) && waited < PATIENCE => {
                 tokio::time::sleep(PAUSE).await;
                 waited += PAUSE;
             }
@@ -89,35 +114,11 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
     }
 }
 
-/// Says what an error of the database means: whether trying again can help, and whether the file is sound.
-pub(crate) fn failed(during: &'static str) -> impl FnOnce(sqlx::Error) -> BackendError {
-    move |error| match &error {
-        sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        | sqlx::Error::Io(_) => BackendError::unavailable(during, error),
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::RowNotFound => {
-            BackendError::corrupt(during, error)
-        }
-        _ => match primary_code(&error) {
-            // BUSY, LOCKED, IOERR, FULL, CANTOPEN
-            Some(5 | 6 | 10 | 13 | 14) => BackendError::unavailable(during, error),
-            // CORRUPT, NOTADB
-            Some(11 | 26) => BackendError::corrupt(during, error),
-            _ => BackendError::permanent(during, error),
-        },
-    }
-}
-
-/// SQLite's primary result code: the low byte of the extended one (sqlite.org/rescode.html).
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
-}
-
-/// Whether an error says that a unique column has the value already.
-pub(crate) fn is_taken(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.is_unique_violation())
+/// Whether an error says that another writer has the file.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    // SQLITE_BUSY and its extended codes.
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 /// The value of a column in the form the domain knows it.
@@ -149,14 +150,4 @@ where
             BackendError::corrupt("reading a row", format!("column {name} has no valid value"))
         }),
     }
-}
-
-/// The time in microseconds since 1970 UTC.
-pub(crate) fn time(micros: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
-}
-
-/// Sixteen or thirty-two bytes, as ids and digests are stored.
-pub(crate) fn bytes<const N: usize>(stored: &[u8]) -> Option<[u8; N]> {
-    stored.try_into().ok()
 }

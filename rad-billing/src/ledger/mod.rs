@@ -1,5 +1,17 @@
 //! Ledgers that last.
+//!
+//! What the databases share is here: the open part of an account ([`book`]), the rows ([`rows`]), listings ([`listing`]) and
+//! verifying ([`verifying`]). A module for each database loads and writes rows in the way that suits it.
 
+mod book;
+mod listing;
+mod micros;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod rows;
 mod sqlite;
+mod verifying;
 
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresLedger;
 pub use sqlite::SqliteLedger;

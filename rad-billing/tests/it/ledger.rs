@@ -21,21 +21,29 @@ async fn ledger_keeps_the_contract() {
 
 #[test]
 fn any_history_is_posted_as_the_engine_replays_it() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = runtime();
     let database = runtime.block_on(database()).unwrap();
-    let ledger = SqliteLedger::new(database.pool.clone());
-    let cases = Config { cases: 96, failure_persistence: None, ..Config::default() };
+    any_history_is_replayed(&runtime, &SqliteLedger::new(database.pool.clone()), 96);
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Posts histories of every kind to a ledger and compares each with a pure replay.
+pub(crate) fn any_history_is_replayed(runtime: &tokio::runtime::Runtime, ledger: &dyn Ledger, cases: u32) {
+    let cases = Config { cases, failure_persistence: None, ..Config::default() };
     let strategy = (scripts(1..40), 1..6_usize);
     let result = TestRunner::new(cases).run(&strategy, |(script, batch)| {
         let account = AccountId::new();
-        runtime.block_on(replays(&ledger, account, &script.play(account), batch))
+        runtime.block_on(replays(ledger, account, &script.play(account), batch))
     });
     result.unwrap();
 }
 
 /// Posts everything a script tried, the accepted entries in batches, and compares with a pure replay.
 async fn replays(
-    ledger: &SqliteLedger,
+    ledger: &dyn Ledger,
     account: AccountId,
     attempts: &[Attempt],
     batch: usize,
@@ -97,7 +105,11 @@ async fn entries_and_lines_cannot_be_changed_through_sql() {
 async fn two_ledgers_on_one_file_never_overdraw() {
     let database = database().await.unwrap();
     let other = sqlite::open(&database.dir.path().join("rad.db")).await.unwrap();
-    let ledgers = [SqliteLedger::new(database.pool.clone()), SqliteLedger::new(other)];
+    never_overdrawn([SqliteLedger::new(database.pool.clone()), SqliteLedger::new(other)]).await;
+}
+
+/// Races for the credits of one account through two ledgers on the same database.
+pub(crate) async fn never_overdrawn<L: Ledger + Clone + 'static>(ledgers: [L; 2]) {
     let account = AccountId::new();
     ledgers[0].post(award(account, 0, 95)).await.unwrap();
     let tasks: Vec<_> = (1..=24)
@@ -120,7 +132,11 @@ async fn two_ledgers_on_one_file_never_overdraw() {
 #[tokio::test]
 async fn a_caller_who_goes_away_neither_loses_nor_doubles_a_post() {
     let database = database().await.unwrap();
-    let ledger = SqliteLedger::new(database.pool.clone());
+    callers_go_away(&SqliteLedger::new(database.pool.clone())).await;
+}
+
+/// Posts, goes away sooner or later, and posts the same again.
+pub(crate) async fn callers_go_away(ledger: &dyn Ledger) {
     let account = AccountId::new();
     for n in 0..40 {
         let posting = ledger.post(award(account, n, 1));

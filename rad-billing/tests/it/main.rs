@@ -4,6 +4,8 @@
 mod backends;
 mod crash;
 mod ledger;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sandbox;
 mod tampering;
 

@@ -5,10 +5,9 @@
 //! every entry and the effect the engine gave, so that [`verify`](rad_core::ledger::Ledger::verify) finds what was changed
 //! behind the ledger.
 
-mod book;
-mod reading;
-mod rows;
-mod verifying;
+mod loading;
+mod stored;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,13 +19,16 @@ use rad_core::id::AccountId;
 use rad_core::ledger::{EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals};
 use rad_core::page::Page;
 use rad_core::revenue::{AccountState, EntryKey, RevenueLine};
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{QueryBuilder, SqliteConnection};
 use tokio::sync::Mutex;
 
-use self::book::Book;
-use self::rows::{EntryRow, LineRow};
-use crate::sqlite::{begin, failed};
+use self::stored::Stored;
+use super::book::Book;
+use super::listing::{self, SumsRow};
+use super::verifying;
+use crate::database::failed;
+use crate::sqlite::begin;
 
 /// A [`Ledger`] in a SQLite file.
 ///
@@ -75,34 +77,46 @@ impl Ledger for SqliteLedger {
 
     async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError> {
         let mut reading = self.pool.begin().await.map_err(failed("reading a state"))?;
-        Ok(Book::load(&mut reading, account).await?.into_state())
+        Ok(loading::book(&mut reading, account).await?.into_state())
     }
 
     async fn by_key(&self, account: AccountId, key: EntryKey) -> Result<Option<Posted>, LedgerError> {
         let mut reading = self.pool.acquire().await.map_err(failed("looking for a key"))?;
-        Ok(by_key(&mut reading, account, key).await?)
+        Ok(loading::by_key(&mut reading, account, key).await?)
     }
 
     async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError> {
-        Ok(reading::entries(&self.pool, query).await?)
+        let mut sql = QueryBuilder::new("");
+        listing::select_entries(&mut sql, query);
+        let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing entries"))?;
+        Ok(listing::page_of_entries(query, &rows)?)
     }
 
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
-        Ok(reading::revenue(&self.pool, query).await?)
+        let mut sql = QueryBuilder::new("");
+        listing::select_lines(&mut sql, query);
+        let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing revenue"))?;
+        Ok(listing::page_of_lines(query, &rows)?)
     }
 
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError> {
-        Ok(reading::revenue_totals(&self.pool, query).await?)
+        let mut sql = QueryBuilder::new("");
+        listing::select_sums(&mut sql, query);
+        let sums = sql.build_query_as::<SumsRow>().fetch_one(&self.pool).await;
+        Ok(sums.map_err(failed("adding up revenue"))?.into())
     }
 
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError> {
-        Ok(reading::accounts(&self.pool, after, limit).await?)
+        let mut sql = QueryBuilder::new("");
+        listing::select_accounts(&mut sql, after, limit);
+        let ids = sql.build_query_scalar().fetch_all(&self.pool).await.map_err(failed("listing accounts"))?;
+        Ok(listing::accounts(&ids)?)
     }
 
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
         // One transaction: entries posted meanwhile are not seen half.
         let mut reading = self.pool.begin().await.map_err(failed("verifying an account"))?;
-        Ok(verifying::verify(&mut reading, account).await?)
+        Ok(verifying::verify(&mut Stored::new(&mut reading, account), account).await?)
     }
 }
 
@@ -110,7 +124,7 @@ async fn post_all(connection: &mut SqliteConnection, posts: &[Post]) -> Result<V
     let mut books: BTreeMap<AccountId, Book> = BTreeMap::new();
     let mut results = Vec::with_capacity(posts.len());
     for (index, post) in posts.iter().enumerate() {
-        if let Some(posted) = by_key(connection, post.account, post.key).await? {
+        if let Some(posted) = loading::by_key(connection, post.account, post.key).await? {
             if !post.is_content_of(&posted.entry) {
                 return Err(LedgerError::KeyReused { index, key: post.key });
             }
@@ -119,47 +133,15 @@ async fn post_all(connection: &mut SqliteConnection, posts: &[Post]) -> Result<V
         }
         let book = match books.entry(post.account) {
             Entry::Occupied(book) => book.into_mut(),
-            Entry::Vacant(place) => place.insert(Book::load(connection, post.account).await?),
+            Entry::Vacant(place) => place.insert(loading::book(connection, post.account).await?),
         };
-        book.fetch(connection, AccountState::needs(&post.body)).await?;
+        loading::attach(connection, post.account, book, AccountState::needs(&post.body)).await?;
         let posted = book.apply(index, post)?;
-        append(connection, &posted).await?;
+        writing::append(connection, &posted).await?;
         results.push(posted);
     }
     for book in books.values() {
-        book.save(connection).await?;
+        writing::save(connection, book).await?;
     }
     Ok(results)
-}
-
-/// Appends an entry, its revenue lines, and which lots its charges took from.
-async fn append(connection: &mut SqliteConnection, posted: &Posted) -> Result<(), BackendError> {
-    EntryRow::of(posted)?.insert(connection).await?;
-    for (place, line) in posted.effect.lines.iter().enumerate() {
-        LineRow::of(place, line)?.insert(connection).await?;
-    }
-    for part in &posted.effect.parts {
-        sqlx::query("INSERT OR IGNORE INTO ledger_charge_lots (account, lot, charge) VALUES (?, ?, ?)")
-            .bind(posted.entry.account.as_bytes().as_slice())
-            .bind(rows::number(part.lot)?)
-            .bind(rows::number(part.charge)?)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed("noting what a charge took"))?;
-    }
-    Ok(())
-}
-
-async fn by_key(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    key: EntryKey,
-) -> Result<Option<Posted>, BackendError> {
-    let row = sqlx::query("SELECT * FROM ledger_entries WHERE account = ? AND key = ?")
-        .bind(account.as_bytes().as_slice())
-        .bind(key.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("looking for a key"))?;
-    row.map(|row| EntryRow::read(&row)?.posted()).transpose()
 }

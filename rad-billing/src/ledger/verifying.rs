@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::{Finding, Posted, Topic};
-use rad_core::revenue::AccountState;
+use rad_core::revenue::{AccountState, Charge, Lot, OpenHold};
 use rad_core::source::Digest;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use super::book::{StateRows, head_text};
-use super::rows::{EntryRow, LineRow, json, number};
-use crate::sqlite::{bytes, failed};
+use super::rows::{EntryRow, HeadRow, LineRow, json, number};
+use crate::database::bytes;
 
 /// How many entries are read at a time.
 const PAGE: i64 = 500;
@@ -20,40 +18,58 @@ const PAGE: i64 = 500;
 /// The most findings that are told of: one wrong entry makes most that follow look wrong.
 const MOST_FINDINGS: usize = 100;
 
+/// The rows of one account as one moment has them: each database reads them its own way.
+///
+/// Rows that cannot be read come as errors of their own, so that they are findings.
+pub(super) trait StoredAccount: Send {
+    /// At most `limit` entries after the entry `after`, in order.
+    fn entries(&mut self, after: i64, limit: i64) -> impl Future<Output = Rows<EntryRow>> + Send;
+    /// The revenue lines of the entries after `after` up to `to`, in order.
+    fn lines(&mut self, after: i64, to: i64) -> impl Future<Output = Rows<LineRow>> + Send;
+    fn count_lines(&mut self) -> impl Future<Output = Result<i64, BackendError>> + Send;
+    fn head(&mut self) -> impl Future<Output = Result<Option<HeadRow>, BackendError>> + Send;
+    /// Lots by id: whether they are open, and their text.
+    fn lots(&mut self) -> impl Future<Output = Result<Vec<(i64, bool, String)>, BackendError>> + Send;
+    fn holds(&mut self) -> impl Future<Output = Result<Vec<(i64, String)>, BackendError>> + Send;
+    fn charges(&mut self) -> impl Future<Output = Result<Vec<(i64, String)>, BackendError>> + Send;
+    /// Pairs of a lot and a charge that took from it.
+    fn charge_lots(&mut self) -> impl Future<Output = Result<Vec<(i64, i64)>, BackendError>> + Send;
+}
+
+/// Rows, of which some may not be readable.
+pub(super) type Rows<T> = Result<Vec<Result<T, BackendError>>, BackendError>;
+
 /// Compares everything that is stored of an account with what its entries lead to.
 pub(super) async fn verify(
-    connection: &mut SqliteConnection,
+    stored: &mut impl StoredAccount,
     account: AccountId,
 ) -> Result<Vec<Finding>, BackendError> {
     let mut replay = Replay::new(account);
     while !replay.is_broken {
-        let rows =
-            sqlx::query("SELECT * FROM ledger_entries WHERE account = ? AND seq > ? ORDER BY seq LIMIT ?")
-                .bind(account.as_bytes().as_slice())
-                .bind(number(replay.state.seq())?)
-                .bind(PAGE)
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(failed("reading entries"))?;
+        let before = number(replay.state.seq())?;
+        let rows = stored.entries(before, PAGE).await?;
         if rows.is_empty() {
             break;
         }
-        let before = replay.state.seq();
-        for row in &rows {
+        for row in rows {
             if let Some(problem) = replay.entry(row)? {
                 replay.is_broken = true;
                 replay.found(Some(replay.state.seq() + 1), problem);
                 break;
             }
         }
-        replay.lines(connection, before).await?;
+        let lines = stored.lines(before, number(replay.state.seq())?).await?;
+        replay.lines(lines);
     }
     // Where an entry cannot be replayed nothing can be said about what comes after it.
     if !replay.is_broken {
-        replay.count_lines(connection).await?;
-        replay.head(connection).await?;
-        replay.state(connection).await?;
-        replay.charge_lots(connection).await?;
+        replay.count_lines(stored.count_lines().await?);
+        replay.head(stored.head().await?)?;
+        let state = StateRows::of(&replay.state.snapshot());
+        replay.lots(&state, stored.lots().await?)?;
+        replay.holds(&state, stored.holds().await?)?;
+        replay.charges(&state, stored.charges().await?)?;
+        replay.charge_lots(stored.charge_lots().await?);
     }
     Ok(replay.findings)
 }
@@ -87,9 +103,9 @@ impl Replay {
     }
 
     /// Replays an entry and compares every column of it. Gives the reason if it cannot be replayed.
-    fn entry(&mut self, row: &SqliteRow) -> Result<Option<String>, BackendError> {
+    fn entry(&mut self, row: Result<EntryRow, BackendError>) -> Result<Option<String>, BackendError> {
         let expected = self.state.seq() + 1;
-        let stored = match EntryRow::read(row) {
+        let stored = match row {
             Ok(stored) => stored,
             Err(error) => return Ok(Some(detail(&error))),
         };
@@ -122,20 +138,11 @@ impl Replay {
         Ok(None)
     }
 
-    /// Compares the lines of the entries after `before` with those stored.
-    async fn lines(&mut self, connection: &mut SqliteConnection, before: u64) -> Result<(), BackendError> {
-        let rows = sqlx::query(
-            "SELECT * FROM ledger_lines WHERE account = ? AND entry > ? AND entry <= ? ORDER BY entry, place",
-        )
-        .bind(self.account.as_bytes().as_slice())
-        .bind(number(before)?)
-        .bind(number(self.state.seq())?)
-        .fetch_all(connection)
-        .await
-        .map_err(failed("reading revenue lines"))?;
+    /// Compares the lines of the entries replayed last with those stored.
+    fn lines(&mut self, rows: Vec<Result<LineRow, BackendError>>) {
         let mut stored = BTreeMap::new();
-        for row in &rows {
-            match LineRow::read(row) {
+        for row in rows {
+            match row {
                 Ok(line) => drop(stored.insert((line.entry, line.place), line)),
                 Err(error) => self.found(None, detail(&error)),
             }
@@ -149,84 +156,64 @@ impl Replay {
         for (entry, _) in stored.into_keys() {
             self.found(u64::try_from(entry).ok(), "it has a revenue line it did not book".to_owned());
         }
-        Ok(())
     }
 
-    async fn count_lines(&mut self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM ledger_lines WHERE account = ?")
-            .bind(self.account.as_bytes().as_slice())
-            .fetch_one(connection)
-            .await
-            .map_err(failed("counting revenue lines"))?;
+    fn count_lines(&mut self, count: i64) {
         if count != self.lines {
             self.found(None, format!("{count} revenue lines are stored, the entries booked {}", self.lines));
         }
-        Ok(())
     }
 
-    async fn head(&mut self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        let stored: Option<(i64, Vec<u8>, String)> =
-            sqlx::query_as("SELECT seq, hash, state FROM ledger_accounts WHERE account = ?")
-                .bind(self.account.as_bytes().as_slice())
-                .fetch_optional(connection)
-                .await
-                .map_err(failed("reading an account's head"))?;
+    fn head(&mut self, stored: Option<HeadRow>) -> Result<(), BackendError> {
         let seq = number(self.state.seq())?;
-        let Some((stored_seq, hash, state)) = stored else {
+        let Some(stored) = stored else {
             if seq > 0 {
                 self.found(None, "its head is missing".to_owned());
             }
             return Ok(());
         };
-        if stored_seq != seq {
-            self.found(None, format!("its head is at entry {stored_seq}, its last entry is {seq}"));
-        } else if hash != self.head.as_bytes() {
+        if stored.seq != seq {
+            self.found(None, format!("its head is at entry {}, its last entry is {seq}", stored.seq));
+        } else if stored.hash != self.head.as_bytes() {
             self.found(None, "the hash of its head is not that of its last entry".to_owned());
         }
-        if state != head_text(&self.state.snapshot())? {
+        if stored.state != head_text(&self.state.snapshot())? {
             self.found(None, "its totals and debts are not what the entries lead to".to_owned());
         }
         Ok(())
     }
 
-    async fn state(&mut self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        let rows = StateRows::of(&self.state.snapshot());
-        let lots =
-            texts(connection, self.account, "SELECT id, is_open || lot FROM ledger_lots WHERE account = ?")
-                .await?;
-        let wanted = rows
-            .lots
-            .iter()
-            .map(|(id, lot)| Ok((number(*id)?, format!("{}{}", u8::from(!lot.is_closed()), json(lot)?))));
-        self.compare("lot", wanted.collect::<Result<_, BackendError>>()?, lots);
-        let holds =
-            texts(connection, self.account, "SELECT id, hold FROM ledger_holds WHERE account = ?").await?;
-        let wanted = rows.holds.iter().map(|(id, hold)| Ok((number(*id)?, json(hold)?)));
-        self.compare("hold", wanted.collect::<Result<_, BackendError>>()?, holds);
-        let charges =
-            texts(connection, self.account, "SELECT id, charge FROM ledger_charges WHERE account = ?")
-                .await?;
-        let wanted = rows.charges.iter().map(|(id, charge)| Ok((number(*id)?, json(charge)?)));
-        self.compare("charge", wanted.collect::<Result<_, BackendError>>()?, charges);
+    fn lots(&mut self, state: &StateRows, stored: Vec<(i64, bool, String)>) -> Result<(), BackendError> {
+        let row = |(id, lot): (&u64, &Lot)| Ok((number(*id)?, (!lot.is_closed(), json(lot)?)));
+        let wanted = state.lots.iter().map(row).collect::<Result<_, BackendError>>()?;
+        let stored = stored.into_iter().map(|(id, is_open, text)| (id, (is_open, text))).collect();
+        self.compare("lot", wanted, stored);
         Ok(())
     }
 
-    async fn charge_lots(&mut self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        let stored: Vec<(i64, i64)> =
-            sqlx::query_as("SELECT lot, charge FROM ledger_charge_lots WHERE account = ?")
-                .bind(self.account.as_bytes().as_slice())
-                .fetch_all(connection)
-                .await
-                .map_err(failed("reading what charges took"))?;
+    fn holds(&mut self, state: &StateRows, stored: Vec<(i64, String)>) -> Result<(), BackendError> {
+        let row = |(id, hold): (&u64, &OpenHold)| Ok((number(*id)?, json(hold)?));
+        let wanted = state.holds.iter().map(row).collect::<Result<_, BackendError>>()?;
+        self.compare("hold", wanted, stored.into_iter().collect());
+        Ok(())
+    }
+
+    fn charges(&mut self, state: &StateRows, stored: Vec<(i64, String)>) -> Result<(), BackendError> {
+        let row = |(id, charge): (&u64, &Charge)| Ok((number(*id)?, json(charge)?));
+        let wanted = state.charges.iter().map(row).collect::<Result<_, BackendError>>()?;
+        self.compare("charge", wanted, stored.into_iter().collect());
+        Ok(())
+    }
+
+    fn charge_lots(&mut self, stored: Vec<(i64, i64)>) {
         if BTreeSet::from_iter(stored) != self.charge_lots {
             self.found(None, "which charges took from which lots is not what the entries lead to".to_owned());
         }
-        Ok(())
     }
 
-    fn compare(&mut self, what: &str, wanted: BTreeMap<i64, String>, mut stored: BTreeMap<i64, String>) {
-        for (id, text) in wanted {
-            if stored.remove(&id).as_ref() != Some(&text) {
+    fn compare<T: PartialEq>(&mut self, what: &str, wanted: BTreeMap<i64, T>, mut stored: BTreeMap<i64, T>) {
+        for (id, row) in wanted {
+            if stored.remove(&id).as_ref() != Some(&row) {
                 self.found(None, format!("{what} {id} is missing or not what the entries lead to"));
             }
         }
@@ -246,18 +233,4 @@ impl Replay {
 fn detail(error: &BackendError) -> String {
     let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     format!("it cannot be read: {cause}")
-}
-
-async fn texts(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    sql: &'static str,
-) -> Result<BTreeMap<i64, String>, BackendError> {
-    let rows = sqlx::query(sql)
-        .bind(account.as_bytes().as_slice())
-        .fetch_all(connection)
-        .await
-        .map_err(failed("reading a state"))?;
-    let read = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
-    rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed("reading a state"))
 }

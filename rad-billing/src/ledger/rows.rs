@@ -1,4 +1,4 @@
-//! Entries and revenue lines as rows: written, read back, and compared column by column.
+//! Entries, revenue lines and heads as rows: made, read back, and compared column by column.
 
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
@@ -7,17 +7,17 @@ use rad_core::revenue::{Entry, EntryKey, RevenueLine};
 use rad_core::source::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{FromRow, Row};
 
-use crate::sqlite::{bytes, failed, time};
+use super::micros::Micros;
+use crate::database::{bytes, failed, time};
 
 /// A row of `ledger_entries`.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(super) struct EntryRow {
     pub(super) account: Vec<u8>,
     pub(super) seq: i64,
-    pub(super) at: i64,
+    pub(super) at: Micros,
     pub(super) key: Vec<u8>,
     pub(super) actor: Option<Vec<u8>>,
     pub(super) kind: String,
@@ -34,7 +34,7 @@ pub(super) struct LineRow {
     pub(super) account: Vec<u8>,
     pub(super) entry: i64,
     pub(super) place: i64,
-    pub(super) at: i64,
+    pub(super) at: Micros,
     pub(super) partner: Option<Vec<u8>>,
     pub(super) agent: Option<Vec<u8>>,
     pub(super) module: Vec<u8>,
@@ -45,13 +45,23 @@ pub(super) struct LineRow {
     pub(super) line: String,
 }
 
+/// A row of `ledger_accounts`: the account after its last entry.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(super) struct HeadRow {
+    pub(super) account: Vec<u8>,
+    pub(super) seq: i64,
+    pub(super) hash: Vec<u8>,
+    /// Totals and debts: the state without what has rows of its own.
+    pub(super) state: String,
+}
+
 impl EntryRow {
     pub(super) fn of(posted: &Posted) -> Result<Self, BackendError> {
         let Posted { entry, topic, .. } = posted;
         Ok(Self {
             account: entry.account.as_bytes().to_vec(),
             seq: number(entry.seq)?,
-            at: entry.at.timestamp_micros(),
+            at: Micros(entry.at.timestamp_micros()),
             key: entry.key.as_bytes().to_vec(),
             actor: entry.actor.map(|actor| actor.as_bytes().to_vec()),
             kind: entry.body.kind().to_owned(),
@@ -63,7 +73,10 @@ impl EntryRow {
         })
     }
 
-    pub(super) fn read(row: &SqliteRow) -> Result<Self, BackendError> {
+    pub(super) fn read<'r, R: Row>(row: &'r R) -> Result<Self, BackendError>
+    where
+        Self: FromRow<'r, R>,
+    {
         Self::from_row(row).map_err(failed("reading an entry"))
     }
 
@@ -91,34 +104,11 @@ impl EntryRow {
         Ok(Entry {
             account: parsed("account", id(&self.account))?,
             seq: parsed("seq", u64::try_from(self.seq).ok())?,
-            at: parsed("at", time(self.at))?,
+            at: parsed("at", time(self.at.0))?,
             key: parsed("key", bytes(&self.key).map(EntryKey::from_bytes))?,
             actor: self.actor.as_deref().map(|actor| parsed("actor", id(actor))).transpose()?,
             body: from_json("body", &self.body)?,
         })
-    }
-
-    pub(super) async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        sqlx::query(
-            "INSERT INTO ledger_entries
-                 (account, seq, at, key, actor, kind, category, deployment, body, effect, hash)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&self.account)
-        .bind(self.seq)
-        .bind(self.at)
-        .bind(&self.key)
-        .bind(&self.actor)
-        .bind(&self.kind)
-        .bind(&self.category)
-        .bind(&self.deployment)
-        .bind(&self.body)
-        .bind(&self.effect)
-        .bind(&self.hash)
-        .execute(connection)
-        .await
-        .map_err(failed("appending an entry"))?;
-        Ok(())
     }
 
     /// The columns in which two rows differ.
@@ -146,7 +136,7 @@ impl LineRow {
             account: line.account.as_bytes().to_vec(),
             entry: number(line.entry)?,
             place: number(place as u64)?,
-            at: line.at.timestamp_micros(),
+            at: Micros(line.at.timestamp_micros()),
             partner: line.publisher.map(|partner| partner.as_bytes().to_vec()),
             agent: line.agent_account.map(|agent| agent.as_bytes().to_vec()),
             module: line.module.as_bytes().to_vec(),
@@ -158,41 +148,19 @@ impl LineRow {
         })
     }
 
-    pub(super) fn read(row: &SqliteRow) -> Result<Self, BackendError> {
+    pub(super) fn read<'r, R: Row>(row: &'r R) -> Result<Self, BackendError>
+    where
+        Self: FromRow<'r, R>,
+    {
         Self::from_row(row).map_err(failed("reading a revenue line"))
     }
 
     pub(super) fn revenue_line(&self) -> Result<RevenueLine, BackendError> {
         from_json("line", &self.line)
     }
-
-    pub(super) async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), BackendError> {
-        sqlx::query(
-            "INSERT INTO ledger_lines
-                 (account, entry, place, at, partner, agent, module,
-                  gross, partner_share, agent_share, platform_share, line)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&self.account)
-        .bind(self.entry)
-        .bind(self.place)
-        .bind(self.at)
-        .bind(&self.partner)
-        .bind(&self.agent)
-        .bind(&self.module)
-        .bind(self.gross)
-        .bind(self.partner_share)
-        .bind(self.agent_share)
-        .bind(self.platform_share)
-        .bind(&self.line)
-        .execute(connection)
-        .await
-        .map_err(failed("appending a revenue line"))?;
-        Ok(())
-    }
 }
 
-/// A number of entries as SQLite keeps it.
+/// A number of an entry as databases keep it.
 pub(super) fn number(number: u64) -> Result<i64, BackendError> {
     i64::try_from(number).map_err(|error| BackendError::permanent("numbering an entry", error))
 }

@@ -1,0 +1,115 @@
+//! The ledger in a PostgreSQL database.
+//!
+//! Callers of one process are posted in groups: while one group commits, the next one gathers. A group is one transaction
+//! that locks the heads of its accounts, loads what is open of them, lets the engine apply the entries, and writes entries,
+//! what they did and the rows of the state that changed as arrays, in one statement. Groups of other processes wait at the
+//! same heads, so that there is no coordinator.
+
+mod group;
+mod loading;
+mod queue;
+mod stored;
+mod writing;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rad_core::error::BackendError;
+use rad_core::id::AccountId;
+use rad_core::ledger::{EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals};
+use rad_core::page::Page;
+use rad_core::revenue::{AccountState, EntryKey, RevenueLine};
+use sqlx::postgres::PgPool;
+use sqlx::{Postgres, QueryBuilder, Transaction};
+
+use self::queue::Queue;
+use self::stored::Stored;
+use super::listing::{self, SumsRow};
+use super::verifying;
+use crate::database::failed;
+
+/// A [`Ledger`] in a PostgreSQL database.
+///
+/// Any number of processes can post to one database. A clone posts through the same queue.
+#[derive(Debug, Clone)]
+pub struct PostgresLedger {
+    pool: PgPool,
+    queue: Arc<Queue>,
+}
+
+impl PostgresLedger {
+    /// The ledger in a database that [`open`](crate::postgres::open) or [`migrate`](crate::postgres::migrate) prepared.
+    pub fn new(pool: PgPool) -> Self {
+        Self { queue: Arc::new(Queue::new(pool.clone())), pool }
+    }
+
+    /// Takes no more posts, and returns when those taken before are settled: for an orderly shutdown. Every later post is
+    /// refused as unavailable; reading goes on.
+    pub async fn drain(&self) {
+        self.queue.drain().await;
+    }
+}
+
+#[async_trait]
+impl Ledger for PostgresLedger {
+    async fn post_batch(&self, posts: &[Post]) -> Result<Vec<Posted>, LedgerError> {
+        if posts.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.queue.post(posts.to_vec()).await
+    }
+
+    async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError> {
+        let mut reading = snapshot(&self.pool, "reading a state").await?;
+        let mut books = loading::books(&mut reading, &BTreeSet::from([account]), &[], false).await?;
+        Ok(books.remove(&account).map_or_else(|| AccountState::new(account), |book| book.into_state()))
+    }
+
+    async fn by_key(&self, account: AccountId, key: EntryKey) -> Result<Option<Posted>, LedgerError> {
+        let mut reading = self.pool.acquire().await.map_err(failed("looking for a key"))?;
+        Ok(loading::by_keys(&mut reading, &[(account, key)]).await?.pop())
+    }
+
+    async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError> {
+        let mut sql = QueryBuilder::<Postgres>::new("");
+        listing::select_entries(&mut sql, query);
+        let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing entries"))?;
+        Ok(listing::page_of_entries(query, &rows)?)
+    }
+
+    async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
+        let mut sql = QueryBuilder::<Postgres>::new("");
+        listing::select_lines(&mut sql, query);
+        let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing revenue"))?;
+        Ok(listing::page_of_lines(query, &rows)?)
+    }
+
+    async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError> {
+        let mut sql = QueryBuilder::<Postgres>::new("");
+        listing::select_sums(&mut sql, query);
+        let sums = sql.build_query_as::<SumsRow>().fetch_one(&self.pool).await;
+        Ok(sums.map_err(failed("adding up revenue"))?.into())
+    }
+
+    async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError> {
+        let mut sql = QueryBuilder::<Postgres>::new("");
+        listing::select_accounts(&mut sql, after, limit);
+        let ids = sql.build_query_scalar().fetch_all(&self.pool).await.map_err(failed("listing accounts"))?;
+        Ok(listing::accounts(&ids)?)
+    }
+
+    async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
+        // One snapshot: entries posted meanwhile are not seen half.
+        let mut reading = snapshot(&self.pool, "verifying an account").await?;
+        Ok(verifying::verify(&mut Stored::new(&mut reading, account), account).await?)
+    }
+}
+
+/// A transaction that sees the database as it is now, whatever others commit meanwhile.
+async fn snapshot(
+    pool: &PgPool,
+    during: &'static str,
+) -> Result<Transaction<'static, Postgres>, BackendError> {
+    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failed(during))
+}

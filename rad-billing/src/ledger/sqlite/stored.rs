@@ -1,0 +1,96 @@
+//! The rows of one account, for verifying it.
+
+use rad_core::error::BackendError;
+use rad_core::id::AccountId;
+use sqlx::SqliteConnection;
+
+use super::super::rows::{EntryRow, HeadRow, LineRow};
+use super::super::verifying::{Rows, StoredAccount};
+use crate::database::failed;
+
+/// An account in a transaction.
+pub(super) struct Stored<'a> {
+    connection: &'a mut SqliteConnection,
+    account: Vec<u8>,
+}
+
+impl<'a> Stored<'a> {
+    pub(super) fn new(connection: &'a mut SqliteConnection, account: AccountId) -> Self {
+        Self { connection, account: account.as_bytes().to_vec() }
+    }
+}
+
+impl StoredAccount for Stored<'_> {
+    async fn entries(&mut self, after: i64, limit: i64) -> Rows<EntryRow> {
+        let rows =
+            sqlx::query("SELECT * FROM ledger_entries WHERE account = ? AND seq > ? ORDER BY seq LIMIT ?")
+                .bind(&self.account)
+                .bind(after)
+                .bind(limit)
+                .fetch_all(&mut *self.connection)
+                .await
+                .map_err(failed("reading entries"))?;
+        Ok(rows.iter().map(EntryRow::read).collect())
+    }
+
+    async fn lines(&mut self, after: i64, to: i64) -> Rows<LineRow> {
+        let rows = sqlx::query(
+            "SELECT * FROM ledger_lines WHERE account = ? AND entry > ? AND entry <= ? ORDER BY entry, place",
+        )
+        .bind(&self.account)
+        .bind(after)
+        .bind(to)
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(failed("reading revenue lines"))?;
+        Ok(rows.iter().map(LineRow::read).collect())
+    }
+
+    async fn count_lines(&mut self) -> Result<i64, BackendError> {
+        sqlx::query_scalar("SELECT count(*) FROM ledger_lines WHERE account = ?")
+            .bind(&self.account)
+            .fetch_one(&mut *self.connection)
+            .await
+            .map_err(failed("counting revenue lines"))
+    }
+
+    async fn head(&mut self) -> Result<Option<HeadRow>, BackendError> {
+        sqlx::query_as("SELECT * FROM ledger_accounts WHERE account = ?")
+            .bind(&self.account)
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(failed("reading an account's head"))
+    }
+
+    async fn lots(&mut self) -> Result<Vec<(i64, bool, String)>, BackendError> {
+        sqlx::query_as("SELECT id, is_open, lot FROM ledger_lots WHERE account = ?")
+            .bind(&self.account)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("reading lots"))
+    }
+
+    async fn holds(&mut self) -> Result<Vec<(i64, String)>, BackendError> {
+        sqlx::query_as("SELECT id, hold FROM ledger_holds WHERE account = ?")
+            .bind(&self.account)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("reading holds"))
+    }
+
+    async fn charges(&mut self) -> Result<Vec<(i64, String)>, BackendError> {
+        sqlx::query_as("SELECT id, charge FROM ledger_charges WHERE account = ?")
+            .bind(&self.account)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("reading charges"))
+    }
+
+    async fn charge_lots(&mut self) -> Result<Vec<(i64, i64)>, BackendError> {
+        sqlx::query_as("SELECT lot, charge FROM ledger_charge_lots WHERE account = ?")
+            .bind(&self.account)
+            .fetch_all(&mut *self.connection)
+            .await
+            .map_err(failed("reading what charges took"))
+    }
+}
