@@ -74,23 +74,29 @@ pub struct DeploymentId([u8; Self::LEN]);
 impl DeploymentId {
     /// Characters in the id.
     pub const LEN: usize = 12;
+    /// How many ids there are.
+    const COUNT: u64 = 26 * 36_u64.pow(11);
 
     /// A fresh id drawn from the operating system's randomness.
     #[expect(clippy::new_without_default, reason = "a default that differs each time misleads")]
     pub fn new() -> Self {
+        let pool = u128::from_be_bytes(*Uuid::new_v4().as_bytes());
+        let pool = pool ^ u128::from_be_bytes(*Uuid::new_v4().as_bytes()).rotate_left(64);
+        Self::from_number((pool % u128::from(Self::COUNT)) as u64)
+    }
+
+    /// The id with this number, of 26 × 36¹¹; greater numbers begin again.
+    pub fn from_number(mut number: u64) -> Self {
         const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
         const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        let mut pool = u128::from_be_bytes(*Uuid::new_v4().as_bytes());
-        pool ^= u128::from_be_bytes(*Uuid::new_v4().as_bytes()).rotate_left(64);
-        let mut draw = |set: &[u8]| {
-            let len = set.len() as u128;
-            let byte = set[(pool % len) as usize];
-            pool /= len;
-            byte
-        };
         let mut id = [0; Self::LEN];
-        id[0] = draw(LETTERS);
-        id[1..].fill_with(|| draw(ALPHABET));
+        id[0] = LETTERS[(number % 26) as usize];
+        number /= 26;
+        id[1..].fill_with(|| {
+            let byte = ALPHABET[(number % 36) as usize];
+            number /= 36;
+            byte
+        });
         Self(id)
     }
 

@@ -25,6 +25,8 @@ pub mod repo;
 pub mod revenue;
 pub mod runner;
 pub mod settings;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod source;
 #[cfg(feature = "strategies")]
 pub mod strategies;

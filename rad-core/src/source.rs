@@ -82,6 +82,11 @@ impl<'de> Deserialize<'de> for Digest {
 pub struct CommitId(Box<str>);
 
 impl CommitId {
+    /// The commit whose SHA-1 name is these 20 bytes.
+    pub fn from_sha1(name: [u8; 20]) -> Self {
+        Self(name.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    }
+
     /// The full name.
     pub fn as_str(&self) -> &str {
         &self.0

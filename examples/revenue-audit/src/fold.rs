@@ -118,7 +118,7 @@ impl Fold {
         self.ahead = Ahead::Nothing;
         let entry = &self.record.entry;
         if entry.account != self.state.account() {
-            self.state = AccountState::new(entry.account);
+            self.state.reset(entry.account);
         }
         self.state.apply_into(entry, &mut self.effect).map_err(|violation| Refusal {
             source: self.records.name().to_owned(),

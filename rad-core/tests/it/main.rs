@@ -7,3 +7,4 @@ mod memory_sources;
 mod module;
 mod platform;
 mod revenue;
+mod simulation;

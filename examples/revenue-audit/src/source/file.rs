@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
-use rad_core::export::{JsonlReader, ReadError, Record};
+use rad_core::export::{CsvReader, JsonlReader, ReadError, Record};
 
 use super::{Format, Records, Text, Wanted};
 use crate::failure::{InputError, InputFault};
@@ -25,6 +25,7 @@ pub(super) fn open(path: &str, format: Format, wanted: Wanted) -> Result<FileRec
     };
     let recorded = wanted == Wanted::Recorded;
     let reader = match format.text {
+        Text::Csv => Reader::Csv(CsvReader::new(input).with_recorded(recorded)),
         Text::Jsonl => Reader::Jsonl(JsonlReader::new(input).with_recorded(recorded)),
     };
     Ok(FileRecords { name: path.to_owned(), reader, done, length })
@@ -39,12 +40,14 @@ pub(super) struct FileRecords {
 }
 
 enum Reader {
+    Csv(CsvReader<Box<dyn Read + Send>>),
     Jsonl(JsonlReader<Box<dyn Read + Send>>),
 }
 
 impl Reader {
     fn read(&mut self, record: &mut Record) -> Result<bool, ReadError> {
         match self {
+            Self::Csv(reader) => reader.read(record),
             Self::Jsonl(reader) => reader.read(record),
         }
     }
@@ -61,6 +64,7 @@ impl Records for FileRecords {
 
     fn line(&self) -> Option<u64> {
         Some(match &self.reader {
+            Reader::Csv(reader) => reader.line(),
             Reader::Jsonl(reader) => reader.line(),
         })
     }

@@ -1,4 +1,4 @@
-//! Where entries come from: files in JSON Lines, plain or compressed.
+//! Where entries come from: files in CSV or JSON Lines, plain or compressed.
 
 mod file;
 mod order;
@@ -8,7 +8,7 @@ use rad_core::export::Record;
 use crate::failure::{InputError, InputFault};
 
 /// The sources that [`open`] takes, for messages.
-pub const KINDS: &str = "a file that ends in .jsonl or .jsonl.gz";
+pub const KINDS: &str = "a file that ends in .csv, .jsonl, .csv.gz or .jsonl.gz";
 
 /// Records of a ledger in account order: accounts by ascending id, the entries of each as they were posted.
 ///
@@ -65,6 +65,8 @@ pub struct Format {
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
+    /// One record a row, with a header.
+    Csv,
     /// One JSON object a line.
     Jsonl,
 }
@@ -74,6 +76,7 @@ impl Format {
     pub fn of(name: &str) -> Option<Self> {
         let (stem, gzip) = name.strip_suffix(".gz").map_or((name, false), |stem| (stem, true));
         let text = match stem.rsplit_once('.')? {
+            (_, "csv") => Text::Csv,
             (_, "jsonl") => Text::Jsonl,
             _ => return None,
         };
