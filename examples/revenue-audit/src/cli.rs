@@ -39,6 +39,10 @@ macro_rules! commands {
 
 commands! {
     replay::Replay,
+    explain::Explain,
+    what_if::WhatIf,
+    statement::Statement,
+    verify_bundle::VerifyBundle,
 }
 
 /// Reads the arguments, runs the command, prints what it found.

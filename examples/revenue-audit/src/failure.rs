@@ -6,7 +6,8 @@ use std::io;
 use rad_core::error::BackendError;
 use rad_core::export::ReadError;
 use rad_core::id::AccountId;
-use rad_core::revenue::Violation;
+use rad_core::revenue::{EntryId, Violation};
+use rad_core::source::Digest;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
@@ -22,6 +23,9 @@ pub enum Failure {
     /// An entry of the books cannot be.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// An entry of the books was altered.
+    #[error(transparent)]
+    Altered(#[from] Box<Altered>),
 }
 
 impl Failure {
@@ -29,7 +33,7 @@ impl Failure {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) => output::UNREADABLE,
-            Self::Refused(_) => output::WRONG,
+            Self::Refused(_) | Self::Altered(_) => output::WRONG,
         }
     }
 }
@@ -228,6 +232,52 @@ impl Serialize for Refusal {
         fields.serialize_field("account", &self.account)?;
         fields.serialize_field("seq", &self.seq)?;
         fields.serialize_field("reason", &self.violation.to_string())?;
+        fields.end()
+    }
+}
+
+/// An entry whose recorded hash is not its own: it, or one before it in its account, was altered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Altered {
+    /// The file or database.
+    pub source: String,
+    /// The line, where the source has lines.
+    pub line: Option<u64>,
+    /// The entry.
+    pub entry: EntryId,
+    /// The hash of what is there.
+    pub hash: Digest,
+    /// The hash it came with.
+    pub recorded: Digest,
+}
+
+impl Altered {
+    fn reason(&self) -> String {
+        format!("the entry has the hash {}; {} is recorded", self.hash, self.recorded)
+    }
+}
+
+impl fmt::Display for Altered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.source)?;
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        write!(f, "{}: {}; `revenue-audit verify` lists all that is wrong", self.entry, self.reason())
+    }
+}
+
+impl std::error::Error for Altered {}
+
+impl Serialize for Altered {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Altered", 6)?;
+        fields.serialize_field("kind", "Altered")?;
+        fields.serialize_field("source", &self.source)?;
+        fields.serialize_field("line", &self.line)?;
+        fields.serialize_field("account", &self.entry.account)?;
+        fields.serialize_field("seq", &self.entry.seq)?;
+        fields.serialize_field("reason", &self.reason())?;
         fields.end()
     }
 }

@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bundle;
+pub mod chain;
 pub mod cli;
 pub mod commands;
+pub mod explanation;
 pub mod failure;
 pub mod figures;
 pub mod fold;
@@ -11,3 +14,4 @@ pub mod progress;
 pub mod revenue;
 pub mod source;
 pub mod totals;
+pub mod what_if;

@@ -1,5 +1,10 @@
 //! Every command through the program, as a person or a script runs it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+mod books;
 mod common;
+mod explain;
+mod statement;
+mod tampering;
 mod unreadable;
+mod what_if;
