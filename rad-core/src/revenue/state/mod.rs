@@ -159,6 +159,9 @@ impl AccountState {
             // Several steps, of which a later one may be refused: on a copy.
             let mut next = self.clone();
             next.lapse(entry.at, effect)?;
+            // What a lapsed hold returns to a lot that has run out is void, and so is the rest of the lot, before the entry
+            // does anything: whether somebody showed the expiry in between must make no difference.
+            next.sweep(entry.at, effect)?;
             next.act(entry, effect)?;
             *self = next;
         } else {

@@ -250,6 +250,25 @@ fn a_lapsed_hold_returns_by_itself() {
 }
 
 #[test]
+fn a_lot_that_runs_out_as_a_hold_of_it_lapses_is_reversed_in_one_piece() {
+    for shown in [false, true] {
+        let mut books = Books::new();
+        let expires = Some(books.now + TimeDelta::hours(1));
+        let Body::Grant(grant) = bought("3", "10") else { unreachable!() };
+        books.post(Body::Grant(Grant { expires, ..grant })).unwrap();
+        let Body::Hold(body) = hold("1") else { unreachable!() };
+        books.post(Body::Hold(Hold { expires, ..body })).unwrap();
+        books.pass(3_600);
+        if shown {
+            books.post(Body::Expiry(Expiry { lot: 1 })).unwrap();
+        }
+        books.post(reversal(1, "2.7")).unwrap();
+        // 10 × 2.7 / 3, not ⌊10 × 2 / 3⌋ and then of the rest.
+        assert_eq!(books.state.lot(1).unwrap().reversed_cost.to_string(), "9", "shown: {shown}");
+    }
+}
+
+#[test]
 fn a_dispute_freezes_what_is_unspent() {
     let (mut books, _) = example();
     books.post(Body::Freeze(Freeze { lot: 2 })).unwrap();
