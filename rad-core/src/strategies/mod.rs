@@ -13,8 +13,10 @@
 //! });
 //! ```
 
+mod cases;
 mod entry;
 mod history;
 
+pub use cases::cases;
 pub use entry::{bodies, burn_orders, charge_terms, entries};
 pub use history::{Action, Attempt, History, Script, histories, scripts};

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use rad_core::module::{Attribute, DependsOn, Manifest, Type, Values, convert, discover};
 use rad_core::source::SourceTree;
+use rad_core::strategies::cases;
 use serde_json::Value as Json;
 
 fn json() -> impl Strategy<Value = Json> {
@@ -84,7 +85,7 @@ fn read(name: &str, bytes: Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn types_are_read_as_they_are_printed(ty in ty()) {

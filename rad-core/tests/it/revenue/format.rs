@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rad_core::revenue::{Audit, Broken, Entry, Sealed};
 use rad_core::source::Digest;
-use rad_core::strategies::{entries, histories};
+use rad_core::strategies::{cases, entries, histories};
 
 use super::decode::decode;
 
@@ -26,7 +26,7 @@ fn the_worked_example_of_the_specification_is_what_the_code_writes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_024, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_024))]
 
     #[test]
     fn bytes_read_by_the_specification_are_the_entry(entry in entries()) {
@@ -43,7 +43,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn a_chain_shows_what_was_altered_removed_or_moved(history in histories(3..30), place: usize, digit: usize) {

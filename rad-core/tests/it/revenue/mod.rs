@@ -7,6 +7,7 @@ mod format;
 mod history;
 mod laws;
 mod naive;
+mod refusals;
 mod statement_example;
 mod statements;
 

@@ -3,19 +3,22 @@
 
 mod model;
 
+use std::iter::repeat_n;
+
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use rad_core::id::AccountId;
 use rad_core::money::Credits;
-use rad_core::revenue::{AccountState, Effect, RevenueLine};
-use rad_core::strategies::{Script, scripts};
+use rad_core::revenue::{AccountState, Balance, Bucket, DebtOf, Effect, Part, RevenueLine};
+use rad_core::strategies::{Script, cases, scripts};
 
-use self::model::{Line, Naive};
+pub(super) use self::model::split;
+use self::model::{Line, Naive, Of, Owed};
 
 const ACCOUNT: AccountId = AccountId::from_bytes([1; 16]);
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_024, ..ProptestConfig::default() })]
+    #![proptest_config(cases(1_024))]
 
     #[test]
     fn the_engine_does_what_a_naive_model_does(script in scripts(1..80)) {
@@ -50,8 +53,8 @@ fn booked(effect: &Effect) -> Vec<Line> {
 }
 
 fn compare(model: &Naive, state: &AccountState, at: DateTime<Utc>) -> Result<(), TestCaseError> {
-    prop_assert_eq!(state.balance(at).debt.micros(), model.owed.len() as i64);
     prop_assert_eq!(state.lots().len(), model.lots.len());
+    let mut balance = Balance::default();
     for (lot, naive) in state.lots().iter().zip(model.lots.values()) {
         let unused = [lot.open, lot.frozen, lot.expired].map(Credits::micros);
         prop_assert_eq!(unused.iter().sum::<i64>(), naive.open);
@@ -62,8 +65,54 @@ fn compare(model: &Naive, state: &AccountState, at: DateTime<Utc>) -> Result<(),
         prop_assert_eq!(lot.unspent().micros(), model.unspent(lot.id));
         prop_assert_eq!(lot.unspent_cost.micros(), naive.unspent_cost);
         prop_assert_eq!((lot.earned.micros(), lot.booked), (naive.earned, naive.booked));
+        let (usable, held) = match naive.grant.bucket {
+            Bucket::Awarded => (&mut balance.awarded, &mut balance.held_awarded),
+            Bucket::Purchased => (&mut balance.purchased, &mut balance.held_purchased),
+        };
+        let usable = if naive.frozen { &mut balance.frozen } else { usable };
+        *usable = more(*usable, if void { 0 } else { naive.open });
+        *held = more(*held, model.held(lot.id));
     }
-    let open: Vec<u64> = state.holds().map(|hold| hold.id).collect();
-    prop_assert_eq!(open, model.holds.keys().copied().collect::<Vec<_>>());
+    balance.debt = more(balance.debt, model.owed.len() as i64);
+    prop_assert_eq!(state.balance(at), balance);
+    compare_charges(model, state)
+}
+
+/// Holds, charges and debts, each in its order.
+fn compare_charges(model: &Naive, state: &AccountState) -> Result<(), TestCaseError> {
+    let holds = state.holds().map(|hold| {
+        let lots = hold.parts.iter().flat_map(|(lot, credits)| repeat_n(*lot, credits.micros() as usize));
+        (hold.id, lots.collect::<Vec<u64>>())
+    });
+    let reserved: Vec<_> = model.holds.iter().map(|(id, held)| (*id, held.credits.clone())).collect();
+    prop_assert_eq!(holds.collect::<Vec<_>>(), reserved);
+    for (id, naive) in &model.charges {
+        let charge = state.charge(*id).unwrap();
+        prop_assert_eq!(
+            [charge.credits, charge.refunded].map(Credits::micros),
+            [naive.credits, naive.refunded]
+        );
+        let shares = [charge.shares.partner, charge.shares.agent, charge.shares.platform];
+        prop_assert_eq!(shares, naive.shares);
+        let parts: Vec<_> = charge.parts.iter().map(numbers).collect();
+        prop_assert_eq!(parts, model.parts_of(*id));
+    }
+    let debts = state.debts().iter().flat_map(|debt| {
+        let of = match debt.of {
+            DebtOf::Charge(charge) => Of::Charge(charge),
+            DebtOf::Hold(hold) => Of::Hold(hold),
+        };
+        repeat_n(Owed { since: debt.entry, of }, debt.credits.micros() as usize)
+    });
+    prop_assert_eq!(debts.collect::<Vec<_>>(), model.owed.clone());
     Ok(())
+}
+
+fn more(sum: Credits, micros: i64) -> Credits {
+    Credits::from_micros(sum.micros() + micros)
+}
+
+fn numbers(part: &Part) -> (u64, u64, [i64; 4]) {
+    let numbers = [part.credits.micros(), part.cost.micros(), part.gross.micros(), part.gross_minor];
+    (part.entry, part.lot, numbers)
 }

@@ -14,13 +14,13 @@ pub(super) struct Line {
 }
 
 /// One credit that is owed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Owed {
     pub(super) since: u64,
     pub(super) of: Of,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
     Charge(u64),
     Hold(u64),
@@ -199,9 +199,18 @@ impl Naive {
         Some(lines)
     }
 
+    pub(super) fn held(&self, lot: u64) -> i64 {
+        self.holds.values().flat_map(|held| &held.credits).filter(|of| **of == lot).count() as i64
+    }
+
     pub(super) fn unspent(&self, lot: u64) -> i64 {
-        let held = self.holds.values().flat_map(|held| &held.credits).filter(|of| **of == lot).count();
-        self.lots[&lot].open + self.lots[&lot].removed + held as i64
+        self.lots[&lot].open + self.lots[&lot].removed + self.held(lot)
+    }
+
+    /// What stands of a charge: entry, lot, and credits, cost, gross and gross in minor units.
+    pub(super) fn parts_of(&self, charge: u64) -> Vec<(u64, u64, [i64; 4])> {
+        let parts = self.spent.iter().filter(|part| part.charge == charge);
+        parts.map(|part| (part.entry, part.lot, [part.credits, part.cost, part.gross, part.minor])).collect()
     }
 
     /// Attributes credits that are still counted as unspent.
@@ -425,7 +434,7 @@ fn weights(terms: &ChargeTerms) -> [i64; 3] {
     [partner, agent, 10_000 - partner - agent]
 }
 
-fn split(total: i64, weights: [i64; 3]) -> [i64; 3] {
+pub(in crate::revenue) fn split(total: i64, weights: [i64; 3]) -> [i64; 3] {
     let all: i64 = weights.iter().sum();
     let mut shares = weights.map(|weight| floor(total, weight, all));
     let mut order = [0, 1, 2];
