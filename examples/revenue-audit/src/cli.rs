@@ -38,7 +38,9 @@ macro_rules! commands {
 }
 
 commands! {
+    generate::Generate,
     replay::Replay,
+    verify::Verify,
     explain::Explain,
     what_if::WhatIf,
     statement::Statement,

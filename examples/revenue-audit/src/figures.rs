@@ -13,9 +13,9 @@ const DECIMALS: usize = 6;
 pub struct Sum(i128);
 
 impl Sum {
-    /// The sum in micro-units (10⁻⁶).
-    pub const fn micros(self) -> i128 {
-        self.0
+    /// So many micro-units (10⁻⁶).
+    pub const fn of_micros(micros: i128) -> Self {
+        Self(micros)
     }
 
     /// Adds credits.

@@ -7,7 +7,7 @@ use crate::source::Records;
 /// Records between two looks at how far the source is.
 const STEP: u64 = 8_192;
 
-/// How far the reading of a source is.
+/// How far the work on a source or output is.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -15,19 +15,24 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Nothing is read yet.
+    /// Nothing is done yet.
     pub fn new() -> Self {
         Self { bar: ProgressBar::hidden(), until_look: STEP }
     }
 
     /// Notes that one more record was read.
     pub fn note(&mut self, records: &dyn Records) {
+        self.note_of(|| records.progress());
+    }
+
+    /// Notes that one more record was dealt with; `progress` says how many of how many, in any unit.
+    pub fn note_of(&mut self, progress: impl FnOnce() -> Option<(u64, u64)>) {
         self.until_look = self.until_look.saturating_sub(1);
         if self.until_look > 0 {
             return;
         }
         self.until_look = STEP;
-        let Some((done, of)) = records.progress() else { return };
+        let Some((done, of)) = progress() else { return };
         if self.bar.length() != Some(of) {
             self.bar = bar(of);
         }

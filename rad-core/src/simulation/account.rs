@@ -178,14 +178,14 @@ impl<'a> AccountWalk<'a> {
             return (self.end_dispute(lot), None);
         }
         match self.dice.below(1_000) {
-            0..660 => (self.deploy(at, balance), None),
-            660..745 => (purchase::bought(&mut self.dice, at), None),
-            745..785 => (self.period_or_gift(at), Some(self.market.admin())),
-            785..845 => (self.project_cost(), None),
-            845..905 => self.refund(at),
-            905..930 => (self.adjustment(at, balance.awarded), Some(self.market.admin())),
-            930..955 => (self.dispute(at), None),
-            955..975 => (self.payment_refund(at), None),
+            0..700 => (self.deploy(at, balance), None),
+            700..735 => (purchase::bought(&mut self.dice, at), None),
+            735..790 => (self.period_or_gift(at), Some(self.market.admin())),
+            790..860 => (self.project_cost(), None),
+            860..925 => self.refund(at),
+            925..955 => (self.adjustment(at, balance.awarded), Some(self.market.admin())),
+            955..970 => (self.dispute(at), None),
+            970..980 => (self.payment_refund(at), None),
             _ => (self.expiry(at, balance), None),
         }
     }

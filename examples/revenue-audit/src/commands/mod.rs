@@ -1,8 +1,10 @@
 //! One module for each command: its arguments, what it does, what it prints.
 
 pub mod explain;
+pub mod generate;
 pub mod replay;
 pub mod statement;
+pub mod verify;
 pub mod verify_bundle;
 pub mod what_if;
 
