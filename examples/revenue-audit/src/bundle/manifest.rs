@@ -210,10 +210,10 @@ impl SourceIdentity {
     /// # Errors
     /// [`InputError`] if a file cannot be read.
     pub fn of(source: &str, shown: &str) -> Result<Self, InputError> {
-        if Format::of(source).is_none() {
+        let path = Path::new(source);
+        if Format::of(source).is_none() || !path.is_file() {
             return Ok(Self { name: shown.to_owned(), sha256: None });
         }
-        let path = Path::new(source);
         let (_, sha256) =
             digest_of(path).map_err(|error| InputError::new(source, InputFault::Open(error)))?;
         let file =

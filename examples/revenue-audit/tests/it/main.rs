@@ -4,6 +4,7 @@
 mod books;
 mod common;
 mod explain;
+mod simulated;
 mod statement;
 mod tampering;
 mod unreadable;
