@@ -1,4 +1,4 @@
-//! Ledger, accounts, settings, orders and sandbox payments on SQLite.
+//! Ledger on SQLite and PostgreSQL; accounts, settings, orders and sandbox payments on SQLite.
 #![doc = include_str!("../README.md")]
 
 mod database;

@@ -78,6 +78,16 @@ pub async fn migrate(pool: &PgPool) -> Result<(), BackendError> {
     transaction.commit().await.map_err(failed(during))
 }
 
+/// Which database an address names, without the password: `postgres://user@host:port/database`.
+///
+/// # Errors
+/// If the address is none.
+pub fn name(url: &SecretString) -> Result<String, BackendError> {
+    let options = options(url)?;
+    let (user, host, port) = (options.get_username(), options.get_host(), options.get_port());
+    Ok(format!("postgres://{user}@{host}:{port}/{}", options.get_database().unwrap_or(user)))
+}
+
 fn migrator() -> Migrator {
     own_record(sqlx::migrate!("./migrations/postgres"))
 }

@@ -63,7 +63,7 @@ pub enum InputFault {
     #[error(transparent)]
     Content(#[from] ReadError),
     /// A database cannot be read.
-    #[error("the database cannot be read: {0}")]
+    #[error("the database cannot be read: {}", with_causes(.0))]
     Database(#[source] BackendError),
     /// Entries are not in the order of their accounts.
     #[error("an entry of account {account} stands after those of {after}")]
@@ -280,6 +280,12 @@ impl Serialize for Altered {
         fields.serialize_field("reason", &self.reason())?;
         fields.end()
     }
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// The name of an enum's variant, for programs: `OutOfSequence`. Derived, so that a new variant has one too.

@@ -4,6 +4,7 @@
 //! verifying ([`verifying`]). A module for each database loads and writes rows in the way that suits it.
 
 mod book;
+mod export;
 mod listing;
 mod micros;
 #[cfg(feature = "postgres")]
@@ -12,6 +13,7 @@ mod rows;
 mod sqlite;
 mod verifying;
 
+pub use export::Export;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresLedger;
 pub use sqlite::SqliteLedger;

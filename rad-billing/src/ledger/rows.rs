@@ -3,7 +3,7 @@
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::{Posted, Topic};
-use rad_core::revenue::{Entry, EntryKey, RevenueLine};
+use rad_core::revenue::{Effect, Entry, EntryKey, RevenueLine};
 use rad_core::source::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -81,21 +81,24 @@ impl EntryRow {
     }
 
     pub(super) fn posted(&self) -> Result<Posted, BackendError> {
-        let entry = self.entry()?;
-        let topic = Topic {
-            category: self
-                .category
-                .as_deref()
-                .map(|text| parsed("category", text.parse().ok()))
-                .transpose()?,
-            deployment: self
-                .deployment
-                .as_deref()
-                .map(|text| parsed("deployment", text.parse().ok()))
-                .transpose()?,
-        };
+        let posted = self.posted_without_effect()?;
+        Ok(Posted { effect: from_json("effect", &self.effect)?, ..posted })
+    }
+
+    /// As [`posted`](Self::posted), with an effect that says nothing.
+    pub(super) fn posted_without_effect(&self) -> Result<Posted, BackendError> {
+        let category = self.category.as_deref().map(|text| parsed("category", text.parse().ok()));
+        let deployment = self.deployment.as_deref().map(|text| parsed("deployment", text.parse().ok()));
+        let topic = Topic { category: category.transpose()?, deployment: deployment.transpose()? };
         let hash = parsed("hash", bytes(&self.hash).map(Digest::from_bytes))?;
-        Ok(Posted { entry, hash, effect: from_json("effect", &self.effect)?, topic, repeated: false })
+        Ok(Posted { entry: self.entry()?, hash, effect: Effect::default(), topic, repeated: false })
+    }
+
+    /// Which entry it is, for messages.
+    pub(super) fn place(&self) -> String {
+        let account = bytes(&self.account).map(AccountId::from_bytes);
+        let account = account.map_or_else(|| "without an id".to_owned(), |account| account.to_string());
+        format!("entry {} of account {account}", self.seq)
     }
 
     /// The entry alone: what it did follows from the engine.

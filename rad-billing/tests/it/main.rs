@@ -3,6 +3,7 @@
 
 mod backends;
 mod crash;
+mod export;
 mod ledger;
 #[cfg(feature = "postgres")]
 mod postgres;

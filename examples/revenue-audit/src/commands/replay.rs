@@ -17,7 +17,7 @@ use crate::totals::{CreditTotals, Totals};
 /// Apply every entry and sum up what it did: credits, money, revenue and shares.
 #[derive(Debug, clap::Args)]
 pub struct Replay {
-    /// A file that ends in .csv or .jsonl, each also .gz.
+    /// A file that ends in .csv or .jsonl, each also .gz; or a ledger as sqlite:PATH or postgres://user@host/database.
     pub source: String,
     /// Also list the revenue of each of these.
     #[arg(long, value_enum)]

@@ -1,6 +1,7 @@
-//! Where entries come from: files in CSV or JSON Lines, plain or compressed.
+//! Where entries come from: files in CSV or JSON Lines, plain or compressed, and ledgers in databases.
 
 mod file;
+mod ledger;
 mod order;
 
 use rad_core::export::Record;
@@ -8,7 +9,7 @@ use rad_core::export::Record;
 use crate::failure::{InputError, InputFault};
 
 /// The sources that [`open`] takes, for messages.
-pub const KINDS: &str = "a file that ends in .csv, .jsonl, .csv.gz or .jsonl.gz";
+pub const KINDS: &str = "a file that ends in .csv, .jsonl, .csv.gz or .jsonl.gz, a ledger as sqlite:PATH or postgres://user@host/database";
 
 /// Records of a ledger in account order: accounts by ascending id, the entries of each as they were posted.
 ///
@@ -46,6 +47,9 @@ pub enum Wanted {
 /// # Errors
 /// [`InputError`] if it is of no known kind or cannot be opened.
 pub fn open(source: &str, wanted: Wanted) -> Result<Box<dyn Records>, InputError> {
+    if let Some(address) = ledger::Address::of(source) {
+        return Ok(Box::new(order::InOrder::new(ledger::open(address, wanted)?)));
+    }
     let Some(format) = Format::of(source) else {
         return Err(InputError::new(source, InputFault::UnknownFormat));
     };

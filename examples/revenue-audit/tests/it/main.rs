@@ -3,6 +3,7 @@
 
 mod books;
 mod common;
+mod database;
 mod explain;
 mod simulated;
 mod statement;

@@ -25,6 +25,7 @@ use sqlx::{Postgres, QueryBuilder, Transaction};
 
 use self::queue::Queue;
 use self::stored::Stored;
+use super::export::{Export, Snapshot};
 use super::listing::{self, SumsRow};
 use super::verifying;
 use crate::database::failed;
@@ -42,6 +43,14 @@ impl PostgresLedger {
     /// The ledger in a database that [`open`](crate::postgres::open) or [`migrate`](crate::postgres::migrate) prepared.
     pub fn new(pool: PgPool) -> Self {
         Self { queue: Arc::new(Queue::new(pool.clone())), pool }
+    }
+
+    /// Begins to read all entries, in account order, as they are now.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub async fn export(&self) -> Result<Export, BackendError> {
+        Export::begin(Snapshot::Postgres(snapshot(&self.pool, "beginning an export").await?)).await
     }
 
     /// Takes no more posts, and returns when those taken before are settled: for an orderly shutdown. Every later post is

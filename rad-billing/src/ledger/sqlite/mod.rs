@@ -25,6 +25,7 @@ use tokio::sync::Mutex;
 
 use self::stored::Stored;
 use super::book::Book;
+use super::export::{Export, Snapshot};
 use super::listing::{self, SumsRow};
 use super::verifying;
 use crate::database::failed;
@@ -44,6 +45,15 @@ impl SqliteLedger {
     /// The ledger in a database that [`open`](crate::sqlite::open) opened.
     pub fn new(pool: SqlitePool) -> Self {
         Self { pool, turn: Arc::default() }
+    }
+
+    /// Begins to read all entries, in account order, as they are now.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub async fn export(&self) -> Result<Export, BackendError> {
+        let reading = self.pool.begin().await.map_err(failed("beginning an export"))?;
+        Export::begin(Snapshot::Sqlite(reading)).await
     }
 
     async fn write(&self, posts: &[Post]) -> Result<Vec<Posted>, LedgerError> {

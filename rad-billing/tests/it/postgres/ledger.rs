@@ -7,6 +7,7 @@ use rad_core::id::AccountId;
 use rad_core::ledger::{Ledger, LedgerError, LedgerExt, Posted};
 
 use super::pool;
+use crate::export::{self, reads_one_moment};
 use crate::ledger::{any_history_is_replayed, callers_go_away, runtime};
 use crate::{award, hold};
 
@@ -93,4 +94,11 @@ async fn a_drained_ledger_has_settled_what_it_took_and_takes_no_more() {
     let refused = ledger.post(award(account, 1_000, 1)).await;
     assert!(matches!(refused, Err(LedgerError::Backend(error)) if error.is_retryable()));
     assert_eq!(ledger.verify(account).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_export_reads_one_moment_whatever_is_posted_meanwhile() {
+    let ledger = super::ledger().await;
+    let wanted = export::fill(&ledger).await;
+    reads_one_moment(ledger.export().await.unwrap(), &ledger, &wanted).await;
 }
