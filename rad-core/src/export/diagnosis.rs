@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cell::{Cell, Flaw};
+use super::csv::Kind;
 use super::{Fault, ReadError};
 use crate::id::{AccountId, DeploymentId};
 use crate::money::{Amount, Credits, CreditsPerUnit, Currency, Money, Rate};
@@ -124,6 +125,7 @@ fn fault_of(path: &Path, value: &Value) -> Option<Fault> {
         return None;
     }
     match names.as_slice() {
+        ["entry" | "recorded"] | ["recorded", "parts" | "lines" | "balance_after"] => nested(value),
         ["hash"] => text::<Digest>(value),
         ["entry", ..] => fault_in_entry(name, value),
         ["recorded", "lines", "charge"] | ["recorded", "parts", "charge" | "entry" | "lot"] => {
@@ -133,7 +135,12 @@ fn fault_of(path: &Path, value: &Value) -> Option<Fault> {
         | ["recorded", "parts", "gross_minor"] => whole::<i64>(value),
         ["recorded", "parts", "bucket"] => text::<Bucket>(value),
         ["recorded", "parts", "cost" | "gross"] => text::<Amount>(value),
-        ["recorded", "parts", "credits"] | ["recorded", "balance_after", _] => text::<Credits>(value),
+        ["recorded", "parts", "credits"]
+        | [
+            "recorded",
+            "balance_after",
+            "awarded" | "purchased" | "held_awarded" | "held_purchased" | "frozen" | "debt",
+        ] => text::<Credits>(value),
         _ => None,
     }
 }
@@ -153,11 +160,16 @@ const OPTIONAL: [&str; 9] = [
 
 fn fault_in_entry(name: &str, value: &Value) -> Option<Fault> {
     match name {
+        "body" | "paid" | "terms" | "overrides" => nested(value),
         "account" | "actor" | "publisher" | "agent" | "partner" | "module" => text::<AccountId>(value),
         "seq" | "hold" | "charge" | "lot" => whole::<u64>(value),
         "version" | "rule_version" => whole::<u32>(value),
         "at" | "expires" | "effective" => time(value),
         "key" | "reference" | "project" => text::<EntryKey>(value),
+        "kind" => {
+            let known = value.as_str().and_then(|name| Kind::of(name.as_bytes()));
+            known.is_none().then(|| Flaw::Name.fault(Kind::WANTED))
+        }
         "source" => text::<LotSource>(value),
         "bucket" => text::<Bucket>(value),
         "credits" | "amount" => text::<Credits>(value),
@@ -168,14 +180,20 @@ fn fault_in_entry(name: &str, value: &Value) -> Option<Fault> {
         "deployment" => text::<DeploymentId>(value),
         "commit" => text::<CommitId>(value),
         "partner_share" | "agent_share" | "share" => text::<Rate>(value),
+        "basis" if value.is_object() => None,
         "basis" => any::<RevenueBasis>(value, "lot_cost, or credits_per_unit with its price"),
-        "allowance_earns" => text::<CreditsPerUnit>(value),
+        "allowance_earns" | "credits_per_unit" => text::<CreditsPerUnit>(value),
         "rounding" => text::<Rounding>(value),
         "currency" => text::<Currency>(value),
         "reason" => text::<Reason>(value),
         "cause" => text::<ReversalCause>(value),
         _ => None,
     }
+}
+
+fn nested(value: &Value) -> Option<Fault> {
+    let nested = value.is_object() || value.is_array();
+    (!nested).then(|| Flaw::Form.fault("an object or a list, as the schema says"))
 }
 
 fn text<T: Cell>(value: &Value) -> Option<Fault> {

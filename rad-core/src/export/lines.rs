@@ -89,7 +89,8 @@ impl<R: Read> Lines<R> {
         self.end = self.end.saturating_sub(self.start);
         self.start = 0;
         if self.end.saturating_mul(2) > self.buffer.len() {
-            self.buffer.resize(self.buffer.len().saturating_mul(2), 0);
+            let most = LINE_LIMIT.saturating_add(CHUNK);
+            self.buffer.resize(self.buffer.len().saturating_mul(2).min(most), 0);
         }
         let free = self.buffer.get_mut(self.end..).unwrap_or_default();
         loop {

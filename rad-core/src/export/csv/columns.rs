@@ -114,7 +114,7 @@ const fn set(columns: &[Column]) -> u64 {
 
 /// A kind of entry as rows spell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::export) enum Kind {
     Grant,
     Hold,
     Capture,
@@ -131,10 +131,10 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The names of all kinds.
-    pub(super) const WANTED: &'static str = "grant, hold, capture, release, refund, freeze, unfreeze, reversal, expiry, \
+    pub(in crate::export) const WANTED: &'static str = "grant, hold, capture, release, refund, freeze, unfreeze, reversal, expiry, \
         project_debit, adjustment or share_rules";
 
-    pub(super) const fn of(name: &[u8]) -> Option<Self> {
+    pub(in crate::export) const fn of(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"grant" => Self::Grant,
             b"hold" => Self::Hold,

@@ -149,7 +149,10 @@ impl<'a> Row<'a> {
         values.clear();
         if self.has(column) {
             for bytes in self.bytes(column).split(|byte| *byte == b' ') {
-                values.push(T::parse(bytes).map_err(|flaw| self.flawed::<T>(column, bytes, flaw))?);
+                values.push(T::parse(bytes).map_err(|flaw| {
+                    let shown = if bytes.is_empty() { self.bytes(column) } else { bytes };
+                    self.flawed::<T>(column, shown, flaw)
+                })?);
             }
         }
         Ok(())

@@ -1,10 +1,18 @@
 //! The file formats of a ledger export: what is written reads back, what is bad is named.
 
+mod bad_csv;
+mod bad_jsonl;
+mod columns;
+mod encode;
+mod golden;
 mod round_trip;
+mod schema;
+
+use std::io::{self, Read};
 
 use proptest::option;
 use proptest::prelude::*;
-use rad_core::export::{CsvWriter, JsonlWriter, Record};
+use rad_core::export::{CsvReader, CsvWriter, JsonlReader, JsonlWriter, ReadError, Record};
 use rad_core::revenue::{AccountState, Entry, Sealed};
 use rad_core::source::Digest;
 use rad_core::strategies::{History, entries, histories};
@@ -43,4 +51,59 @@ fn jsonl_of(records: &[Record]) -> Vec<u8> {
     let mut writer = JsonlWriter::new(Vec::new());
     records.iter().for_each(|record| writer.write(record).unwrap());
     writer.finish().unwrap()
+}
+
+/// How many records a file of CSV has before it ends, or before the error.
+fn read_csv(input: impl Read) -> (usize, Option<ReadError>) {
+    let mut reader = CsvReader::new(input);
+    let mut record = Record::default();
+    count(|| reader.read(&mut record))
+}
+
+/// How many records a file of JSON Lines has before it ends, or before the error.
+fn read_jsonl(input: impl Read) -> (usize, Option<ReadError>) {
+    let mut reader = JsonlReader::new(input);
+    let mut record = Record::default();
+    count(|| reader.read(&mut record))
+}
+
+fn count(mut read: impl FnMut() -> Result<bool, ReadError>) -> (usize, Option<ReadError>) {
+    for records in 0.. {
+        match read() {
+            Ok(true) => {}
+            Ok(false) => return (records, None),
+            Err(error) => return (records, Some(error)),
+        }
+    }
+    unreachable!("a file ends")
+}
+
+/// A stream that fails where a cut archive does.
+struct Failing<'a>(&'a [u8]);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => Ok(read),
+        }
+    }
+}
+
+/// A stream that never ends a field, and counts what it gave.
+#[derive(Default)]
+struct Endless {
+    begin: Vec<u8>,
+    given: usize,
+    fill: u8,
+}
+
+impl Read for &mut Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        for byte in &mut *buffer {
+            *byte = self.begin.get(self.given).copied().unwrap_or(self.fill);
+            self.given += 1;
+        }
+        Ok(buffer.len())
+    }
 }
