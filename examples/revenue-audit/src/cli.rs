@@ -41,6 +41,7 @@ commands! {
     generate::Generate,
     replay::Replay,
     verify::Verify,
+    export::Export,
     explain::Explain,
     what_if::WhatIf,
     statement::Statement,

@@ -1,6 +1,7 @@
 //! One module for each command: its arguments, what it does, what it prints.
 
 pub mod explain;
+pub mod export;
 pub mod generate;
 pub mod replay;
 pub mod statement;

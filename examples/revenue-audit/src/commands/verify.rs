@@ -2,18 +2,19 @@
 
 use std::io::{self, Write};
 
+use rad_core::error::FailureKind;
 use serde::Serialize;
 
 use super::Command;
-use crate::failure::Failure;
+use crate::failure::{Failure, InputError, InputFault};
 use crate::output::Report;
-use crate::source::{self, Wanted};
-use crate::verification::{Verification, verify};
+use crate::source::{self, LedgerAt, Wanted};
+use crate::verification::{Verification, add_stored, verify};
 
 /// Check every entry: its place, key and hash, what is recorded of it, and its share rules. Lists every finding.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
-    /// A file that ends in .csv or .jsonl, each also .gz.
+    /// A file that ends in .csv or .jsonl, each also .gz; or a ledger as sqlite:PATH or postgres://user@host/database.
     pub source: String,
     /// List so many findings, and count the rest.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
@@ -37,9 +38,31 @@ impl Command for Verify {
 
     fn run(&self) -> Result<Verified, Failure> {
         let mut records = source::open(&self.source, Wanted::Recorded)?;
-        let verification = verify(&mut *records, self.max_findings)?;
+        let source = records.name().to_owned();
+        let replayed = verify(&mut *records, self.max_findings);
+        // A database also has what it keeps beside the entries, and can say which of them cannot be read.
+        let verification = match LedgerAt::open(&self.source)? {
+            None => replayed?,
+            Some(ledger) => {
+                let mut verification = replayed.or_else(unreadable)?;
+                ledger.run(|ledger| add_stored(&mut verification, ledger, self.max_findings))?;
+                verification
+            }
+        };
         let sound = verification.is_sound();
-        Ok(Verified { source: self.source.clone(), sound, verification })
+        Ok(Verified { source, sound, verification })
+    }
+}
+
+/// A verification that has to do without the replay, where an entry cannot be read.
+fn unreadable(error: InputError) -> Result<Verification, InputError> {
+    match &error.fault {
+        InputFault::Database(failure) if failure.kind() == FailureKind::Corrupt => {
+            let absent =
+                vec!["entries that can all be read: the ledger verified what it could, account by account"];
+            Ok(Verification { absent, ..Verification::default() })
+        }
+        _ => Err(error),
     }
 }
 
@@ -63,6 +86,7 @@ impl Report for Verified {
             (checked.terms, "charges compared with the share rules of their time"),
             (checked.terms_unchecked, "charges not compared with share rules"),
             (checked.conserved, "accounts whose lots add up"),
+            (checked.stored, "accounts whose revenue lines and state in the database were compared"),
         ] {
             if count > 0 {
                 writeln!(out, "{count:>12} {what}")?;

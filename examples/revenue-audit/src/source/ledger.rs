@@ -4,6 +4,7 @@
 //! one snapshot: what is posted meanwhile is not seen.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -11,8 +12,9 @@ use rad_billing::ledger::Export;
 use rad_billing::{PostgresLedger, SqliteLedger, postgres, sqlite};
 use rad_core::error::BackendError;
 use rad_core::export::{Record, Recorded};
-use rad_core::ledger::Posted;
+use rad_core::ledger::{Ledger, Posted};
 use secrecy::SecretString;
+use tokio::runtime::Runtime;
 
 use super::{Records, Wanted};
 use crate::failure::{InputError, InputFault};
@@ -47,6 +49,13 @@ impl Address {
         }
     }
 
+    async fn ledger(&self) -> Result<Arc<dyn Ledger>, BackendError> {
+        Ok(match self {
+            Self::Sqlite(path) => Arc::new(SqliteLedger::new(sqlite::open_read_only(path).await?)),
+            Self::Postgres(url) => Arc::new(PostgresLedger::new(postgres::open_read_only(url).await?)),
+        })
+    }
+
     async fn export(&self) -> Result<Export, BackendError> {
         match self {
             Self::Sqlite(path) => SqliteLedger::new(sqlite::open_read_only(path).await?).export().await,
@@ -73,6 +82,38 @@ pub(super) fn open(address: Address, wanted: Wanted) -> Result<LedgerRecords, In
         Read::Page(_) => return Err(records.stopped()),
     }
     Ok(records)
+}
+
+/// A ledger in a database, opened for reading alone, for what more it knows than its entries.
+pub struct LedgerAt {
+    name: String,
+    runtime: Runtime,
+    ledger: Arc<dyn Ledger>,
+}
+
+impl LedgerAt {
+    /// Opens the ledger that a source names; `None` if it names a file.
+    ///
+    /// # Errors
+    /// [`InputError`] if it cannot be opened.
+    pub fn open(source: &str) -> Result<Option<Self>, InputError> {
+        let Some(address) = Address::of(source) else { return Ok(None) };
+        let name = address.name()?;
+        let runtime = Runtime::new().map_err(|error| InputError::new(&name, InputFault::Open(error)))?;
+        let ledger = runtime.block_on(address.ledger()).map_err(|error| unread(&name, error))?;
+        Ok(Some(Self { name, runtime, ledger }))
+    }
+
+    /// Does something with the ledger.
+    ///
+    /// # Errors
+    /// [`InputFault::Database`].
+    pub fn run<'a, F>(&'a self, work: impl FnOnce(&'a Arc<dyn Ledger>) -> F) -> Result<(), InputError>
+    where
+        F: Future<Output = Result<(), BackendError>>,
+    {
+        self.runtime.block_on(work(&self.ledger)).map_err(|error| unread(&self.name, error))
+    }
 }
 
 /// The records of a ledger.

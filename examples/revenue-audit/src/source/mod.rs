@@ -4,6 +4,8 @@ mod file;
 mod ledger;
 mod order;
 
+pub use self::ledger::LedgerAt;
+
 use rad_core::export::Record;
 
 use crate::failure::{InputError, InputFault};

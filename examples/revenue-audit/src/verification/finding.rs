@@ -18,7 +18,7 @@ use crate::figures::Sum;
 pub struct Finding {
     /// Whose books.
     pub account: AccountId,
-    /// The number of the entry; of an account as a whole, that of its last entry.
+    /// The number of the entry; of an account as a whole, that of its last entry, or 0 if that is not known.
     pub seq: u64,
     /// Its line, in sources that have lines.
     pub line: Option<u64>,
@@ -78,6 +78,12 @@ pub enum Wrong {
         /// What the moves and parts add up to.
         actual: Sum,
     },
+    /// A database keeps something that its entries do not lead to.
+    #[error("the database: {problem}")]
+    Stored {
+        /// What is wrong, in a sentence.
+        problem: String,
+    },
     /// The shares of a line are not its gross.
     #[error("the shares of charge {charge} are not its gross")]
     SharesDiffer {
@@ -102,7 +108,10 @@ impl fmt::Display for Finding {
         if let Some(line) = self.line {
             write!(f, "line {line}: ")?;
         }
-        write!(f, "account {}, entry {}: {}", self.account, self.seq, self.wrong)
+        match self.seq {
+            0 => write!(f, "account {}: {}", self.account, self.wrong),
+            seq => write!(f, "account {}, entry {seq}: {}", self.account, self.wrong),
+        }
     }
 }
 

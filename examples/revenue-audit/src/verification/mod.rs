@@ -5,6 +5,7 @@ mod finding;
 mod found;
 mod keys;
 mod recorded;
+mod stored;
 mod tally;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +16,7 @@ use rad_core::source::Digest;
 use serde::Serialize;
 
 pub use self::finding::{Finding, Wrong};
+pub use self::stored::add_stored;
 
 use self::found::{At, Found, Has};
 use self::keys::Keys;
@@ -46,10 +48,12 @@ pub struct Checked {
     pub terms_unchecked: u64,
     /// Accounts all of whose lots add up, credits and cost.
     pub conserved: u64,
+    /// Accounts of a database whose revenue lines and state were compared with their entries.
+    pub stored: u64,
 }
 
 /// What a verification came to.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Verification {
     /// What was looked at.
     pub checked: Checked,

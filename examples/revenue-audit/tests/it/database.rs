@@ -85,6 +85,64 @@ async fn a_ledger_on_postgres_says_what_its_export_says() {
 }
 
 #[tokio::test]
+async fn a_ledger_is_exported_as_it_says_and_verified_as_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    let address = postgres_address().await;
+    let pool = sqlite::open(&directory.path().join("rad.db")).await.unwrap();
+    fill(&SqliteLedger::new(pool), directory.path()).await;
+    fill(&PostgresLedger::new(postgres::open(&address).await.unwrap()), directory.path()).await;
+    let books = std::fs::read(directory.path().join("books.jsonl")).unwrap();
+    for source in ["sqlite:rad.db", address.expose_secret()] {
+        let exported = said(directory.path(), &["export", source, "-o", "exported.jsonl", "--force"]);
+        assert_eq!(exported["entries"], MARKET.entries, "{exported}");
+        assert_eq!(exported["accounts"], MARKET.accounts + 1, "{exported}");
+        assert!(std::fs::read(directory.path().join("exported.jsonl")).unwrap() == books, "{source}");
+
+        let of_database = said(directory.path(), &["verify", source]);
+        let mut of_file = said(directory.path(), &["verify", "exported.jsonl"]);
+        of_file["checked"]["stored"] = (MARKET.accounts + 1).into();
+        assert_eq!(of_database, of_file, "{source}");
+    }
+}
+
+/// What somebody who can do everything changes in the database, the kind of finding it leads to, and where.
+const CHANGES: [(&str, &str, u64); 6] = [
+    ("UPDATE ledger_entries SET at = at + interval '1 microsecond' WHERE seq = 5", "HashDiffers", 5),
+    ("UPDATE ledger_entries SET body = '{}' WHERE seq = 6", "Stored", 6),
+    ("DELETE FROM ledger_entries WHERE seq = (SELECT max(seq) FROM ledger_entries)", "Stored", 0),
+    (
+        "UPDATE ledger_accounts SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM ledger_accounts)",
+        "Stored",
+        0,
+    ),
+    ("UPDATE ledger_lines SET partner = agent WHERE agent IS NOT NULL", "Stored", u64::MAX),
+    ("DELETE FROM ledger_entries", "Stored", 0),
+];
+
+#[tokio::test]
+async fn what_is_changed_behind_a_ledger_is_found_and_located() {
+    let directory = tempfile::tempdir().unwrap();
+    for (sql, kind, seq) in CHANGES {
+        let address = postgres_address().await;
+        let pool = postgres::open(&address).await.unwrap();
+        fill(&PostgresLedger::new(pool.clone()), directory.path()).await;
+        for sql in [
+            "DROP TRIGGER ledger_entries_never_change ON ledger_entries",
+            "DROP TRIGGER ledger_lines_never_change ON ledger_lines",
+            "ALTER TABLE ledger_lines DROP CONSTRAINT ledger_lines_account_entry_fkey",
+            sql,
+        ] {
+            pool.execute(sql).await.unwrap();
+        }
+        let said = audit(directory.path(), &["verify", address.expose_secret(), "--json"]);
+        assert_eq!(said.code, 1, "{sql}: {said:?}");
+        let found = said.json()["findings"].as_array().unwrap().clone();
+        let located = |found: &Value| found["kind"] == kind && (seq == u64::MAX || found["seq"] == seq);
+        assert!(found.iter().any(located), "{sql}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_database_that_is_none_of_a_ledger_is_refused_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let missing = audit(directory.path(), &["replay", "sqlite:rad.db", "--json"]);
