@@ -58,6 +58,18 @@ impl Currency {
             _ => 100,
         }
     }
+
+    /// Whole minor units in an amount that is not negative, rounded down.
+    #[inline]
+    pub(crate) const fn floor_to_minor(self, micros: i64) -> i64 {
+        // Divisions by constants: several times faster than by a number that is looked up.
+        match self.minor_digits {
+            0 => micros / 1_000_000,
+            2 => micros / 10_000,
+            3 => micros / 1_000,
+            _ => micros / 100,
+        }
+    }
 }
 
 impl FromStr for Currency {

@@ -17,6 +17,16 @@ pub enum Bucket {
     Purchased,
 }
 
+impl Bucket {
+    /// A burn order of this bucket only.
+    pub(super) const fn alone(self) -> &'static [Self] {
+        match self {
+            Self::Awarded => &[Self::Awarded],
+            Self::Purchased => &[Self::Purchased],
+        }
+    }
+}
+
 /// Why credits arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,8 +111,9 @@ impl Lot {
     /// Credits that are neither spent nor reversed, void ones included.
     pub fn unspent(&self) -> Credits {
         // Parts of `credits`, which fits: the sum cannot fail.
-        Credits::checked_sum([self.open, self.frozen, self.held, self.expired, self.removed])
-            .unwrap_or(self.credits)
+        let usable = self.open.checked_add(self.frozen).and_then(|sum| sum.checked_add(self.held));
+        let sum = usable.and_then(|sum| sum.checked_add(self.expired)?.checked_add(self.removed));
+        sum.unwrap_or(self.credits)
     }
 
     /// Spent credits that were not taken back.
@@ -136,6 +147,11 @@ impl Lot {
         self.open.micros() == 0 && self.frozen.micros() == 0 && self.held.micros() == 0
     }
 
+    /// Whether it has credits that can be used or frozen: those that expire when the lot does.
+    pub(super) const fn gives(&self) -> bool {
+        self.open.micros() != 0 || self.frozen.micros() != 0
+    }
+
     /// Whether its unspent credits are void at `at`.
     pub fn is_expired(&self, at: DateTime<Utc>) -> bool {
         self.expires.is_some_and(|expires| expires <= at)
@@ -153,12 +169,14 @@ impl Lot {
     }
 
     /// The cost that goes with the next `credits` of the unspent ones.
+    #[inline]
     pub(super) fn cost_of(&self, credits: Credits) -> Result<Amount, Violation> {
         let micros = share_of(self.unspent_cost.micros(), credits.micros(), self.unspent().micros())?;
         Ok(Amount::from_micros(micros))
     }
 
     /// Moves credits; spent ones are what is left over, so they are not counted here.
+    #[inline]
     pub(super) fn shift(&mut self, from: Place, to: Place, credits: Credits) -> Result<(), Violation> {
         if let Some(place) = self.place_mut(from) {
             *place = place.minus(credits)?;
@@ -195,6 +213,7 @@ impl Lot {
         }
     }
 
+    #[inline]
     fn place_mut(&mut self, place: Place) -> Option<&mut Credits> {
         match place {
             Place::Outside | Place::Spent => None,

@@ -19,6 +19,7 @@ mod entry;
 mod exact;
 mod history;
 mod lot;
+mod observer;
 mod policy;
 mod share;
 mod state;
@@ -38,6 +39,7 @@ pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, Revenu
 pub use entry::{Entry, EntryId, EntryKey};
 pub use history::{ShareHistory, TermDifference, TermsError};
 pub use lot::{Bucket, Lot, LotSource};
+pub use observer::Observer;
 pub use policy::{BurnOrder, Policies, RevenueBasis, Rounding};
 pub use share::Shares;
 pub use state::{AccountState, Charge, Debt, Needs, OpenHold, Snapshot};

@@ -41,7 +41,7 @@ impl BurnOrder {
     pub(super) const fn buckets(self) -> &'static [Bucket] {
         match self {
             Self::AwardedFirst => &[Bucket::Awarded, Bucket::Purchased],
-            Self::PurchasedOnly => &[Bucket::Purchased],
+            Self::PurchasedOnly => Bucket::Purchased.alone(),
             Self::PurchasedFirst => &[Bucket::Purchased, Bucket::Awarded],
         }
     }

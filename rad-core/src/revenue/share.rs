@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::exact::Exact;
 use super::{ChargeTerms, Violation};
-use crate::money::Rate;
 
 /// What a charge earned and to whom, in minor units: `partner + agent + platform = gross`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -19,18 +18,22 @@ pub struct Shares {
     pub platform: i64,
 }
 
+/// The whole, in basis points: a constant, so that dividing by it is fast.
+const WHOLE: i64 = 10_000;
+
 impl Shares {
     /// Splits `gross` by the rates of a charge. Everybody gets the whole units of the exact share; units left over go to the
     /// largest fractions, among equal ones first to the partner, then to the agent.
+    #[inline]
     pub(super) fn split(gross: i64, terms: &ChargeTerms) -> Result<Self, Violation> {
         let (partner, agent) = terms.points();
-        let rest = i64::from(Rate::FULL.basis_points()).minus(i64::from(partner).plus(i64::from(agent))?)?;
-        Self::by_weight(gross, [i64::from(partner), i64::from(agent), rest])
+        let rest = WHOLE.minus(i64::from(partner).plus(i64::from(agent))?)?;
+        Self::by_weight(gross, [i64::from(partner), i64::from(agent), rest], WHOLE)
     }
 
     /// Of what stands, the shares that go when `gross` of it goes; all of it takes everybody's all.
     pub(super) fn mirror(self, gross: i64) -> Result<Self, Violation> {
-        Self::by_weight(gross, [self.partner, self.agent, self.platform])
+        Self::by_weight(gross, [self.partner, self.agent, self.platform], self.gross)
     }
 
     pub(super) fn plus(self, other: Self) -> Result<Self, Violation> {
@@ -60,39 +63,42 @@ impl Shares {
         })
     }
 
-    fn by_weight(gross: i64, weights: [i64; 3]) -> Result<Self, Violation> {
+    #[inline]
+    fn by_weight(gross: i64, weights: [i64; 3], all: i64) -> Result<Self, Violation> {
         if gross == 0 {
             return Ok(Self::default());
         }
-        let shares = largest_remainder(gross, weights);
+        let shares = largest_remainder(gross, weights, all);
         let [partner, agent, platform] =
             shares.ok_or(Violation::Inconsistent { what: "revenue without a share" })?;
         Ok(Self { gross, partner, agent, platform })
     }
 }
 
-/// Whole numbers that add up to `total` and are in proportion to `weights`; `None` if all weights are zero.
-fn largest_remainder(total: i64, weights: [i64; 3]) -> Option<[i64; 3]> {
-    let all = weights.iter().try_fold(0_i64, |sum, weight| sum.checked_add(*weight))?;
-    let mut shares = [0; 3];
-    let mut fractions = [0; 3];
-    let mut left = total;
-    for ((share, fraction), weight) in shares.iter_mut().zip(&mut fractions).zip(weights) {
-        (*share, *fraction) = divide(total, weight, all)?;
-        left = left.checked_sub(*share)?;
-    }
-    // Two units at the most are left: less than one for each of three shares.
+/// Whole numbers that add up to `total` and are in proportion to `weights`, whose sum is `all`; `None` if that is zero.
+#[inline]
+fn largest_remainder(total: i64, weights: [i64; 3], all: i64) -> Option<[i64; 3]> {
+    let [one, two, three] = weights;
+    let (mut first, mut over_first) = divide(total, one, all)?;
+    let (mut second, mut over_second) = divide(total, two, all)?;
+    let (mut third, mut over_third) = divide(total, three, all)?;
+    let mut left = total.checked_sub(first)?.checked_sub(second)?.checked_sub(third)?;
+    // Two units at the most are left: less than one for each of three shares, and of each at most one.
     while left > 0 {
-        let (place, _) = fractions.iter().enumerate().rev().max_by_key(|(_, fraction)| **fraction)?;
-        let share = shares.get_mut(place)?;
-        *share = share.checked_add(1)?;
-        *fractions.get_mut(place)? = 0;
+        if over_first >= over_second && over_first >= over_third {
+            (first, over_first) = (first.checked_add(1)?, -1);
+        } else if over_second >= over_third {
+            (second, over_second) = (second.checked_add(1)?, -1);
+        } else {
+            (third, over_third) = (third.checked_add(1)?, -1);
+        }
         left = left.checked_sub(1)?;
     }
-    Some(shares)
+    Some([first, second, third])
 }
 
 /// `total · weight / all` and the remainder of the division.
+#[inline]
 fn divide(total: i64, weight: i64, all: i64) -> Option<(i64, i64)> {
     if let Some(product) = total.checked_mul(weight) {
         return Some((product.checked_div(all)?, product.checked_rem(all)?));
@@ -118,8 +124,12 @@ mod tests {
             (10, [2_050, 1_050, 6_900], [2, 1, 7]),
             (i64::MAX, [10_000, 0, 0], [i64::MAX, 0, 0]),
         ] {
-            assert_eq!(largest_remainder(total, weights), Some(shares), "{total} by {weights:?}");
+            assert_eq!(
+                largest_remainder(total, weights, weights.iter().sum()),
+                Some(shares),
+                "{total} by {weights:?}"
+            );
         }
-        assert_eq!(largest_remainder(1, [0, 0, 0]), None);
+        assert_eq!(largest_remainder(1, [0, 0, 0], 0), None);
     }
 }

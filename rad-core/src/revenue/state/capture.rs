@@ -1,13 +1,14 @@
 //! Capturing: reserved credits become a charge, and a charge becomes revenue.
 
-use std::sync::Arc;
+use std::ops::Range;
 
 use super::super::exact::Exact;
 use super::super::{
-    Bucket, Capture, DebtOf, Effect, Entry, LineKind, Part, Place, RevenueLine, Shares, Violation,
+    Bucket, Capture, ChargeTerms, DebtOf, Entry, LineKind, Observer, Part, Place, RevenueLine, Shares,
+    Violation,
 };
 use super::spend::part_of;
-use super::{AccountState, ChargeHead, LOT_LOST, positive};
+use super::{AccountState, ChargeHead, LOT_LOST, Reserved, positive};
 use crate::money::Credits;
 
 impl AccountState {
@@ -15,9 +16,9 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         capture: &Capture,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        let terms = &capture.terms;
+        let terms = &*capture.terms;
         positive("amount", capture.amount)?;
         terms.check(self.account)?;
         if let Some(expected) = self.currency.filter(|currency| *currency != terms.currency) {
@@ -30,64 +31,89 @@ impl AccountState {
             return Err(Violation::ExceedsHold { hold: capture.hold, held, amount: capture.amount });
         }
         // Everything that can fail comes before anything changes: parts and shares are computed first.
-        let mut parts = std::mem::take(&mut self.index.parts);
-        let owed = self.parts_of_capture(entry.seq, capture, &mut parts)?;
-        let mut sum = Sum::default();
-        parts.iter().try_for_each(|part| sum.add(part))?;
-        let shares = Shares::split(sum.gross_minor, terms)?;
+        let reserved = self.reserved_by(capture.hold);
+        let first = self.spent.len();
+        let priced = self.price(entry.seq, capture, reserved.clone());
+        let split = priced.and_then(|(sum, owed)| Ok((sum, owed, Shares::split(sum.gross_minor, terms)?)));
+        let (sum, owed, shares) = split.inspect_err(|_| self.spent.truncate(first))?;
 
         self.currency = Some(terms.currency);
-        for part in &parts {
-            self.spend_reserved(capture.hold, part, effect)?;
-        }
-        parts.clear();
-        self.index.parts = parts;
+        self.spend_reserved(first, reserved.clone(), effect)?;
         if owed.is_positive() {
             self.keep_owed(capture.hold, entry.seq, owed)?;
         }
-        self.return_reserved(capture.hold, entry.at, effect)?;
+        if owed.is_positive() || capture.amount < held {
+            self.return_reserved(capture.hold, entry.at, effect)?;
+        } else {
+            self.forget_reserved(reserved);
+        }
         self.close_hold(place);
         let charge = ChargeHead {
             id: entry.seq,
             deployment: Some(capture.deployment),
             burn,
-            terms: Some(Arc::clone(terms)),
+            terms: Some(self.terms.place(&capture.terms)),
             credits: capture.amount,
             refunded: Credits::ZERO,
             shares,
         };
-        effect.lines.extend(line(entry, &charge, LineKind::Charge, sum, shares)?);
+        if let Some(line) = line(entry, &charge, Some(terms), LineKind::Charge, sum, shares)? {
+            effect.earned(&line);
+        }
         self.charges.push(charge);
         Ok(())
     }
 
-    /// The parts of a charge, in burn order; gives what is left over: credits that were reversed under the hold, which the
-    /// charge goes on owing.
-    fn parts_of_capture(
-        &self,
-        seq: u64,
-        capture: &Capture,
-        parts: &mut Vec<Part>,
-    ) -> Result<Credits, Violation> {
-        let mut left = capture.amount;
-        for reserved in self.reserved.iter().filter(|part| part.hold == capture.hold) {
-            let credits = reserved.credits.min(left);
-            if credits.is_positive() {
-                let index = self.lot_index(reserved.lot).ok_or(LOT_LOST)?;
-                let lot = self.lots.get(index).ok_or(LOT_LOST)?;
-                parts.push(part_of(lot, seq, seq, credits, Some(&capture.terms))?);
-                left = left.minus(credits)?;
-            }
-        }
-        Ok(left)
+    /// Where the parts reserved by a hold stand.
+    pub(super) fn reserved_by(&self, hold: u64) -> Range<usize> {
+        // Nearly always the last ones, and few.
+        let end =
+            self.reserved.iter().rposition(|part| part.hold <= hold).map_or(0, |last| last.saturating_add(1));
+        let own = self.reserved.iter().take(end).rposition(|part| part.hold < hold);
+        own.map_or(0, |before| before.saturating_add(1))..end
     }
 
-    fn spend_reserved(&mut self, hold: u64, part: &Part, effect: &mut Effect) -> Result<(), Violation> {
-        let reserved = self.reserved.iter_mut().find(|r| r.hold == hold && r.lot == part.lot);
-        let reserved = reserved.ok_or(LOT_LOST)?;
-        reserved.credits = reserved.credits.minus(part.credits)?;
-        let index = self.lot_index(part.lot).ok_or(LOT_LOST)?;
-        self.attribute(index, *part, Place::Held, effect)
+    /// Puts the parts of a charge with the others, in burn order. Gives their sums and what is left over: credits that were
+    /// reversed under the hold, which the charge goes on owing.
+    #[inline]
+    fn price(
+        &mut self,
+        seq: u64,
+        capture: &Capture,
+        reserved: Range<usize>,
+    ) -> Result<(Sum, Credits), Violation> {
+        let mut sum = Sum::default();
+        let mut left = capture.amount;
+        for reserved in self.reserved.get(reserved).unwrap_or_default() {
+            if !left.is_positive() {
+                break;
+            }
+            let credits = reserved.credits.min(left);
+            let lot = self.lots.get(reserved.index).ok_or(LOT_LOST)?;
+            let part = part_of(lot, seq, seq, credits, Some(&capture.terms))?;
+            sum.add(&part)?;
+            self.spent.push(part);
+            left = left.minus(credits)?;
+        }
+        Ok((sum, left))
+    }
+
+    /// Spends the reserved parts that the parts of the charge, which begin at `first`, take.
+    #[inline]
+    fn spend_reserved(
+        &mut self,
+        first: usize,
+        reserved: Range<usize>,
+        effect: &mut impl Observer,
+    ) -> Result<(), Violation> {
+        for (place, reserved) in (first..self.spent.len()).zip(reserved) {
+            let part = *self.spent.get(place).ok_or(LOT_LOST)?;
+            let Reserved { index, credits, .. } = self.reserved.get_mut(reserved).ok_or(LOT_LOST)?;
+            *credits = credits.minus(part.credits)?;
+            let index = *index;
+            self.book(index, &part, Place::Held, effect)?;
+        }
+        Ok(())
     }
 
     /// Lets the charge owe what the hold owed, the oldest first, up to `owed`; the rest stays with the hold.
@@ -128,6 +154,7 @@ pub(super) struct Sum {
 }
 
 impl Sum {
+    #[inline]
     pub(super) fn add(&mut self, part: &Part) -> Result<(), Violation> {
         let sum = match part.bucket {
             Bucket::Awarded => &mut self.awarded,
@@ -149,16 +176,16 @@ impl Sum {
 
 /// The revenue line of a charge, or one that takes back or restores some of it; the sums are positive either way. None for
 /// what earns nothing: a project debit.
+#[inline]
 pub(super) fn line(
     entry: &Entry,
     charge: &ChargeHead,
+    terms: Option<&ChargeTerms>,
     kind: LineKind,
     sum: Sum,
     shares: Shares,
 ) -> Result<Option<RevenueLine>, Violation> {
-    let (Some(terms), Some(deployment)) = (charge.terms.as_deref(), charge.deployment) else {
-        return Ok(None);
-    };
+    let (Some(terms), Some(deployment)) = (terms, charge.deployment) else { return Ok(None) };
     let (sum, shares) = match kind {
         LineKind::Charge | LineKind::Repayment => (sum, shares),
         LineKind::Refund | LineKind::Reversal => (sum.negated()?, shares.negated()?),

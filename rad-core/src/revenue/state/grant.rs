@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::super::exact::Exact;
 use super::super::{
-    Adjustment, Body, Bucket, DebtOf, Effect, Entry, Grant, LineKind, Lot, LotSource, Part, Place, Shares,
+    Adjustment, Body, Bucket, DebtOf, Entry, Grant, LineKind, Lot, LotSource, Observer, Part, Place, Shares,
     Violation,
 };
 use super::capture::{Sum, line};
-use super::spend::part_of;
+use super::spend::{Walk, part_of};
 use super::{AccountState, LOT_LOST, Reserved, check_time, positive};
 use crate::id::AccountId;
 use crate::money::{Amount, Credits};
@@ -18,7 +18,7 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         grant: &Grant,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let source = grant.source;
         positive("credits", grant.credits)?;
@@ -57,7 +57,7 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         adjustment: &Adjustment,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         self.by_another(entry.actor)?;
         if adjustment.amount.is_positive() {
@@ -74,18 +74,18 @@ impl AccountState {
         }
         let needed = adjustment.amount.negated()?;
         positive("the amount of an adjustment, up or down,", needed)?;
-        let mut picks = Vec::new();
-        let missing = self.pick(adjustment.bucket, needed, entry.at, &mut picks)?;
-        if missing.is_positive() {
-            let available = needed.minus(missing)?;
+        let available = self.usable(adjustment.bucket, entry.at)?;
+        if available < needed {
             return Err(match adjustment.bucket {
                 Bucket::Awarded => Violation::InsufficientAwarded { needed, available },
                 Bucket::Purchased => Violation::InsufficientPurchased { needed, available },
             });
         }
-        picks
-            .iter()
-            .try_for_each(|pick| self.shift(pick.index, Place::Open, Place::Removed, pick.credits, effect))
+        let mut walk = Walk::new(adjustment.bucket.alone(), needed);
+        while let Some(pick) = self.next_pick(&mut walk, entry.at) {
+            self.shift(pick.index, Place::Open, Place::Removed, pick.credits, effect)?;
+        }
+        Ok(())
     }
 
     /// Refuses what owners do to their own balance.
@@ -97,7 +97,7 @@ impl AccountState {
         }
     }
 
-    fn open_lot(&mut self, id: u64, grant: &Grant, effect: &mut Effect) -> Result<usize, Violation> {
+    fn open_lot(&mut self, id: u64, grant: &Grant, effect: &mut impl Observer) -> Result<usize, Violation> {
         let paid = self.paid.plus(grant.cost)?;
         self.count_volume(grant.credits)?;
         self.paid = paid;
@@ -128,7 +128,7 @@ impl AccountState {
 
     /// Repays debt from a lot, the oldest first. On charges the revenue is booked again, at this lot's cost and the
     /// charge's own rates; under open holds the credits are reserved.
-    fn repay(&mut self, entry: &Entry, index: usize, effect: &mut Effect) -> Result<(), Violation> {
+    fn repay(&mut self, entry: &Entry, index: usize, effect: &mut impl Observer) -> Result<(), Violation> {
         for place in 0..self.debts.len() {
             let open = self.lots.get(index).ok_or(LOT_LOST)?.open;
             let Some(debt) = self.debts.get_mut(place).filter(|_| open.is_positive()) else { break };
@@ -153,11 +153,11 @@ impl AccountState {
         charge: u64,
         index: usize,
         credits: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let lost = Violation::Inconsistent { what: "the charge that owes credits is missing" };
         let at = self.charge_index(charge).ok_or(lost.clone())?;
-        let terms = self.charges.get(at).and_then(|head| head.terms.as_ref()).map(Arc::clone);
+        let terms = self.charges.get(at).and_then(|head| self.terms.of(head)).map(Arc::clone);
         let lot = self.lots.get(index).ok_or(LOT_LOST)?;
         let part = part_of(lot, charge, entry.seq, credits, terms.as_deref())?;
         self.attribute(index, part, Place::Open, effect)?;
@@ -168,7 +168,9 @@ impl AccountState {
             let shares = Shares::split(sum.gross_minor, &terms)?;
             let head = self.charges.get_mut(at).ok_or(lost)?;
             head.shares = head.shares.plus(shares)?;
-            effect.lines.extend(line(entry, head, LineKind::Repayment, sum, shares)?);
+            if let Some(line) = line(entry, head, Some(&terms), LineKind::Repayment, sum, shares)? {
+                effect.earned(&line);
+            }
         }
         Ok(())
     }
@@ -197,13 +199,13 @@ impl AccountState {
         hold: u64,
         index: usize,
         credits: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         self.shift(index, Place::Open, Place::Held, credits, effect)?;
         let lot = self.lots.get(index).ok_or(LOT_LOST)?.id;
         match self.reserved.iter_mut().find(|part| part.hold == hold && part.lot == lot) {
             Some(part) => part.credits = part.credits.plus(credits)?,
-            None => self.reserved.push(Reserved { hold, lot, credits }),
+            None => self.reserved.push(Reserved { hold, lot, index, credits }),
         }
         Ok(())
     }

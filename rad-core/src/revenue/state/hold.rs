@@ -1,30 +1,38 @@
 //! Reserving credits, and returning what was reserved.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 
 use super::super::exact::Exact;
-use super::super::{DebtOf, Effect, Entry, Hold, Place, Release, Violation};
+use super::super::{DebtOf, Entry, Hold, Observer, Place, Release, Violation};
+use super::spend::{Pick, Walk};
 use super::{AccountState, HoldHead, LOT_LOST, Reserved, check_time};
 use crate::money::Credits;
 
 impl AccountState {
-    pub(super) fn hold(&mut self, entry: &Entry, hold: &Hold, effect: &mut Effect) -> Result<(), Violation> {
+    pub(super) fn hold(
+        &mut self,
+        entry: &Entry,
+        hold: &Hold,
+        effect: &mut impl Observer,
+    ) -> Result<(), Violation> {
         if let Some(expires) = hold.expires {
             check_time(expires)?;
             if expires <= entry.at {
                 return Err(Violation::HoldInThePast { expires });
             }
         }
-        let mut picks = std::mem::take(&mut self.index.picks);
-        self.pick_for_hold(hold.amount, hold.burn, entry.at, &mut picks)?;
-        for pick in &picks {
-            self.shift(pick.index, Place::Open, Place::Held, pick.credits, effect)?;
-            let lot = self.lots.get(pick.index).ok_or(LOT_LOST)?.id;
-            self.reserved.push(Reserved { hold: entry.seq, lot, credits: pick.credits });
+        self.check_hold(hold.amount, hold.burn, entry.at)?;
+        let mut walk = Walk::new(hold.burn.buckets(), hold.amount);
+        while let Some(Pick { index, lot, credits, .. }) = self.next_pick(&mut walk, entry.at) {
+            self.shift(index, Place::Open, Place::Held, credits, effect)?;
+            self.reserved.push(Reserved { hold: entry.seq, lot, index, credits });
         }
-        picks.clear();
-        self.index.picks = picks;
-        self.index.note_lapse(hold.expires);
+        self.index.drop_empty(&self.lots);
+        if let Some(expires) = hold.expires {
+            self.index.note_lapse(expires);
+        }
         self.holds.push(HoldHead {
             id: entry.seq,
             amount: hold.amount,
@@ -40,7 +48,7 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         release: Release,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let place = self.hold_place(release.hold)?;
         self.return_reserved(release.hold, entry.at, effect)?;
@@ -49,13 +57,13 @@ impl AccountState {
     }
 
     /// Releases the holds that have lapsed by `at`.
-    pub(super) fn lapse(&mut self, at: DateTime<Utc>, effect: &mut Effect) -> Result<(), Violation> {
+    pub(super) fn lapse(&mut self, at: DateTime<Utc>, effect: &mut impl Observer) -> Result<(), Violation> {
         let lapsed = self.holds.iter().filter(|hold| hold.expires.is_some_and(|expires| expires <= at));
         let lapsed: Vec<u64> = lapsed.map(|hold| hold.id).collect();
         for hold in lapsed {
             self.return_reserved(hold, at, effect)?;
             self.holds.retain(|open| open.id != hold);
-            effect.lapsed.push(hold);
+            effect.lapsed(hold);
         }
         self.note_lapses();
         Ok(())
@@ -67,7 +75,10 @@ impl AccountState {
             1.. if hold <= self.seq => Violation::HoldSettled { hold },
             _ => Violation::UnknownHold { hold },
         };
-        self.holds.binary_search_by_key(&hold, |open| open.id).map_err(|_| settled())
+        match self.holds.last() {
+            Some(last) if last.id == hold => Ok(self.holds.len().saturating_sub(1)),
+            _ => self.holds.binary_search_by_key(&hold, |open| open.id).map_err(|_| settled()),
+        }
     }
 
     pub(super) fn close_hold(&mut self, place: usize) {
@@ -82,16 +93,28 @@ impl AccountState {
         &mut self,
         hold: u64,
         at: DateTime<Utc>,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        for place in (0..self.reserved.len()).rev() {
-            let part = self.reserved.get(place).copied().filter(|part| part.hold == hold);
-            let Some(part) = part.filter(|part| part.credits.is_positive()) else { continue };
-            let index = self.lot_index(part.lot).ok_or(LOT_LOST)?;
-            self.give_back(index, Place::Held, part.credits, at, effect)?;
+        let reserved = self.reserved_by(hold);
+        for place in reserved.clone().rev() {
+            let part = self.reserved.get(place).ok_or(LOT_LOST)?;
+            let (index, credits) = (part.index, part.credits);
+            if credits.is_positive() {
+                self.give_back(index, Place::Held, credits, at, effect)?;
+            }
         }
-        self.reserved.retain(|part| part.hold != hold);
+        self.forget_reserved(reserved);
         self.forgive(DebtOf::Hold(hold), None, effect)
+    }
+
+    /// Lets go of the parts reserved by a hold, none of which reserves anything any more.
+    #[inline]
+    pub(super) fn forget_reserved(&mut self, reserved: Range<usize>) {
+        if reserved.end == self.reserved.len() {
+            self.reserved.truncate(reserved.start);
+        } else {
+            self.reserved.drain(reserved);
+        }
     }
 
     /// Forgives debt, the latest first: up to `limit`, or all.
@@ -99,7 +122,7 @@ impl AccountState {
         &mut self,
         of: DebtOf,
         limit: Option<Credits>,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         if self.debts.is_empty() {
             return Ok(());
@@ -120,8 +143,8 @@ impl AccountState {
 
     fn note_lapses(&mut self) {
         self.index.clear_lapses();
-        for hold in &self.holds {
-            self.index.note_lapse(hold.expires);
+        for expires in self.holds.iter().filter_map(|hold| hold.expires) {
+            self.index.note_lapse(expires);
         }
     }
 }

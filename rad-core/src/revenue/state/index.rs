@@ -6,20 +6,16 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
 
-use super::super::{Bucket, Lot, Part};
-use super::spend::Pick;
+use super::super::{Bucket, Lot};
 
 #[derive(Debug, Clone)]
 pub(super) struct BurnIndex {
-    /// No usable credits run out before this time.
-    pub(super) next_expiry: DateTime<Utc>,
+    next_expiry: DateTime<Utc>,
     next_lapse: DateTime<Utc>,
+    /// The sooner of the two.
+    next_due: DateTime<Utc>,
     awarded: VecDeque<usize>,
     purchased: VecDeque<usize>,
-    /// Memory that holds use again and again; empty in between.
-    pub(super) picks: Vec<Pick>,
-    /// The same for captures.
-    pub(super) parts: Vec<Part>,
 }
 
 impl BurnIndex {
@@ -29,8 +25,7 @@ impl BurnIndex {
         self.next_lapse = NEVER;
         self.awarded.clear();
         self.purchased.clear();
-        self.picks.clear();
-        self.parts.clear();
+        self.next_due = NEVER;
     }
 
     /// Places of lots in burn order: soonest expiry first, then oldest. Some may have nothing to give.
@@ -56,16 +51,31 @@ impl BurnIndex {
             queue.insert(place, index);
         }
         self.next_expiry = self.next_expiry.min(key.0);
+        self.next_due = self.next_due.min(key.0);
     }
 
     /// Notes when a hold lapses.
-    pub(super) fn note_lapse(&mut self, expires: Option<DateTime<Utc>>) {
-        self.next_lapse = self.next_lapse.min(expires.unwrap_or(NEVER));
+    pub(super) fn note_lapse(&mut self, expires: DateTime<Utc>) {
+        self.next_lapse = self.next_lapse.min(expires);
+        self.next_due = self.next_due.min(expires);
     }
 
     /// Forgets when holds lapse.
     pub(super) fn clear_lapses(&mut self) {
         self.next_lapse = NEVER;
+        self.next_due = self.next_expiry;
+    }
+
+    /// No usable credits run out before this time.
+    #[inline]
+    pub(super) const fn next_expiry(&self) -> DateTime<Utc> {
+        self.next_expiry
+    }
+
+    /// Whether anything may have run out or lapsed by `at`.
+    #[inline]
+    pub(super) fn is_due(&self, at: DateTime<Utc>) -> bool {
+        self.next_due <= at
     }
 
     /// Whether a hold may have lapsed by `at`.
@@ -86,12 +96,14 @@ impl BurnIndex {
             |place: &usize| lots.get(*place).map(|lot| burn_key(lot).0).filter(|expires| *expires > at);
         let next = |queue: &VecDeque<usize>| queue.iter().find_map(later).unwrap_or(NEVER);
         self.next_expiry = next(&self.awarded).min(next(&self.purchased));
+        self.next_due = self.next_expiry.min(self.next_lapse);
     }
 
-    /// Lets go of lots at the front that have nothing to give.
-    pub(super) fn drop_closed(&mut self, lots: &[Lot]) {
+    /// Lets go of lots at the front that have nothing to give; whoever gives them something back puts them in again.
+    #[inline]
+    pub(super) fn drop_empty(&mut self, lots: &[Lot]) {
         for queue in [&mut self.awarded, &mut self.purchased] {
-            while queue.front().is_some_and(|place| lots.get(*place).is_none_or(Lot::is_closed)) {
+            while queue.front().is_some_and(|place| lots.get(*place).is_none_or(|lot| !lot.gives())) {
                 queue.pop_front();
             }
         }
@@ -103,10 +115,9 @@ impl Default for BurnIndex {
         Self {
             next_expiry: NEVER,
             next_lapse: NEVER,
+            next_due: NEVER,
             awarded: VecDeque::new(),
             purchased: VecDeque::new(),
-            picks: Vec::new(),
-            parts: Vec::new(),
         }
     }
 }

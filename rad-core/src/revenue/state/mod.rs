@@ -8,9 +8,9 @@ mod refund;
 mod reversal;
 mod snapshot;
 mod spend;
+mod terms;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use chrono::{DateTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,9 +18,11 @@ use serde::{Deserialize, Serialize};
 pub use snapshot::{Charge, Debt, Needs, OpenHold, Snapshot};
 
 use self::index::BurnIndex;
+use self::spend::{Pick, Walk};
+use self::terms::TermsTable;
 use super::exact::Exact;
 use super::{
-    Balance, Body, Bucket, BurnOrder, ChargeTerms, DebtChange, DebtOf, Effect, Entry, EntryKey, Lot, Move,
+    Balance, Body, Bucket, BurnOrder, DebtChange, DebtOf, Effect, Entry, EntryKey, Lot, Move, Observer,
     PLATFORM_ACCOUNT, Part, Place, Shares, Split, SplitPart, Violation,
 };
 use crate::id::{AccountId, DeploymentId, ModuleId};
@@ -51,7 +53,7 @@ use crate::money::{Amount, Credits, Currency};
 /// assert_eq!(effect.balance_after.spendable().to_string(), "30");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Snapshot", into = "Snapshot")]
 pub struct AccountState {
     account: AccountId,
@@ -71,6 +73,7 @@ pub struct AccountState {
     reserved: Vec<Reserved>,
     /// In the order of their ids.
     charges: Vec<ChargeHead>,
+    terms: TermsTable,
     /// What of each charge stands, in the order of attribution: by entry, then by charge.
     spent: Vec<Part>,
     /// In the order it arose, oldest first.
@@ -78,7 +81,7 @@ pub struct AccountState {
     index: BurnIndex,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct HoldHead {
     id: u64,
     /// What it reserves and what was reversed under it, together.
@@ -89,20 +92,23 @@ struct HoldHead {
     module: Option<ModuleId>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Those of one hold stand together, holds in the order of their ids.
+#[derive(Debug, Clone, Copy)]
 struct Reserved {
     hold: u64,
     lot: u64,
+    /// The place of the lot.
+    index: usize,
     credits: Credits,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct ChargeHead {
     id: u64,
     deployment: Option<DeploymentId>,
     burn: BurnOrder,
-    /// `None` for project debits: they earn nothing.
-    terms: Option<Arc<ChargeTerms>>,
+    /// Their place in the table; `None` for project debits: they earn nothing.
+    terms: Option<usize>,
     credits: Credits,
     refunded: Credits,
     /// What stands of its revenue.
@@ -129,6 +135,7 @@ impl AccountState {
             holds: Vec::new(),
             reserved: Vec::new(),
             charges: Vec::new(),
+            terms: TermsTable::default(),
             spent: Vec::new(),
             debts: Vec::new(),
             index: BurnIndex::default(),
@@ -146,16 +153,17 @@ impl AccountState {
         Ok(effect)
     }
 
-    /// As [`apply`](Self::apply), into an effect whose memory is used again: for replaying long histories. After an error
-    /// what `effect` holds means nothing.
+    /// As [`apply`](Self::apply), telling an observer: an [`Effect`] whose memory is used again, or one that looks only at
+    /// what it needs. After an error what it learned of the entry means nothing.
     ///
     /// # Errors
     /// As [`apply`](Self::apply).
-    pub fn apply_into(&mut self, entry: &Entry, effect: &mut Effect) -> Result<(), Violation> {
-        effect.clear();
+    #[inline]
+    pub fn apply_into(&mut self, entry: &Entry, effect: &mut impl Observer) -> Result<(), Violation> {
+        effect.begin();
         self.check(entry)?;
-        let lapses = self.index.lapses_by(entry.at);
-        if lapses || self.repays(&entry.body) {
+        let is_due = self.index.is_due(entry.at);
+        if (is_due && self.index.lapses_by(entry.at)) || self.repays(&entry.body) {
             // Several steps, of which a later one may be refused: on a copy.
             let mut next = self.clone();
             next.lapse(entry.at, effect)?;
@@ -167,7 +175,12 @@ impl AccountState {
         } else {
             self.act(entry, effect)?;
         }
-        effect.balance_after = self.balance;
+        if is_due {
+            self.sweep(entry.at, effect)?;
+        }
+        self.seq = entry.seq;
+        self.last = entry.at;
+        effect.applied(self.balance);
         Ok(())
     }
 
@@ -198,6 +211,7 @@ impl AccountState {
         self.holds.clear();
         self.reserved.clear();
         self.charges.clear();
+        self.terms.clear();
         self.spent.clear();
         self.debts.clear();
         self.index.clear();
@@ -205,7 +219,7 @@ impl AccountState {
 
     /// The entry that would come next: its number assigned, its time not before the last one and cut to whole microseconds.
     pub fn draft(&self, now: DateTime<Utc>, key: EntryKey, actor: Option<AccountId>, body: Body) -> Entry {
-        let nanos = now.nanosecond();
+        let nanos = now.timestamp_subsec_nanos();
         let whole = nanos.checked_rem(1_000).and_then(|rest| nanos.checked_sub(rest));
         let now = whole.and_then(|whole| now.with_nanosecond(whole.min(999_999_000))).unwrap_or(now);
         let at = if self.seq == 0 { now } else { now.max(self.last) };
@@ -214,12 +228,11 @@ impl AccountState {
 
     /// The balance at a time at or after the last entry: lots and holds that have run out by then count as such.
     pub fn balance(&self, at: DateTime<Utc>) -> Balance {
-        if at < self.index.next_expiry && !self.index.lapses_by(at) {
+        if !self.index.is_due(at) {
             return self.balance;
         }
         let mut later = self.clone();
-        let mut effect = Effect::default();
-        let advanced = later.lapse(at, &mut effect).and_then(|()| later.sweep(at, &mut effect));
+        let advanced = later.lapse(at, &mut ()).and_then(|()| later.sweep(at, &mut ()));
         advanced.map_or(self.balance, |()| later.balance)
     }
 
@@ -232,19 +245,18 @@ impl AccountState {
     pub fn preview(&self, amount: Credits, burn: BurnOrder, at: DateTime<Utc>) -> Result<Split, Violation> {
         let mut state = Cow::Borrowed(self);
         if self.index.lapses_by(at) {
-            state.to_mut().lapse(at, &mut Effect::default())?;
+            state.to_mut().lapse(at, &mut ())?;
         }
-        let mut picks = Vec::new();
-        state.pick_for_hold(amount, burn, at, &mut picks)?;
+        state.check_hold(amount, burn, at)?;
         let mut split = Split::default();
-        for pick in picks {
-            let lot = state.lots.get(pick.index).ok_or(LOT_LOST)?;
-            let sum = match lot.bucket {
+        let mut walk = Walk::new(burn.buckets(), amount);
+        while let Some(Pick { lot, bucket, credits, .. }) = state.next_pick(&mut walk, at) {
+            let sum = match bucket {
                 Bucket::Awarded => &mut split.awarded,
                 Bucket::Purchased => &mut split.purchased,
             };
-            *sum = sum.plus(pick.credits)?;
-            split.parts.push(SplitPart { lot: lot.id, bucket: lot.bucket, credits: pick.credits });
+            *sum = sum.plus(credits)?;
+            split.parts.push(SplitPart { lot, bucket, credits });
         }
         Ok(split)
     }
@@ -278,7 +290,7 @@ impl AccountState {
         check_time(entry.at)
     }
 
-    fn act(&mut self, entry: &Entry, effect: &mut Effect) -> Result<(), Violation> {
+    fn act(&mut self, entry: &Entry, effect: &mut impl Observer) -> Result<(), Violation> {
         let on_platform = self.account == PLATFORM_ACCOUNT;
         if on_platform != matches!(entry.body, Body::ShareRules(_)) {
             return Err(Violation::WrongKindOfAccount);
@@ -298,17 +310,12 @@ impl AccountState {
             Body::ShareRules(rules) => {
                 check_time(rules.effective).and_then(|()| rules.check_entry(entry.seq, entry.at))
             }
-        }?;
-        self.sweep(entry.at, effect)?;
-        self.index.drop_closed(&self.lots);
-        self.seq = entry.seq;
-        self.last = entry.at;
-        Ok(())
+        }
     }
 
     /// Voids what has run out by `at`.
-    fn sweep(&mut self, at: DateTime<Utc>, effect: &mut Effect) -> Result<(), Violation> {
-        if at < self.index.next_expiry {
+    fn sweep(&mut self, at: DateTime<Utc>, effect: &mut impl Observer) -> Result<(), Violation> {
+        if at < self.index.next_expiry() {
             return Ok(());
         }
         for index in self.index.expired_by(at, &self.lots) {
@@ -322,13 +329,14 @@ impl AccountState {
     }
 
     /// Moves credits of a lot, keeps the balance, records the move.
+    #[inline]
     fn shift(
         &mut self,
         index: usize,
         from: Place,
         to: Place,
         credits: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         if !credits.is_positive() {
             return Ok(());
@@ -341,7 +349,7 @@ impl AccountState {
         if let Some(sum) = self.balance.place_mut(lot.bucket, to) {
             *sum = sum.plus(credits)?;
         }
-        effect.moves.push(Move { lot: lot.id, bucket: lot.bucket, from, to, credits });
+        effect.moved(Move { lot: lot.id, bucket: lot.bucket, from, to, credits });
         Ok(())
     }
 
@@ -352,7 +360,7 @@ impl AccountState {
         from: Place,
         credits: Credits,
         at: DateTime<Utc>,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let to = self.lots.get(index).ok_or(LOT_LOST)?.resting_place(at);
         self.shift(index, from, to, credits, effect)?;
@@ -363,9 +371,14 @@ impl AccountState {
     }
 
     /// Records debt that arises or, negative, goes.
-    fn change_debt(&mut self, of: DebtOf, credits: Credits, effect: &mut Effect) -> Result<(), Violation> {
+    fn change_debt(
+        &mut self,
+        of: DebtOf,
+        credits: Credits,
+        effect: &mut impl Observer,
+    ) -> Result<(), Violation> {
         self.balance.debt = self.balance.debt.plus(credits)?;
-        effect.debts.push(DebtChange { of, credits });
+        effect.owed(DebtChange { of, credits });
         Ok(())
     }
 
@@ -386,8 +399,18 @@ impl AccountState {
     }
 }
 
+impl PartialEq for AccountState {
+    /// Whether they say the same, whatever way they keep it.
+    fn eq(&self, other: &Self) -> bool {
+        self.snapshot() == other.snapshot()
+    }
+}
+
+impl Eq for AccountState {}
+
+#[inline]
 fn check_time(at: DateTime<Utc>) -> Result<(), Violation> {
-    let nanos = at.nanosecond();
+    let nanos = at.timestamp_subsec_nanos();
     if nanos >= 1_000_000_000 || nanos.checked_rem(1_000) != Some(0) {
         return Err(Violation::TimePrecision { at });
     }

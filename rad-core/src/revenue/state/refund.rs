@@ -1,7 +1,7 @@
 //! Refunds: what is owed for a charge is forgiven, then its parts return to their lots, last one first.
 
 use super::super::exact::Exact;
-use super::super::{DebtOf, Effect, Entry, LineKind, Place, Refund, Violation};
+use super::super::{DebtOf, Entry, LineKind, Observer, Place, Refund, Violation};
 use super::capture::{Sum, line};
 use super::spend::PART_LOST;
 use super::{AccountState, LOT_LOST, positive};
@@ -11,7 +11,7 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         refund: &Refund,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         positive("amount", refund.amount)?;
         self.by_another(entry.actor)?;
@@ -59,15 +59,15 @@ impl AccountState {
         at: usize,
         kind: LineKind,
         sum: Sum,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let head = self.charges.get_mut(at).ok_or(PART_LOST)?;
-        if head.terms.is_none() {
-            return Ok(());
-        }
+        let Some(terms) = self.terms.of(head) else { return Ok(()) };
         if sum.awarded.is_positive() || sum.purchased.is_positive() {
             let shares = head.shares.mirror(sum.gross_minor)?;
-            effect.lines.extend(line(entry, head, kind, sum, shares)?);
+            if let Some(line) = line(entry, head, Some(terms), kind, sum, shares)? {
+                effect.earned(&line);
+            }
             head.shares = head.shares.minus(shares)?;
         }
         Ok(())

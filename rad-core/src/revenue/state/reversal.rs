@@ -2,7 +2,7 @@
 
 use super::super::exact::Exact;
 use super::super::{
-    DebtOf, Effect, Entry, Expiry, Freeze, LineKind, Lot, Place, Reversal, Unfreeze, Violation,
+    DebtOf, Entry, Expiry, Freeze, LineKind, Lot, Observer, Place, Reversal, Unfreeze, Violation,
 };
 use super::capture::Sum;
 use super::spend::PART_LOST;
@@ -10,7 +10,7 @@ use super::{AccountState, Debt, LOT_LOST, positive};
 use crate::money::Credits;
 
 impl AccountState {
-    pub(super) fn freeze(&mut self, freeze: Freeze, effect: &mut Effect) -> Result<(), Violation> {
+    pub(super) fn freeze(&mut self, freeze: Freeze, effect: &mut impl Observer) -> Result<(), Violation> {
         let (index, lot) = self.known_lot(freeze.lot)?;
         if lot.is_frozen {
             return Err(Violation::AlreadyFrozen { lot: freeze.lot });
@@ -25,7 +25,7 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         unfreeze: Unfreeze,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let (index, lot) = self.known_lot(unfreeze.lot)?;
         if !lot.is_frozen {
@@ -48,7 +48,7 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         reversal: Reversal,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         positive("amount", reversal.amount)?;
         let (index, lot) = self.known_lot(reversal.lot)?;
@@ -79,7 +79,7 @@ impl AccountState {
         index: usize,
         place: Place,
         credits: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
         let cost = lot.cost_of(credits)?;
@@ -94,7 +94,7 @@ impl AccountState {
         index: usize,
         lot: u64,
         mut left: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<Credits, Violation> {
         for place in (0..self.reserved.len()).rev() {
             let part = self.reserved.get_mut(place).filter(|part| part.lot == lot && left.is_positive());
@@ -116,7 +116,7 @@ impl AccountState {
         index: usize,
         lot: u64,
         mut left: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<Credits, Violation> {
         for place in (0..self.spent.len()).rev() {
             let part = self.spent.get(place).copied().filter(|part| part.lot == lot && left.is_positive());
@@ -142,7 +142,7 @@ impl AccountState {
         entry: &Entry,
         of: DebtOf,
         credits: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         if credits.is_positive() {
             self.debts.push(Debt { entry: entry.seq, of, credits });

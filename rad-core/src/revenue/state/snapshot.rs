@@ -147,6 +147,10 @@ impl AccountState {
         self.charges.retain(|charge| owing(charge.id));
         self.spent.retain(|part| owing(part.charge));
         self.lots.retain(|lot| !lot.is_closed());
+        let known = std::mem::take(&mut self.terms);
+        for charge in &mut self.charges {
+            charge.terms = known.of(charge).map(|terms| self.terms.place(terms));
+        }
         self.rebuild_index();
     }
 
@@ -177,7 +181,7 @@ impl AccountState {
     pub fn charge(&self, id: u64) -> Option<Charge> {
         let head = self.charge_index(id).and_then(|index| self.charges.get(index))?;
         let parts = self.spent.iter().filter(|part| part.charge == id).copied().collect();
-        Some(whole_charge(head, parts))
+        Some(self.whole_charge(head, parts))
     }
 
     /// What is owed, oldest first.
@@ -189,7 +193,7 @@ impl AccountState {
     pub fn snapshot(&self) -> Snapshot {
         let mut parts: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
         self.spent.iter().for_each(|part| parts.entry(part.charge).or_default().push(*part));
-        let whole = |head: &ChargeHead| whole_charge(head, parts.remove(&head.id).unwrap_or_default());
+        let whole = |head: &ChargeHead| self.whole_charge(head, parts.remove(&head.id).unwrap_or_default());
         Snapshot {
             account: self.account,
             seq: self.seq,
@@ -204,14 +208,32 @@ impl AccountState {
         }
     }
 
+    fn whole_charge(&self, head: &ChargeHead, parts: Vec<Part>) -> Charge {
+        Charge {
+            id: head.id,
+            deployment: head.deployment,
+            burn: head.burn,
+            terms: self.terms.of(head).cloned(),
+            credits: head.credits,
+            refunded: head.refunded,
+            shares: head.shares,
+            parts,
+        }
+    }
+
+    /// Finds the places of lots again after the list of them changed.
     fn rebuild_index(&mut self) {
         self.index = BurnIndex::default();
+        for part in &mut self.reserved {
+            // A lot with reserved credits is open, and open ones are all there.
+            part.index = self.lots.binary_search_by_key(&part.lot, |lot| lot.id).unwrap_or(usize::MAX);
+        }
         for (index, lot) in self.lots.iter().enumerate() {
-            if !lot.is_closed() {
+            if lot.gives() {
                 self.index.insert(index, &self.lots);
             }
         }
-        self.holds.iter().for_each(|hold| self.index.note_lapse(hold.expires));
+        self.holds.iter().filter_map(|hold| hold.expires).for_each(|expires| self.index.note_lapse(expires));
         if self.seq > 0 {
             self.index.set_next_expiry(self.last, &self.lots);
         }
@@ -238,6 +260,7 @@ impl TryFrom<Snapshot> for AccountState {
             state.reserved.extend(hold.parts.iter().map(|(lot, credits)| Reserved {
                 hold: hold.id,
                 lot: *lot,
+                index: 0,
                 credits: *credits,
             }));
             state.holds.push(HoldHead {
@@ -255,7 +278,7 @@ impl TryFrom<Snapshot> for AccountState {
                 id: charge.id,
                 deployment: charge.deployment,
                 burn: charge.burn,
-                terms: charge.terms,
+                terms: charge.terms.as_ref().map(|terms| state.terms.place(terms)),
                 credits: charge.credits,
                 refunded: charge.refunded,
                 shares: charge.shares,
@@ -266,19 +289,6 @@ impl TryFrom<Snapshot> for AccountState {
         (state.lots, state.debts) = (from.lots, from.debts);
         state.rebuild_index();
         Ok(state)
-    }
-}
-
-fn whole_charge(head: &ChargeHead, parts: Vec<Part>) -> Charge {
-    Charge {
-        id: head.id,
-        deployment: head.deployment,
-        burn: head.burn,
-        terms: head.terms.clone(),
-        credits: head.credits,
-        refunded: head.refunded,
-        shares: head.shares,
-        parts,
     }
 }
 

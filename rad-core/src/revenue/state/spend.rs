@@ -1,14 +1,12 @@
 //! Burn-down: which lots give, and what that costs and yields.
 
-use std::collections::VecDeque;
-
 use chrono::{DateTime, Utc};
 
 use super::super::exact::{Exact, share_of};
 use super::super::{
     Bucket, BurnOrder, ChargeTerms, Entry, Lot, LotSource, Part, Place, ProjectDebit, RevenueBasis, Shares,
 };
-use super::super::{DebtOf, Effect, Violation};
+use super::super::{DebtOf, Observer, Violation};
 use super::{AccountState, ChargeHead, Debt, LOT_LOST, positive};
 use crate::money::{Amount, Credits};
 
@@ -16,30 +14,46 @@ use crate::money::{Amount, Credits};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pick {
     pub(super) index: usize,
+    pub(super) lot: u64,
+    pub(super) bucket: Bucket,
     pub(super) credits: Credits,
 }
 
+/// How far a walk through the lots of a burn order has come.
+#[derive(Debug)]
+pub(super) struct Walk {
+    buckets: &'static [Bucket],
+    next: usize,
+    pub(super) missing: Credits,
+}
+
+impl Walk {
+    /// A walk that is to find `amount`.
+    pub(super) const fn new(buckets: &'static [Bucket], amount: Credits) -> Self {
+        Self { buckets, next: 0, missing: amount }
+    }
+}
+
 impl AccountState {
-    /// Finds what a hold takes.
-    pub(super) fn pick_for_hold(
+    /// Whether a hold of `amount` can be.
+    #[inline]
+    pub(super) fn check_hold(
         &self,
         amount: Credits,
         burn: BurnOrder,
         at: DateTime<Utc>,
-        picks: &mut Vec<Pick>,
     ) -> Result<(), Violation> {
         positive("amount", amount)?;
         if self.balance.debt.is_positive() {
             return Err(Violation::InDebt { debt: self.balance.debt });
         }
-        let mut missing = amount;
+        let mut available = Credits::ZERO;
         for bucket in burn.buckets() {
-            missing = self.pick(*bucket, missing, at, picks)?;
+            available = available.plus(self.usable(*bucket, at)?)?;
         }
-        if !missing.is_positive() {
+        if amount <= available {
             return Ok(());
         }
-        let available = amount.minus(missing)?;
         Err(match burn {
             BurnOrder::PurchasedOnly => Violation::InsufficientPurchased { needed: amount, available },
             BurnOrder::AwardedFirst | BurnOrder::PurchasedFirst => {
@@ -48,28 +62,38 @@ impl AccountState {
         })
     }
 
-    /// Picks usable credits of a bucket in burn order, and says how many are missing.
-    pub(super) fn pick(
-        &self,
-        bucket: Bucket,
-        amount: Credits,
-        at: DateTime<Utc>,
-        picks: &mut Vec<Pick>,
-    ) -> Result<Credits, Violation> {
-        let mut missing = amount;
-        let queue: &VecDeque<usize> = self.index.of(bucket);
-        for &index in queue {
-            if !missing.is_positive() {
-                break;
-            }
-            let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+    /// Credits of a bucket that can be used at `at`.
+    #[inline]
+    pub(super) fn usable(&self, bucket: Bucket, at: DateTime<Utc>) -> Result<Credits, Violation> {
+        if at < self.index.next_expiry() {
+            return Ok(match bucket {
+                Bucket::Awarded => self.balance.awarded,
+                Bucket::Purchased => self.balance.purchased,
+            });
+        }
+        let open = self.index.of(bucket).iter().filter_map(|index| self.lots.get(*index));
+        let open = open.filter(|lot| !lot.is_expired(at)).map(|lot| lot.open);
+        Credits::checked_sum(open).ok_or(Violation::Overflow { what: "a sum" })
+    }
+
+    /// What the next lot of a walk gives; none when nothing is missing or nobody gives any more.
+    #[inline]
+    pub(super) fn next_pick(&self, walk: &mut Walk, at: DateTime<Utc>) -> Option<Pick> {
+        while walk.missing.is_positive() {
+            let (&bucket, later) = walk.buckets.split_first()?;
+            let Some(&index) = self.index.of(bucket).get(walk.next) else {
+                (walk.buckets, walk.next) = (later, 0);
+                continue;
+            };
+            walk.next = walk.next.saturating_add(1);
+            let Some(lot) = self.lots.get(index) else { continue };
             if lot.open.is_positive() && !lot.is_expired(at) {
-                let credits = lot.open.min(missing);
-                picks.push(Pick { index, credits });
-                missing = missing.minus(credits)?;
+                let credits = lot.open.min(walk.missing);
+                walk.missing = walk.missing.checked_sub(credits)?;
+                return Some(Pick { index, lot: lot.id, bucket, credits });
             }
         }
-        Ok(missing)
+        None
     }
 
     /// Takes what can be used for a project's cost; the rest becomes debt. It stands as a charge that earns nothing.
@@ -77,20 +101,16 @@ impl AccountState {
         &mut self,
         entry: &Entry,
         debit: ProjectDebit,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         positive("amount", debit.amount)?;
         self.count_volume(debit.amount)?;
-        let mut picks = std::mem::take(&mut self.index.picks);
-        let missing = self.pick(Bucket::Awarded, debit.amount, entry.at, &mut picks)?;
-        let missing = self.pick(Bucket::Purchased, missing, entry.at, &mut picks)?;
-        for pick in &picks {
+        let mut walk = Walk::new(BurnOrder::AwardedFirst.buckets(), debit.amount);
+        while let Some(pick) = self.next_pick(&mut walk, entry.at) {
             let lot = self.lots.get(pick.index).ok_or(LOT_LOST)?;
             let part = part_of(lot, entry.seq, entry.seq, pick.credits, None)?;
             self.attribute(pick.index, part, Place::Open, effect)?;
         }
-        picks.clear();
-        self.index.picks = picks;
         self.charges.push(ChargeHead {
             id: entry.seq,
             deployment: debit.deployment,
@@ -100,10 +120,10 @@ impl AccountState {
             refunded: Credits::ZERO,
             shares: Shares::default(),
         });
-        if missing.is_positive() {
+        if walk.missing.is_positive() {
             let of = DebtOf::Charge(entry.seq);
-            self.debts.push(Debt { entry: entry.seq, of, credits: missing });
-            self.change_debt(of, missing, effect)?;
+            self.debts.push(Debt { entry: entry.seq, of, credits: walk.missing });
+            self.change_debt(of, walk.missing, effect)?;
         }
         Ok(())
     }
@@ -114,15 +134,28 @@ impl AccountState {
         index: usize,
         part: Part,
         from: Place,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
+    ) -> Result<(), Violation> {
+        self.book(index, &part, from, effect)?;
+        self.spent.push(part);
+        Ok(())
+    }
+
+    /// Takes a part of a charge from its lot.
+    #[inline]
+    pub(super) fn book(
+        &mut self,
+        index: usize,
+        part: &Part,
+        from: Place,
+        effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         self.shift(index, from, Place::Spent, part.credits, effect)?;
         let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
         lot.unspent_cost = lot.unspent_cost.minus(part.cost)?;
         lot.earned = lot.earned.plus(part.gross)?;
         lot.booked = lot.booked.plus(part.gross_minor)?;
-        self.spent.push(part);
-        effect.parts.push(part);
+        effect.attributed(part);
         Ok(())
     }
 
@@ -133,7 +166,7 @@ impl AccountState {
         place: usize,
         index: usize,
         credits: Credits,
-        effect: &mut Effect,
+        effect: &mut impl Observer,
     ) -> Result<Part, Violation> {
         let part = self.spent.get_mut(place).ok_or(PART_LOST)?;
         let (whole, some) = (part.credits.micros(), credits.micros());
@@ -148,7 +181,7 @@ impl AccountState {
         let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
         lot.earned = lot.earned.minus(gross)?;
         lot.booked = lot.booked.minus(gross_minor)?;
-        effect.parts.push(Part {
+        effect.attributed(&Part {
             credits: credits.negated()?,
             cost: cost.negated()?,
             gross: gross.negated()?,
@@ -163,6 +196,7 @@ pub(super) const PART_LOST: Violation = Violation::Inconsistent { what: "a part 
 
 /// What `credits` of a lot are as a part of a charge: their cost, their revenue, and the whole minor units by which they
 /// bring the lot's revenue up to its floor. Parts that were refunded may have left more booked than the floor: then none.
+#[inline]
 pub(super) fn part_of(
     lot: &Lot,
     charge: u64,
@@ -185,13 +219,12 @@ pub(super) fn part_of(
     part.gross = gross_of(lot, credits, cost, terms)?;
     if part.gross.is_positive() {
         let earned = lot.earned.plus(part.gross)?.micros();
-        let floor = earned.checked_div(terms.currency.micros_per_minor());
-        let floor = floor.ok_or(Violation::Overflow { what: "revenue" })?;
-        part.gross_minor = floor.saturating_sub(lot.booked).max(0);
+        part.gross_minor = terms.currency.floor_to_minor(earned).saturating_sub(lot.booked).max(0);
     }
     Ok(part)
 }
 
+#[inline]
 fn gross_of(lot: &Lot, credits: Credits, cost: Amount, terms: &ChargeTerms) -> Result<Amount, Violation> {
     let price = match (lot.bucket, lot.is_paid(), terms.basis) {
         (Bucket::Awarded, ..) => None,
