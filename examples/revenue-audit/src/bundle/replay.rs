@@ -12,6 +12,7 @@ use rad_core::source::Digest;
 use super::check::Findings;
 use super::{ENTRIES, Head, MANIFEST, Manifest, name};
 use crate::failure::{Failure, InputError, InputFault};
+use crate::progress::Progress;
 use crate::source::{self, Records, Wanted};
 
 /// What the entries of a bundle come to.
@@ -94,12 +95,12 @@ impl Follower {
         most: u64,
         findings: &mut Findings,
     ) -> Result<(), Failure> {
-        let mut record = Record::default();
+        let (mut record, mut progress) = (Record::default(), Progress::new());
         let mut read = 0_u64;
         loop {
             match records.next(&mut record) {
                 Ok(false) => break,
-                Ok(true) => {}
+                Ok(true) => progress.note(records),
                 // Bytes that are not those of the bundle need not be readable.
                 Err(error) if findings.concern(ENTRIES) => {
                     findings.add(

@@ -1,23 +1,25 @@
-//! Writing a bundle. The manifest comes last, so that a directory without one is no bundle.
+//! Writing a bundle. Each file is there whole or not at all, and the manifest comes last: a directory without one is no
+//! bundle.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use rad_core::export::{JsonlWriter, Record};
+use rad_core::export::Record;
 use rad_core::revenue::statement::Statement;
 
 use super::{
     CSV, ENTRIES, FILES, FileEntry, HTML, Head, MANIFEST, Manifest, SourceIdentity, digest_of, html, name,
 };
 use crate::failure::{InputError, InputFault};
+use crate::new_file::{NewFile, unwritten};
+use crate::source::{Format, Text};
+use crate::writer;
 
 /// A bundle in the making.
 pub struct Writer {
     directory: PathBuf,
-    entries: JsonlWriter<GzEncoder<BufWriter<File>>>,
+    entries: writer::Writer<NewFile>,
     heads: Vec<Head>,
 }
 
@@ -27,7 +29,7 @@ impl Writer {
     /// # Errors
     /// [`InputError`] if it is not empty or cannot be written to.
     pub fn create(directory: &Path) -> Result<Self, InputError> {
-        let failed = |error| InputError::new(name(directory), InputFault::Write(error));
+        let failed = |error| unwritten(directory, error);
         fs::create_dir_all(directory).map_err(failed)?;
         if fs::read_dir(directory).map_err(failed)?.next().is_some() {
             let fault = InputFault::Argument {
@@ -37,8 +39,8 @@ impl Writer {
             };
             return Err(InputError::new("--output", fault));
         }
-        let file = create(&directory.join(ENTRIES))?;
-        let entries = JsonlWriter::new(GzEncoder::new(BufWriter::new(file), Compression::default()));
+        let file = NewFile::create(&directory.join(ENTRIES), false)?;
+        let entries = writer::Writer::new(file, Format { text: Text::Jsonl, gzip: true });
         Ok(Self { directory: directory.to_owned(), entries, heads: Vec::new() })
     }
 
@@ -49,7 +51,8 @@ impl Writer {
     /// [`InputError`] if it cannot be written.
     pub fn history(&mut self, records: &[Record]) -> Result<(), InputError> {
         for record in records {
-            self.entries.write(record).map_err(|error| self.failed(ENTRIES, error))?;
+            let written = self.entries.write(record);
+            written.map_err(|error| unwritten(&self.directory.join(ENTRIES), error))?;
         }
         if let Some(Record { entry, hash: Some(hash), .. }) = records.last() {
             self.heads.push(Head { account: entry.account, seq: entry.seq, hash: *hash });
@@ -63,11 +66,8 @@ impl Writer {
     /// [`InputError`] if they cannot be written.
     pub fn finish(self, statement: &Statement, source: SourceIdentity) -> Result<Manifest, InputError> {
         let Self { directory, entries, heads } = self;
-        let failed =
-            |file: &str, error| InputError::new(name(&directory.join(file)), InputFault::Write(error));
-        let gzip = entries.finish().map_err(|error| failed(ENTRIES, error))?;
-        let ended = gzip.finish().and_then(|mut file| file.flush());
-        ended.map_err(|error| failed(ENTRIES, error))?;
+        let failed = |file: &str, error| unwritten(&directory.join(file), error);
+        entries.finish().map_err(|error| failed(ENTRIES, error))?.finish()?;
         write(&directory.join(CSV), statement.csv().as_bytes())?;
         let page = html::render(statement, &source).map_err(|error| failed(HTML, io::Error::other(error)))?;
         write(&directory.join(HTML), page.as_bytes())?;
@@ -83,16 +83,10 @@ impl Writer {
         write(&directory.join(MANIFEST), &json)?;
         Ok(manifest)
     }
-
-    fn failed(&self, file: &str, error: io::Error) -> InputError {
-        InputError::new(name(&self.directory.join(file)), InputFault::Write(error))
-    }
-}
-
-fn create(path: &Path) -> Result<File, InputError> {
-    File::create_new(path).map_err(|error| InputError::new(name(path), InputFault::Write(error)))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), InputError> {
-    create(path)?.write_all(bytes).map_err(|error| InputError::new(name(path), InputFault::Write(error)))
+    let mut file = NewFile::create(path, false)?;
+    file.write_all(bytes).map_err(|error| unwritten(path, error))?;
+    file.finish()
 }

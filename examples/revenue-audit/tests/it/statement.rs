@@ -138,4 +138,6 @@ fn what_cannot_be_drawn_says_why() {
     let said = draw(directory.path(), &["--platform"], "2026-10", "b");
     assert_eq!((said.code, said.json()["error"]["kind"].as_str()), (1, Some("Altered")), "{said:?}");
     assert!(said.err.contains(&format!("{REVERSED}:1")), "{}", said.err);
+    let left = fs::read_dir(directory.path().join("b")).unwrap().count();
+    assert_eq!(left, 0, "half a bundle is none");
 }

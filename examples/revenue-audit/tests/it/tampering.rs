@@ -3,89 +3,20 @@
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::read::GzDecoder;
-use rad_core::export::{JsonlReader, Record};
+use rad_core::export::Record;
 use rad_core::revenue::Body;
 use rad_core::source::Digest;
 use serde_json::{Value, json};
 
-use crate::books::{self, PARTNER, REVERSED};
-use crate::common::{Said, audit};
+use crate::books::{self, REVERSED};
+use crate::bundle::Bundle;
+use crate::common::audit;
 
 /// What somebody does to a part of a bundle.
 type Change<T> = fn(&mut T);
-
-/// A bundle on disk.
-struct Bundle {
-    directory: tempfile::TempDir,
-}
-
-impl Bundle {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        books::write(&books::market("20"), &directory.path().join("books.jsonl.gz"));
-        let partner = PARTNER.to_string();
-        let arguments =
-            ["statement", "books.jsonl.gz", "--partner", &partner, "--month", "2026-11", "-o", "out"];
-        assert_eq!(audit(directory.path(), &arguments).code, 0);
-        let bundle = Self { directory };
-        assert_eq!(bundle.verify().code, 0);
-        bundle
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.directory.path().join("out").join(file)
-    }
-
-    fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.path(file)).unwrap()
-    }
-
-    fn verify(&self) -> Said {
-        audit(self.directory.path(), &["verify-bundle", "out", "--json"])
-    }
-
-    /// Each finding: file, place, problem.
-    fn findings(&self) -> Vec<[String; 3]> {
-        let said = self.verify();
-        assert_eq!(said.code, 1, "{said:?}");
-        let found = said.json()["findings"].as_array().unwrap().clone();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        found.iter().map(|one| [text(&one["file"]), text(&one["place"]), text(&one["problem"])]).collect()
-    }
-
-    fn change_manifest(&self, change: impl FnOnce(&mut Value)) {
-        let mut manifest = serde_json::from_str(&self.read("manifest.json")).unwrap();
-        change(&mut manifest);
-        fs::write(self.path("manifest.json"), manifest.to_string()).unwrap();
-    }
-
-    /// Lets the manifest name the files as they are now.
-    fn fix_digests(&self) {
-        let directory = self.path("");
-        self.change_manifest(|manifest| {
-            for file in manifest["files"].as_array_mut().unwrap() {
-                let bytes = fs::read(directory.join(file["name"].as_str().unwrap())).unwrap();
-                file["bytes"] = json!(bytes.len());
-                file["sha256"] = json!(Digest::of(&bytes));
-            }
-        });
-    }
-
-    fn change_records(&self, change: impl FnOnce(&mut Vec<Record>)) {
-        let mut reader =
-            JsonlReader::new(GzDecoder::new(fs::File::open(self.path("entries.jsonl.gz")).unwrap()));
-        let (mut records, mut record) = (Vec::new(), Record::default());
-        while reader.read(&mut record).unwrap() {
-            records.push(record.clone());
-        }
-        change(&mut records);
-        books::write_records(&records, &self.path("entries.jsonl.gz"));
-        self.fix_digests();
-    }
-}
 
 fn of_reversed(records: &[Record], seq: u64) -> usize {
     records.iter().position(|record| record.entry.account == REVERSED && record.entry.seq == seq).unwrap()
@@ -154,6 +85,25 @@ fn rows_that_are_gone_doubled_or_made_up_are_named() {
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0][1], place);
         assert!(findings[0][2].contains(&problem), "{findings:?}");
+    }
+}
+
+#[test]
+fn other_columns_and_line_ends_are_named() {
+    let cases: [(Change<String>, &str, &str); 3] = [
+        (|csv| *csv = csv.replace("\r\n", "\n"), "", "CRLF"),
+        (|csv| *csv = csv.replacen("net", "gross", 1), "line 1", "the columns are not"),
+        (|csv| *csv = csv.replacen(",USD,", ",USD,,", 1), "line 2", "23 cells in place of 22"),
+    ];
+    for (change, place, problem) in cases {
+        let bundle = Bundle::new();
+        let mut csv = bundle.read("statement.csv");
+        change(&mut csv);
+        fs::write(bundle.path("statement.csv"), csv).unwrap();
+        bundle.fix_digests();
+        let findings = bundle.findings();
+        assert_eq!((findings.len(), findings[0][1].as_str()), (1, place), "{findings:?}");
+        assert!(findings[0][2].contains(problem), "{findings:?}");
     }
 }
 
