@@ -1,7 +1,7 @@
 //! Replaying the histories of a bundle up to the heads that its manifest names.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{self, Path};
 
 use rad_core::export::Record;
 use rad_core::id::AccountId;
@@ -30,7 +30,9 @@ pub(super) fn replay(path: &Path, manifest: &Manifest, findings: &mut Findings) 
         let fault = InputFault::Argument { value: error.to_string(), reason: "period_end".to_owned(), mend };
         InputError::new(MANIFEST, fault)
     })?;
-    let mut records = source::open(&name(path), Wanted::Entries)?;
+    // From the root on, so that no directory's name is taken for a database's.
+    let path = path::absolute(path).map_err(|error| InputError::new(name(path), InputFault::Open(error)))?;
+    let mut records = source::open(&name(&path), Wanted::Entries)?;
     let mut heads = BTreeMap::new();
     for head in &manifest.heads {
         if heads.insert(head.account, *head).is_some() {
