@@ -96,7 +96,11 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, BackendError> {
     let options = PgConnectOptions::from_str(url.expose_secret());
     let options = options.map_err(failed("reading the address of the database"))?;
     let patience = format!("{}ms", PATIENCE.as_millis());
-    Ok(options.application_name("rad-billing").options([
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("rad-billing"),
+    };
+    Ok(options.options([
         ("lock_timeout", patience.as_str()),
         // A process that stops half-way must not keep others from posting.
         ("idle_in_transaction_session_timeout", "60s"),

@@ -50,7 +50,12 @@ impl PostgresLedger {
     /// # Errors
     /// A failure of the database.
     pub async fn export(&self) -> Result<Export, BackendError> {
-        Export::begin(Snapshot::Postgres(snapshot(&self.pool, "beginning an export").await?)).await
+        let during = "beginning an export";
+        let mut reading = snapshot(&self.pool, during).await?;
+        // Whoever reads it may take a break between pages.
+        let patient = "SET LOCAL idle_in_transaction_session_timeout = 0";
+        sqlx::query(patient).execute(&mut *reading).await.map_err(failed(during))?;
+        Export::begin(Snapshot::Postgres(reading)).await
     }
 
     /// Takes no more posts, and returns when those taken before are settled: for an orderly shutdown. Every later post is

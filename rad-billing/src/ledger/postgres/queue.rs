@@ -32,6 +32,12 @@ const GROUP: usize = 256;
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(4);
 
+/// Every statement sees what was committed before it, so that what is read after a head is locked is up to date.
+///
+/// Plans are kept for as long as a connection is; one made while the tables were small must not read them whole later.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
 /// Where the posts of one process wait.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -170,7 +176,7 @@ async fn post_together(pool: &PgPool, batches: &[&[Post]]) -> Result<Vec<Outcome
 }
 
 async fn try_group(pool: &PgPool, batches: &[&[Post]]) -> Result<Vec<Outcome>, BackendError> {
-    let mut transaction = pool.begin().await.map_err(failed("beginning a transaction"))?;
+    let mut transaction = pool.begin_with(BEGIN).await.map_err(failed("beginning a transaction"))?;
     match post_group(&mut transaction, batches).await {
         Ok(outcomes) => {
             transaction.commit().await.map_err(failed("committing entries"))?;

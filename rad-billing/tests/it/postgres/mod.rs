@@ -1,5 +1,6 @@
 //! The ledger on PostgreSQL: each test has a schema of its own on the server that `make test` starts.
 
+mod crash;
 mod database;
 mod ledger;
 mod races;

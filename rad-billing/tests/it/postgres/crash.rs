@@ -1,0 +1,101 @@
+//! Processes that are killed and connections that break lose nothing that was acknowledged, and double nothing.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rad_billing::{PostgresLedger, postgres};
+use rad_core::id::AccountId;
+use rad_core::ledger::{Ledger, LedgerError, LedgerExt};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor};
+use tokio::task::JoinHandle;
+
+use super::{address, server};
+use crate::award;
+use crate::crash::{post_until_killed, survives_kill_9};
+
+/// Set for the process that is to be killed: the address.
+const ADDRESS: &str = "RAD_BILLING_TEST_POST_TO_POSTGRES_UNTIL_KILLED";
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_kill_9() {
+    let address = address().await;
+    let open = async || {
+        let pool = postgres::open(&address).await.unwrap();
+        Box::new(PostgresLedger::new(pool)) as Box<dyn Ledger>
+    };
+    open().await;
+    let test = "postgres::crash::posts_until_killed_where_asked_to";
+    survives_kill_9(test, ADDRESS, OsStr::new(address.expose_secret()), open).await;
+}
+
+#[tokio::test]
+async fn posts_until_killed_where_asked_to() {
+    let Ok(address) = std::env::var(ADDRESS) else { return };
+    post_until_killed(&PostgresLedger::new(postgres::open(&address.into()).await.unwrap())).await;
+}
+
+/// A database of its own, so that all its connections can be cut; and a way to cut them.
+async fn own_database() -> (SecretString, PgPool, String) {
+    let name = format!("test_{}", AccountId::new().to_string().replace('-', "_"));
+    let admin = PgPoolOptions::new().max_connections(1).connect(&server()).await.unwrap();
+    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    let (server, _) =
+        server().rsplit_once('/').map(|(server, name)| (server.to_owned(), name.len())).unwrap();
+    (format!("{server}/{name}").into(), admin, name)
+}
+
+const TASKS: u64 = 8;
+const POSTS: u64 = 30;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_is_told_and_the_same_post_again_settles_it() {
+    let (address, admin, database) = own_database().await;
+    let ledger = PostgresLedger::new(postgres::open(&address).await.unwrap());
+    let (account, settled) = (AccountId::new(), Arc::new(AtomicU64::new(0)));
+    let posting: Vec<_> = (0..TASKS)
+        .map(|task| {
+            let (ledger, settled) = (ledger.clone(), Arc::clone(&settled));
+            tokio::spawn(async move {
+                let mut broken = 0;
+                for number in (0..POSTS).map(|n| task * POSTS + n) {
+                    while let Err(error) = ledger.post(award(account, number, 1)).await {
+                        assert!(matches!(&error, LedgerError::Backend(e) if e.is_retryable()), "{error:?}");
+                        broken += 1;
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                    settled.fetch_add(1, Ordering::Relaxed);
+                }
+                broken
+            })
+        })
+        .collect();
+    // Each time some more are settled, everything is cut.
+    for more in (0..TASKS * POSTS).step_by(20).skip(1) {
+        while settled.load(Ordering::Relaxed) < more && !posting.iter().any(JoinHandle::is_finished) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1")
+            .bind(&database)
+            .execute(&admin)
+            .await
+            .unwrap();
+    }
+    let mut broken = 0;
+    for task in posting {
+        broken += task.await.unwrap();
+    }
+    assert!(broken > 0, "no post met a broken connection");
+    // The pool's connections were cut once more; what is read now finds its way back, too.
+    let state = loop {
+        match ledger.state(account).await {
+            Ok(state) => break state,
+            Err(error) => assert!(matches!(&error, LedgerError::Backend(e) if e.is_retryable()), "{error:?}"),
+        }
+    };
+    assert_eq!(state.seq(), TASKS * POSTS, "every post is there, once");
+    assert_eq!(ledger.verify(account).await.unwrap(), []);
+}
