@@ -2,12 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod books;
+mod broken;
 mod bundle;
 mod common;
 mod database;
 mod explain;
+mod generate;
+mod sample;
 mod simulated;
 mod statement;
 mod tampering;
 mod unreadable;
+mod unreadable_files;
 mod what_if;
+mod whole;
