@@ -1,6 +1,6 @@
 //! The SQLite database file: how it is opened, brought to the schema of this release, and how its errors are told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rad_core::error::BackendError;
@@ -60,25 +60,42 @@ pub async fn migrate(pool: &SqlitePool) -> Result<(), BackendError> {
 
 /// Opens a database file for reading alone: it is neither made nor brought up to date.
 ///
+/// Readers and writers share locks in files beside it. Where these cannot be made, as on a read-only medium, the file is
+/// taken as one that nobody changes.
+///
 /// # Errors
 /// If there is no such file or it is no database, or its schema is not that of this release.
 pub async fn open_read_only(path: &Path) -> Result<SqlitePool, BackendError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(PATIENCE);
-    let pool = connect(options).await.map_err(failed("opening the database"))?;
+    let opened = match pool_and_steps(options.clone()).await {
+        // What a writer left beside the file would not be seen: then the first error stands.
+        Err(error) if lacks_locks(&error) && !beside(path, "-wal").exists() => {
+            pool_and_steps(options.immutable(true)).await
+        }
+        opened => opened,
+    };
+    let (pool, ran) = opened.map_err(failed("opening the database"))?;
+    check_schema(&migrator(), &ran)?;
+    Ok(pool)
+}
+
+/// Connects, and lists the steps that brought the schema to where it is.
+async fn pool_and_steps(options: SqliteConnectOptions) -> Result<(SqlitePool, Vec<i64>), sqlx::Error> {
+    let pool = connect(options).await?;
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ?")
         .bind(MIGRATIONS)
         .fetch_one(&pool)
-        .await
-        .map_err(failed("checking the schema"))?;
-    let mut ran = Vec::new();
-    if tables > 0 {
-        ran = sqlx::query_scalar("SELECT version FROM billing_migrations WHERE success")
-            .fetch_all(&pool)
-            .await
-            .map_err(failed("checking the schema"))?;
-    }
-    check_schema(&migrator(), &ran)?;
-    Ok(pool)
+        .await?;
+    let steps = "SELECT version FROM billing_migrations WHERE success";
+    let ran = if tables > 0 { sqlx::query_scalar(steps).fetch_all(&pool).await? } else { Vec::new() };
+    Ok((pool, ran))
+}
+
+/// The file of SQLite's own beside a database file.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn migrator() -> Migrator {
@@ -116,9 +133,20 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
 
 /// Whether an error says that another writer has the file.
 fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    // SQLITE_BUSY and its extended codes.
-    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
+    // BUSY
+    primary_code(error) == Some(5)
+}
+
+/// Whether an error says that the files with the locks cannot be made.
+fn lacks_locks(error: &sqlx::Error) -> bool {
+    // READONLY, CANTOPEN
+    matches!(primary_code(error), Some(8 | 14))
+}
+
+/// SQLite's primary result code: the low byte of the extended one (sqlite.org/rescode.html).
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(code & 0xff)
 }
 
 /// The value of a column in the form the domain knows it.

@@ -104,6 +104,27 @@ async fn a_file_can_be_opened_by_many_at_once_from_the_first_moment() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_file_is_read_where_nobody_can_write() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let database = database().await.unwrap();
+    let by = AccountId::new();
+    SqliteSettings::new(database.pool.clone())
+        .save(0, &Settings::default(), by, chrono::DateTime::UNIX_EPOCH)
+        .await
+        .unwrap();
+    database.pool.close().await;
+    let allow = |mode| {
+        std::fs::set_permissions(database.dir.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    allow(0o555);
+    let read = sqlite::open_read_only(&database.dir.path().join("rad.db")).await;
+    allow(0o755);
+    assert_eq!(SqliteSettings::new(read.unwrap()).current().await.unwrap().version, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn only_the_owner_can_read_a_new_file() {
     use std::os::unix::fs::PermissionsExt as _;
 
