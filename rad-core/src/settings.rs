@@ -1,5 +1,6 @@
 //! The platform's settings, with their bounds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -9,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::BackendError;
 use crate::id::AccountId;
 use crate::money::{Credits, CreditsPerUnit, Currency, Rate};
+
+/// The most partners with a share of their own: all of them go into every version of the share rules.
+const MOST_RATES: usize = 1_000;
 
 /// What finance and admins set. A change counts from its moment on, never backwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,8 @@ pub struct Settings {
     pub signup_credits: Credits,
     /// A partner's share of the true revenue of own modules.
     pub partner_revenue_share: Rate,
+    /// Partners with a share of their own in place of `partner_revenue_share`: at most 1 000.
+    pub partner_rates: BTreeMap<AccountId, Rate>,
     /// An agent's share of the true revenue from accounts the agent referred.
     pub agent_revenue_share: Rate,
     /// Whether deployments cost credits at all.
@@ -32,6 +38,8 @@ pub struct Settings {
     pub own_modules_free: bool,
     /// Whether the credits of allowances earn revenue, at `credits_per_unit`.
     pub allowance_earns_revenue: bool,
+    /// Whether purchased credits yield their worth at `credits_per_unit` in place of what was paid for them.
+    pub revenue_at_price: bool,
     /// Whether partners have the revenue page.
     pub partner_revenue_page: bool,
     /// Whether agents have the revenue page.
@@ -54,22 +62,47 @@ impl Settings {
                 bounds: "0 to 100000",
             });
         }
-        let shares = self.partner_revenue_share.basis_points() + self.agent_revenue_share.basis_points();
-        if shares > Rate::FULL.basis_points() {
+        self.validate_shares()
+    }
+
+    /// A partner's share: the own one, where there is one.
+    pub fn partner_share(&self, partner: AccountId) -> Rate {
+        self.partner_rates.get(&partner).copied().unwrap_or(self.partner_revenue_share)
+    }
+
+    fn validate_shares(&self) -> Result<(), SettingsError> {
+        let fits = |partner: Rate| {
+            partner.basis_points() + self.agent_revenue_share.basis_points() <= Rate::FULL.basis_points()
+        };
+        if !fits(self.partner_revenue_share) {
             return Err(SettingsError::Invalid {
                 field: "agent_revenue_share",
                 value: self.agent_revenue_share.to_string(),
                 bounds: "0 % to what partner_revenue_share leaves of 100 %",
             });
         }
-        Ok(())
+        if self.partner_rates.len() > MOST_RATES {
+            return Err(SettingsError::Invalid {
+                field: "partner_rates",
+                value: format!("{} of them", self.partner_rates.len()),
+                bounds: "at most 1000",
+            });
+        }
+        match self.partner_rates.iter().find(|(_, share)| !fits(**share)) {
+            None => Ok(()),
+            Some((partner, share)) => Err(SettingsError::Invalid {
+                field: "partner_rates",
+                value: format!("{share} for {partner}"),
+                bounds: "0 % to what agent_revenue_share leaves of 100 %",
+            }),
+        }
     }
 }
 
 /// Settings as they stand, and who set them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct VersionedSettings {
-    /// Counts changes, from 0 for the defaults; recorded in every charge they decide.
+    /// Counts changes, from 0 for the defaults.
     pub version: u32,
     /// The settings.
     pub settings: Settings,
@@ -138,11 +171,13 @@ impl Default for Settings {
             credits_per_unit: CreditsPerUnit::default(),
             signup_credits: Credits::ZERO,
             partner_revenue_share: Rate::default(),
+            partner_rates: BTreeMap::new(),
             agent_revenue_share: Rate::default(),
             enable_credits: true,
             enable_purchases: true,
             own_modules_free: false,
             allowance_earns_revenue: false,
+            revenue_at_price: false,
             partner_revenue_page: true,
             agent_revenue_page: true,
             private_mode: false,

@@ -46,6 +46,8 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let Assembly { platform, directory, sessions, sandbox, worker } = assemble(&config, &url).await?;
     let first_accounts = first_start(&config, &platform).await?;
+    let posted = platform.operations().post_share_rules().await;
+    posted.context("the share rules cannot be brought into the ledger")?;
 
     let (closing, closed) = watch::channel(false);
     let wake = worker.waker();

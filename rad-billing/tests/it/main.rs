@@ -8,6 +8,7 @@ mod ledger;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sandbox;
+mod sharing;
 mod tampering;
 
 use chrono::DateTime;

@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{Actor, Capability, PlatformError, billing};
-use crate::access::Roles;
-use crate::directory::{Account, AccountQuery, NewAccount};
+use super::{Actor, Capability, PlatformError, billing, sharing};
+use crate::access::{Role, Roles};
+use crate::directory::{Account, AccountQuery, DirectoryError, NewAccount};
 use crate::id::AccountId;
 use crate::ledger::{LedgerError, LedgerExt, Post, Posted};
 use crate::money::{Amount, Credits};
@@ -116,13 +116,14 @@ impl Actor {
         Ok(self.parts.settings.current().await?)
     }
 
-    /// Puts settings in force from now on, if `expected` is still the version in force.
+    /// Puts settings in force from now on, if `expected` is still the version in force. What they say about shares goes
+    /// into the ledger; where that fails, a start or the next charge does it.
     ///
     /// # Errors
     /// Forbidden without [`Capability::ChangeCreditSettings`], and for `private_mode` without
     /// [`Capability::ChangeAllSettings`]; [`Settings`](PlatformError::Settings) naming the field out
     /// of its bounds, or that somebody else changed them; [`Invalid`](PlatformError::Invalid) for another currency or
-    /// price once credits were sold.
+    /// price once credits were sold, and for the rate of an account that is no partner.
     pub async fn change_settings(
         &self,
         expected: u32,
@@ -144,7 +145,28 @@ impl Actor {
             return Err(PlatformError::Invalid { field, reason });
         }
         settings.validate()?;
+        self.check_partners(&now, settings).await?;
         let at = self.parts.clock.now();
-        Ok(self.parts.settings.save(expected, settings, self.id(), at).await?)
+        let saved = self.parts.settings.save(expected, settings, self.id(), at).await?;
+        if let Err(error) = sharing::post_rules(&self.parts).await {
+            tracing::warn!(%error, "the settings are saved; the share rules in the ledger will follow");
+        }
+        Ok(saved)
+    }
+
+    /// Whoever gets a rate of their own is a partner now. Rates that stand may stay: their accounts may have changed.
+    async fn check_partners(&self, now: &Settings, settings: &Settings) -> Result<(), PlatformError> {
+        for account in settings.partner_rates.keys().filter(|id| !now.partner_rates.contains_key(id)) {
+            let known = match self.parts.directory.account(*account).await {
+                Ok(account) => account.roles.has(Role::Partner),
+                Err(DirectoryError::NotFound) => false,
+                Err(error) => return Err(error.into()),
+            };
+            if !known {
+                let reason = format!("only a partner can have a rate of their own, and {account} is none");
+                return Err(PlatformError::Invalid { field: "partner_rates", reason });
+            }
+        }
+        Ok(())
     }
 }

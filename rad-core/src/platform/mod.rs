@@ -15,6 +15,7 @@ mod publishing;
 mod reading;
 mod reporting;
 mod settling;
+mod sharing;
 
 use std::sync::Arc;
 

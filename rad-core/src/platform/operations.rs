@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
-use super::{Parts, PlatformError, billing, settling};
+use super::{Parts, PlatformError, billing, settling, sharing};
 use crate::access::{Role, Roles};
 use crate::deployment::{DeploymentError, Lease, Run, RunReport, RunStatus, Transition};
 use crate::directory::{Account, AccountQuery, NewAccount};
@@ -225,6 +225,15 @@ impl Operations {
             }
             other => other,
         }
+    }
+
+    /// Puts the share rules that the settings say into the ledger, unless they are there: at a start, for a database without
+    /// rules and after a process that stopped between saving settings and this.
+    ///
+    /// # Errors
+    /// A failure of a backend.
+    pub async fn post_share_rules(&self) -> Result<(), PlatformError> {
+        sharing::post_rules(&self.parts).await.map(drop)
     }
 
     /// Takes a webhook of a payment provider: checks its signature, reads the provider's own record, credits the order

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Parts, PlatformError};
+use super::{Parts, PlatformError, sharing};
 use crate::access::Role;
 use crate::catalog::CatalogError;
 use crate::deployment::{Deployment, DeploymentError, Run, RunStatus, Transition};
@@ -13,9 +13,7 @@ use crate::id::{AccountId, RunId};
 use crate::ledger::{LedgerError, LedgerExt, Post};
 use crate::money::Credits;
 use crate::notify::Notice;
-use crate::revenue::{
-    Body, BurnOrder, Capture, ChargeTerms, EntryKey, Hold, Release, RevenueBasis, Rounding,
-};
+use crate::revenue::{Body, BurnOrder, Capture, ChargeTerms, EntryKey, Hold, Release};
 use crate::runner::Action;
 
 /// Carries a pending run on: parks it where modules it needs are missing, otherwise holds its fee and queues it. A
@@ -131,18 +129,20 @@ async fn settle_hold(parts: &Parts, deployment: &Deployment, run: &Run) -> Resul
     let Some(hold) = parts.ledger.by_key(run.owner, hold_key(run.id)).await? else {
         return Ok(());
     };
-    let hold = hold.entry.seq;
+    let hold = hold.entry;
     let key = settle_key(run.id);
     if parts.ledger.by_key(run.owner, key).await?.is_some() {
         return Ok(());
     }
-    let body = if run.status == RunStatus::Success {
-        let terms = Arc::new(charge_terms(parts, deployment).await?);
-        Body::Capture(Capture { hold, amount: run.cost, deployment: deployment.id, terms })
+    let (body, at) = if run.status == RunStatus::Success {
+        let (terms, at) = charge_terms(parts, deployment, hold.at).await?;
+        let terms = Arc::new(terms);
+        let capture = Capture { hold: hold.seq, amount: run.cost, deployment: deployment.id, terms };
+        (Body::Capture(capture), at)
     } else {
-        Body::Release(Release { hold })
+        (Body::Release(Release { hold: hold.seq }), parts.clock.now())
     };
-    let post = Post { account: run.owner, key, at: parts.clock.now(), actor: None, body };
+    let post = Post { account: run.owner, key, at, actor: None, body };
     match parts.ledger.post(post).await {
         // Settled meanwhile, perhaps at other rates: the first settlement stands.
         Ok(_) | Err(LedgerError::KeyReused { .. }) => Ok(()),
@@ -150,10 +150,12 @@ async fn settle_hold(parts: &Parts, deployment: &Deployment, run: &Run) -> Resul
     }
 }
 
-/// The rates and names a charge is bound to, as they are in force now.
-async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTerms, PlatformError> {
-    let in_force = parts.settings.current().await?;
-    let settings = &in_force.settings;
+/// The names and rates a charge is bound to that cannot be before `earliest`, and the time from which on these are right.
+async fn charge_terms(
+    parts: &Parts,
+    deployment: &Deployment,
+    earliest: DateTime<Utc>,
+) -> Result<(ChargeTerms, DateTime<Utc>), PlatformError> {
     let owner = present(parts.directory.account(deployment.owner).await)?;
     let agent = match owner.and_then(|owner| owner.referred_by).filter(|agent| *agent != deployment.owner) {
         Some(referrer) => present(parts.directory.account(referrer).await)?
@@ -161,19 +163,10 @@ async fn charge_terms(parts: &Parts, deployment: &Deployment) -> Result<ChargeTe
             .map(|account| account.id),
         None => None,
     };
-    Ok(ChargeTerms {
-        module: deployment.module,
-        commit: deployment.commit.clone(),
-        publisher: deployment.publisher.partner(),
-        agent,
-        partner_share: settings.partner_revenue_share,
-        agent_share: settings.agent_revenue_share,
-        rule_version: in_force.version,
-        basis: RevenueBasis::LotCost,
-        allowance_earns: settings.allowance_earns_revenue.then_some(settings.credits_per_unit),
-        rounding: Rounding::default(),
-        currency: settings.currency,
-    })
+    // Last, so that little time passes between reading the rules and posting the charge.
+    let (rules, at) = sharing::rules_in_force(parts, earliest).await?;
+    let publisher = deployment.publisher.partner();
+    Ok((rules.terms(deployment.module, deployment.commit.clone(), publisher, agent), at))
 }
 
 /// An account, or none where it is gone: that must not keep a charge from being settled.

@@ -8,6 +8,7 @@ mod deployments;
 mod events;
 mod profile;
 mod publish;
+mod rates;
 mod revenue;
 mod sandbox;
 mod settings;

@@ -5,7 +5,8 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect};
 use rad_core::catalog::Publisher;
-use rad_core::platform::PlatformError;
+use rad_core::money::Rate;
+use rad_core::platform::{PlatformError, RevenueView};
 use rad_core::repo::{RepoConnection, Repository};
 use serde::Deserialize;
 
@@ -32,6 +33,8 @@ struct ProfilePage {
 /// What there is to connect, and what was typed.
 struct RepositoryView {
     for_platform: bool,
+    /// The partner's share of charges from now on.
+    rate: Option<Rate>,
     connected: Option<RepoConnection>,
     found: Vec<Repository>,
     search: String,
@@ -133,5 +136,6 @@ async fn repositories(
         ),
     };
     let for_platform = publisher == Publisher::Platform;
-    Ok(RepositoryView { for_platform, connected, found, search, chosen, branch, sub_dir, problem })
+    let rate = if for_platform { None } else { session.actor.revenue_share(RevenueView::Partner).await? };
+    Ok(RepositoryView { for_platform, rate, connected, found, search, chosen, branch, sub_dir, problem })
 }

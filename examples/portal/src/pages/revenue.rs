@@ -8,7 +8,7 @@ use axum::extract::Query;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use rad_core::id::{AccountId, ModuleId};
 use rad_core::ledger::{RevenueQuery, RevenueTotals};
-use rad_core::money::Currency;
+use rad_core::money::{Currency, Rate};
 use rad_core::page::{Cursor, Page};
 use rad_core::platform::{Actor, Capability, PlatformError, RevenueRow, RevenueView};
 use serde::Deserialize;
@@ -167,7 +167,7 @@ pub(super) async fn show(session: Session, Query(wanted): Query<Wanted>) -> Answ
         modules: names.choices(chosen),
         currency: currency.to_string(),
         problem,
-        totals: totals_view(view, &totals, currency),
+        totals: totals_view(view, &totals, currency, actor.revenue_share(view).await?),
         chart_width: bars.len() * 48,
         bars,
         full: view == RevenueView::All,
@@ -230,7 +230,12 @@ impl Names {
     }
 }
 
-fn totals_view(view: RevenueView, totals: &RevenueTotals, currency: Currency) -> Vec<(&'static str, String)> {
+fn totals_view(
+    view: RevenueView,
+    totals: &RevenueTotals,
+    currency: Currency,
+    rate: Option<Rate>,
+) -> Vec<(&'static str, String)> {
     let amounts = match view {
         RevenueView::All => vec![
             ("Gross", totals.gross),
@@ -241,8 +246,9 @@ fn totals_view(view: RevenueView, totals: &RevenueTotals, currency: Currency) ->
         RevenueView::Partner => vec![("Your share", totals.partner)],
         RevenueView::Agent => vec![("Your share", totals.agent)],
     };
-    let lines = [("Lines", totals.lines.to_string())];
-    amounts.into_iter().map(|(label, minor)| (label, show::minor(minor, currency))).chain(lines).collect()
+    let amounts = amounts.into_iter().map(|(label, minor)| (label, show::minor(minor, currency)));
+    let rate = rate.map(|rate| ("Your rate now", rate.to_string()));
+    amounts.chain([("Lines", totals.lines.to_string())]).chain(rate).collect()
 }
 
 fn row_view(row: &RevenueRow, names: &Names, currency: Currency) -> RowView {

@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse};
 use rad_core::platform::PlatformError;
 use rad_core::settings::{Settings, SettingsError, VersionedSettings};
 
+use super::rates::{self, PartnerField};
 use super::{Answer, go, page};
 use crate::error::PageError;
 use crate::fields::Fields;
@@ -24,7 +25,8 @@ struct SettingsPage {
     since: Option<String>,
     problem: Option<String>,
     texts: [TextField; 5],
-    switches: [(&'static str, &'static str, bool); 7],
+    partners: Vec<PartnerField>,
+    switches: [(&'static str, &'static str, bool); 8],
 }
 
 struct TextField {
@@ -37,7 +39,11 @@ struct TextField {
 
 /// The settings that are typed: name, label, help.
 const TEXTS: [(&str, &str, &str); 5] = [
-    ("partner_revenue_share", "Partner share, %", "Of the true revenue of a partner's modules."),
+    (
+        "partner_revenue_share",
+        "Partner share, %",
+        "Of the true revenue of a partner's modules. Partners can have a rate of their own below.",
+    ),
     ("agent_revenue_share", "Agent share, %", "Of the true revenue from users an agent referred."),
     ("credits_per_unit", "Credits for one unit of the currency", "Fixed after the first purchase."),
     ("currency", "Currency", "ISO 4217, such as USD. Fixed after the first purchase."),
@@ -45,11 +51,12 @@ const TEXTS: [(&str, &str, &str); 5] = [
 ];
 
 /// The settings that are switched: name, label.
-const SWITCHES: [(&str, &str); 7] = [
+const SWITCHES: [(&str, &str); 8] = [
     ("enable_credits", "Deployments cost credits"),
     ("enable_purchases", "Credits can be bought"),
     ("own_modules_free", "Partners deploy their own modules free"),
     ("allowance_earns_revenue", "Credits of allowances earn revenue"),
+    ("revenue_at_price", "Purchased credits earn their price, not what was paid for them"),
     ("partner_revenue_page", "Partners have the revenue page"),
     ("agent_revenue_page", "Agents have the revenue page"),
     ("private_mode", "Private mode: one organisation's own installation"),
@@ -90,11 +97,13 @@ fn read(fields: &Fields) -> Result<Settings, PlatformError> {
         credits_per_unit: parse(fields, "credits_per_unit")?,
         signup_credits: parse(fields, "signup_credits")?,
         partner_revenue_share: parse(fields, "partner_revenue_share")?,
+        partner_rates: rates::read(fields)?,
         agent_revenue_share: parse(fields, "agent_revenue_share")?,
         enable_credits: fields.is_on("enable_credits"),
         enable_purchases: fields.is_on("enable_purchases"),
         own_modules_free: fields.is_on("own_modules_free"),
         allowance_earns_revenue: fields.is_on("allowance_earns_revenue"),
+        revenue_at_price: fields.is_on("revenue_at_price"),
         partner_revenue_page: fields.is_on("partner_revenue_page"),
         agent_revenue_page: fields.is_on("agent_revenue_page"),
         private_mode: fields.is_on("private_mode"),
@@ -102,7 +111,7 @@ fn read(fields: &Fields) -> Result<Settings, PlatformError> {
 }
 
 fn parse<T: FromStr<Err: Display>>(fields: &Fields, field: &'static str) -> Result<T, PlatformError> {
-    let text = fields.text(field).trim_end_matches('%').trim_end();
+    let text = rates::bare(fields.text(field));
     text.parse().map_err(|error: T::Err| PlatformError::Invalid { field, reason: error.to_string() })
 }
 
@@ -127,12 +136,17 @@ async fn view(
     let switches = SWITCHES.map(|(name, label)| {
         (name, label, refused.map_or_else(|| is_on(settings, name), |(fields, _)| fields.is_on(name)))
     });
+    let partners = rates::partner_fields(session, settings, refused.map(|(fields, _)| fields)).await?;
+    // A rate that is wrong is told beside it.
+    let told = texts.iter().any(|field| field.problem.is_some())
+        || partners.iter().any(|field| field.problem.is_some());
     Ok(SettingsPage {
         layout: session.layout("Settings", Section::Settings).await?,
         version: current.version,
         since: current.since.map(show::time),
-        problem: refused.filter(|_| wrong.is_none()).map(|(_, error)| error.to_string()),
+        problem: refused.filter(|_| !told).map(|(_, error)| error.to_string()),
         texts,
+        partners,
         switches,
     })
 }
@@ -153,6 +167,7 @@ fn is_on(settings: &Settings, name: &str) -> bool {
         "enable_purchases" => settings.enable_purchases,
         "own_modules_free" => settings.own_modules_free,
         "allowance_earns_revenue" => settings.allowance_earns_revenue,
+        "revenue_at_price" => settings.revenue_at_price,
         "partner_revenue_page" => settings.partner_revenue_page,
         "agent_revenue_page" => settings.agent_revenue_page,
         _ => settings.private_mode,

@@ -285,7 +285,19 @@ async fn look_at_money(demo: &Demo, window: &mut Window) {
     assert_eq!(window.see("[data-total='Agents']").await, "0.04 USD");
     window.picture("revenue-finance").await;
     window.go("/admin/settings").await;
+    window.fill("#rates input", "96").await;
+    window.click("#save").await;
+    window.until("#rates .problem", "at most 95 %").await;
+    window.picture("settings-refused").await;
+    window.fill("#rates input", "25").await;
+    window.click("#save").await;
+    window.until(".notice", "in force from now on").await;
     window.picture("settings").await;
+    window.sign_out().await;
+    window.sign_in(demo, "partner").await;
+    window.go("/revenue").await;
+    window.until("[data-total='Your rate now']", "25 %").await;
+    assert_eq!(window.see("[data-total='Your share']").await, "0.16 USD");
     window.sign_out().await;
 }
 

@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::portal::Demo;
+use rad_billing::SqliteLedger;
+use rad_core::ledger::{EntryQuery, Ledger};
+use rad_core::revenue::{Body, PLATFORM_ACCOUNT};
+
+use crate::portal::{Demo, borrowed};
 
 #[tokio::test]
 async fn failures_are_pages_for_people_and_json_for_programs() {
@@ -130,4 +134,79 @@ async fn settings_are_guarded_by_their_version_and_bounds() {
         .get("/admin/settings")
         .await
         .assert_has("id=\"partner_revenue_share\" name=\"partner_revenue_share\" value=\"30\"");
+}
+
+#[tokio::test]
+async fn finance_gives_a_partner_a_rate_of_their_own_and_takes_it_back() {
+    let demo = Demo::start().await;
+    let mut finance = demo.signed_in("finance").await;
+    let page = finance.get("/admin/settings").await;
+    let partner = page.between("name=\"rate.", "\"").to_owned();
+    page.assert_has("partner@example.com");
+    assert!(!page.body.contains("user@example.com"), "only partners are listed");
+    let name = format!("rate.{partner}");
+    let mut version = page.between("name=\"version\" value=\"", "\"").to_owned();
+    let fields = |rate: &str, version: &str| -> Vec<(String, String)> {
+        let fields = [
+            ("partner_revenue_share", "20"),
+            ("agent_revenue_share", "5"),
+            ("credits_per_unit", "10"),
+            ("currency", "USD"),
+            ("signup_credits", "0"),
+            ("enable_credits", "true"),
+            ("enable_purchases", "true"),
+            ("partner_revenue_page", "true"),
+            (name.as_str(), rate),
+            ("version", version),
+        ];
+        fields.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec()
+    };
+    for (rate, says) in [("lots", "use 0 to 100 percent"), ("95.01", "at most 95 %")] {
+        let refused = finance.post("/admin/settings", &borrowed(&fields(rate, &version))).await;
+        assert_eq!(refused.status, 422, "{}", refused.body);
+        refused.assert_has(&format!("name=\"{name}\" value=\"{rate}\""));
+        refused.assert_has(says);
+        assert!(!refused.body.contains("problem big"), "it is told beside the field");
+    }
+    let rates = [("33.5 %", "33.5", "earn you 33.5 %"), ("", "", "earn you 20 %")];
+    for (typed, kept, told) in rates {
+        let saved = finance.post("/admin/settings", &borrowed(&fields(typed, &version))).await;
+        assert_eq!(saved.location(), "/admin/settings?notice=settings", "{}", saved.body);
+        let page = finance.get("/admin/settings").await;
+        page.assert_has(&format!("name=\"{name}\" value=\"{kept}\""));
+        version = page.between("name=\"version\" value=\"", "\"").to_owned();
+        let mut partner = demo.signed_in("partner").await;
+        partner.get("/profile").await.assert_has(told);
+        partner.get("/revenue").await.assert_has("Your rate now");
+    }
+    let mut stranger = fields("1", &version);
+    stranger[8].0 = format!("rate.{}", rad_core::id::AccountId::new());
+    let refused = finance.post("/admin/settings", &borrowed(&stranger)).await;
+    assert_eq!(refused.status, 422);
+    refused.assert_has("only a partner can have a rate of their own");
+}
+
+#[tokio::test]
+async fn a_start_brings_the_share_rules_into_the_ledger_once() {
+    let demo = Demo::start_with(|config| config.demo = false).await;
+    let database = demo.dir.path().join("data/portal.db");
+    let options = portal::config::Options {
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        data_dir: Some(demo.dir.path().join("data")),
+        ..Default::default()
+    };
+    demo.portal.close().await.unwrap();
+    portal::start(options.check().unwrap()).await.unwrap().close().await.unwrap();
+    let ledger = SqliteLedger::new(rad_billing::sqlite::open(&database).await.unwrap());
+    let query = EntryQuery {
+        account: PLATFORM_ACCOUNT,
+        category: None,
+        deployment: None,
+        oldest_first: true,
+        after: None,
+        limit: 10,
+    };
+    let posted = ledger.entries(&query).await.unwrap().items;
+    assert_eq!(posted.len(), 1);
+    assert!(matches!(&posted[0].entry.body, Body::ShareRules(rules) if rules.version == 1));
 }

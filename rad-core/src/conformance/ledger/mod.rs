@@ -6,6 +6,7 @@ pub mod concurrency;
 pub mod posting;
 pub mod reading;
 pub mod revenue;
+pub mod rules;
 
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub async fn all(ledger: &dyn Ledger) {
     revenue::finds_lines_by_everybody_concerned(ledger).await;
     revenue::pages_lines(ledger).await;
     revenue::books_back_what_is_refunded(ledger).await;
+    rules::keeps_share_rules(ledger).await;
+    rules::lets_one_of_racing_versions_win(ledger).await;
     concurrency::never_overdraws(ledger).await;
     concurrency::posts_racing_repeats_once(ledger).await;
     concurrency::orders_racing_posts(ledger).await;

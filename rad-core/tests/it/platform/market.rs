@@ -9,7 +9,7 @@ use rad_core::catalog::CatalogSort;
 use rad_core::clock::Clock;
 use rad_core::directory::NewAccount;
 use rad_core::id::{AccountId, ModuleId};
-use rad_core::ledger::{LedgerExt, Post};
+use rad_core::ledger::{Ledger, LedgerExt, Post};
 use rad_core::memory::{
     ManualClock, MemoryArchive, MemoryCatalog, MemoryDeployments, MemoryDirectory, MemoryLedger,
     MemoryNotifier, MemoryOrders, MemoryRepos, ScriptedRunner,
@@ -84,8 +84,18 @@ impl Market {
     }
 
     pub(super) async fn with_runner(runner: Arc<dyn Runner>) -> Self {
+        let ledger = Arc::new(MemoryLedger::default());
+        Self::with(runner, ledger.clone(), ledger).await
+    }
+
+    /// A market whose platform reaches the ledger `kept` through `ledger`.
+    pub(super) async fn over(kept: Arc<MemoryLedger>, ledger: Arc<dyn Ledger>) -> Self {
+        Self::with(Arc::new(ScriptedRunner::new()), kept, ledger).await
+    }
+
+    async fn with(runner: Arc<dyn Runner>, kept: Arc<MemoryLedger>, ledger: Arc<dyn Ledger>) -> Self {
         let start: DateTime<Utc> = "2026-10-01T08:00:00Z".parse().unwrap();
-        let (clock, ledger) = (Arc::new(ManualClock::new(start)), Arc::new(MemoryLedger::default()));
+        let clock = Arc::new(ManualClock::new(start));
         let (repos, desk) = (Arc::new(MemoryRepos::default()), Arc::new(CashDesk::default()));
         let (deployments, notifier) = (Arc::new(MemoryDeployments::new()), Arc::new(MemoryNotifier::new()));
         let settings = Arc::new(UnsteadySettings::over(deployments.clone()));
@@ -97,7 +107,7 @@ impl Market {
             .archive(Arc::new(MemoryArchive::default()))
             .deployments(deployments.clone())
             .runner(runner)
-            .ledger(ledger.clone())
+            .ledger(ledger)
             .orders(Arc::new(MemoryOrders::default()))
             .provider(desk.clone())
             .notifier(notifier.clone())
@@ -114,7 +124,7 @@ impl Market {
         let market = Self {
             platform,
             repos,
-            ledger,
+            ledger: kept,
             clock,
             desk,
             settings,
@@ -141,6 +151,15 @@ impl Market {
             settings.partner_revenue_share = rate(partner);
             settings.agent_revenue_share = rate(agent);
             settings.credits_per_unit = "10".parse().unwrap();
+        })
+        .await;
+    }
+
+    /// Gives the partner a rate of their own.
+    pub(super) async fn set_own_rate(&self, percent: &str) {
+        let share = percent.parse().unwrap();
+        self.change_settings(|settings| {
+            settings.partner_rates.insert(self.partner, share);
         })
         .await;
     }

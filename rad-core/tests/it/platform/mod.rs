@@ -6,3 +6,5 @@ mod deploying;
 mod market;
 mod publishing;
 mod recovery;
+mod sharing;
+mod unsteady;
