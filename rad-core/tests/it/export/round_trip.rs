@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rad_core::export::{COLUMNS, CsvReader, JsonlReader, Record};
+use rad_core::strategies::cases;
 
 use super::{bare_records, csv_of, exports, jsonl_of};
 
@@ -28,7 +29,7 @@ fn read_jsonl(file: &[u8]) -> Vec<Record> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(cases(512))]
 
     #[test]
     fn any_entry_reads_back_from_csv(records in proptest::collection::vec(bare_records(), 0..4)) {

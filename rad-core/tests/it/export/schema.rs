@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use boon::{Compiler, SchemaIndex, Schemas};
 use proptest::prelude::*;
+use rad_core::strategies::cases;
 use serde_json::{Value, json};
 
 use super::bad_jsonl::{lines, paths};
@@ -145,7 +146,7 @@ fn kinds_and_fields_are_those_of_the_types() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn whatever_is_written_is_valid(records in exports(), bare in bare_records()) {

@@ -132,6 +132,53 @@ fn of_several_debts_the_latest_is_forgiven_and_the_oldest_repaid_first() {
 }
 
 #[test]
+fn of_debts_under_a_hold_the_oldest_go_to_its_charge_and_the_rest_is_forgiven() {
+    let mut books = Books::new();
+    for _ in 0..3 {
+        books.post(bought("10", "1")).unwrap();
+    }
+    books.post(hold("30")).unwrap();
+    for lot in 1..=3 {
+        books.post(reversal(lot, "10")).unwrap();
+    }
+    let (amount, terms) = ("15".parse().unwrap(), Arc::new(terms("20")));
+    books.post(Body::Capture(Capture { hold: 4, amount, deployment: deployment(), terms })).unwrap();
+    let debts: Vec<_> =
+        books.state.debts().iter().map(|debt| (debt.entry, debt.of, debt.credits.to_string())).collect();
+    let of = DebtOf::Charge(8);
+    assert_eq!(debts, [(5, of, "10".to_owned()), (6, of, "5".to_owned())]);
+    assert_eq!(books.has(), ["0", "0", "15"]);
+}
+
+#[test]
+fn debts_repaid_by_one_lot_are_taken_back_from_the_latest_charge_first() {
+    let mut books = Books::new();
+    books.post(bought("10", "1")).unwrap();
+    books.post(bought("10", "1")).unwrap();
+    let charges =
+        ["10", "10"].map(|amount| books.charge(amount, terms("20")).map(|_| books.state.seq()).unwrap());
+    // The later charge owes first.
+    for lot in [2, 1] {
+        books.post(reversal(lot, "10")).unwrap();
+    }
+    books.post(bought("20", "2")).unwrap();
+    let lot = books.state.seq();
+    let effect = books.post(reversal(lot, "5")).unwrap();
+    assert_eq!(effect.lines.iter().map(|line| line.charge).collect::<Vec<_>>(), charges[1..]);
+}
+
+#[test]
+fn a_reversal_takes_usable_credits_before_removed_ones() {
+    let mut books = Books::new();
+    books.post(bought("10", "1")).unwrap();
+    let reason = Reason::new("found by audit").unwrap();
+    let removal = Adjustment { bucket: Bucket::Purchased, amount: "-4".parse().unwrap(), reason };
+    books.post(Body::Adjustment(removal)).unwrap();
+    books.post(reversal(1, "5")).unwrap();
+    assert_eq!(books.has(), ["0", "1", "0"]);
+}
+
+#[test]
 fn a_payment_refunded_in_parts_reverses_credits_in_proportion() {
     let mut books = Books::new();
     books.post(bought("100", "3")).unwrap();
@@ -367,6 +414,7 @@ fn allowances_and_price_basis_earn_only_where_the_rules_say_so() {
         (LotSource::Purchase, by_price, None, 500),
         (LotSource::PartnerAllowance, RevenueBasis::LotCost, None, 0),
         (LotSource::PartnerAllowance, by_price, None, 0),
+        (LotSource::Subscription, by_price, Some(price), 0),
         (LotSource::PartnerAllowance, RevenueBasis::LotCost, Some(price), 500),
     ] {
         let mut books = Books::new();

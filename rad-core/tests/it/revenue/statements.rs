@@ -8,7 +8,7 @@ use rad_core::id::{AccountId, ModuleId};
 use rad_core::money::Currency;
 use rad_core::revenue::statement::{Drawing, Period, Row, Statement, Subject};
 use rad_core::revenue::{AccountState, Body, Capture, ChargeTerms, EntryId, LineKind, RevenueLine};
-use rad_core::strategies::{History, histories};
+use rad_core::strategies::{History, cases, histories};
 
 /// Several accounts on one platform: few partners, agents and modules, one currency.
 fn markets() -> impl Strategy<Value = Vec<History>> {
@@ -85,7 +85,7 @@ fn of_row(row: &Row) -> (EntryId, u64, LineKind, i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     #[test]
     fn statements_of_all_payees_add_up_to_the_gross(market in markets()) {

@@ -21,6 +21,8 @@ proptest! {
             let effect = state.apply(entry).unwrap();
             for step in &effect.moves {
                 prop_assert!(step.credits.is_positive() && step.from != step.to);
+                let void = state.lot(step.lot).unwrap().is_expired(entry.at);
+                prop_assert!(!(void && step.to == Place::Open), "what has run out is not given back");
                 *moved.entry((step.lot, step.from)).or_default() -= step.credits.micros();
                 *moved.entry((step.lot, step.to)).or_default() += step.credits.micros();
             }

@@ -37,9 +37,11 @@ proptest! {
     fn balances_may_be_asked_for_any_time_in_any_order(script in scripts(1..50), waits in prop::collection::vec(0..400_000_i64, 1..6)) {
         let state = after(&script);
         let asked = state.clone();
-        for wait in waits {
-            let at = state.last().unwrap_or_default() + TimeDelta::seconds(wait);
-            prop_assert_eq!(asked.balance(at), expected_balance(&state, at), "after {} s", wait);
+        let last = state.last().unwrap_or_default();
+        let ends = state.lots().iter().filter_map(|lot| lot.expires).chain(state.holds().filter_map(|hold| hold.expires));
+        let around = ends.flat_map(|end| [end, end - TimeDelta::microseconds(1)]).filter(|at| *at >= last);
+        for at in waits.into_iter().map(|wait| last + TimeDelta::seconds(wait)).chain(around) {
+            prop_assert_eq!(asked.balance(at), expected_balance(&state, at), "at {}", at);
         }
         prop_assert_eq!(asked.snapshot(), state.snapshot());
     }

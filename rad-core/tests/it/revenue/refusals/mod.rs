@@ -1,11 +1,13 @@
 //! Bad entries: each kind of them has a violation that says what is wrong, and changes nothing.
 
+mod limits;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rad_core::id::{AccountId, ModuleId};
-use rad_core::money::{Amount, Credits, CreditsPerUnit, Currency, Rate};
+use rad_core::money::{Amount, Credits, Currency, Rate};
 use rad_core::revenue::{
     AccountState, Adjustment, Body, Bucket, BurnOrder, ChargeTerms, Entry, Expiry, Freeze, Grant, Hold,
     LotSource, PLATFORM_ACCOUNT, PartnerRate, ProjectDebit, Reason, Release, RevenueBasis, Reversal,
@@ -54,7 +56,7 @@ fn every_violation_is_met_and_changes_nothing() {
     let torn = Snapshot { lots: Vec::new(), ..account().snapshot() };
     met.insert(name(&AccountState::try_from(torn).unwrap_err()));
 
-    let source = include_str!("../../../src/revenue/violation.rs");
+    let source = include_str!("../../../../src/revenue/violation.rs");
     let body = source.split("pub enum Violation {").nth(1).unwrap();
     let all = body
         .lines()
@@ -63,74 +65,6 @@ fn every_violation_is_met_and_changes_nothing() {
     let all: BTreeSet<String> = all.map(|line| line.trim_end_matches([' ', '{', ',']).to_owned()).collect();
     assert!(all.len() > 30, "{all:?}");
     assert_eq!(met, all, "every violation has a bad entry that meets it");
-}
-
-#[test]
-fn numbers_stop_at_their_limits_without_wrapping() {
-    let most = i64::MAX / 2;
-    let overflow = |what| Violation::Overflow { what };
-    let volume = overflow("all that was ever granted and debited");
-    for (first, second, expected) in [
-        (bought(most, 0), bought(1, 0), volume.clone()),
-        (bought(1, 0), bought(i64::MAX, 0), volume.clone()),
-        (bought(most, 0), debit(1), volume),
-        (bought(1, i64::MAX), bought(1, 1), overflow("a sum")),
-        (bought(1, 0), adjustment(Bucket::Awarded, i64::MIN), overflow("a negative number")),
-    ] {
-        let mut state = AccountState::new(ACCOUNT);
-        post(&mut state, first).unwrap();
-        refused(&state, |entry| entry.body = second.clone(), &expected);
-    }
-    // Everything up to the limit works: one lot of all there can be, at all it can cost, spent and taken back.
-    let mut state = AccountState::new(ACCOUNT);
-    post(&mut state, bought(most, i64::MAX)).unwrap();
-    post(&mut state, hold(credits(most), BurnOrder::AwardedFirst)).unwrap();
-    let at_price = ChargeTerms {
-        basis: RevenueBasis::CreditsPerUnit("0.01".parse::<CreditsPerUnit>().unwrap()),
-        ..terms()
-    };
-    refused(
-        &state,
-        |entry| entry.body = capture(2, most, &Arc::new(at_price.clone())),
-        &overflow("the worth of credits"),
-    );
-    let effect = post(&mut state, capture(2, most, &Arc::new(terms()))).unwrap();
-    assert_eq!(effect.lines[0].gross, i64::MAX / 10_000);
-    let effect = post(&mut state, reversal(1, most)).unwrap();
-    assert_eq!((effect.lines[0].gross, effect.balance_after.debt), (-i64::MAX / 10_000, credits(most)));
-    refused(&state, |entry| entry.body = bought(1, 1), &overflow("a sum"));
-
-    let last = Snapshot { seq: u64::MAX, ..account().snapshot() };
-    let full = AccountState::try_from(last).unwrap();
-    let expected = Violation::OutOfSequence { expected: u64::MAX, actual: u64::MAX };
-    refused(&full, |entry| entry.body = bought(1, 0), &expected);
-}
-
-#[test]
-fn the_ends_of_the_calendar_are_times_like_others() {
-    let last = DateTime::<Utc>::MAX_UTC - TimeDelta::nanoseconds(999);
-    let (mut state, body) = (AccountState::new(ACCOUNT), bought(UNIT, 0));
-    let first = state.draft(DateTime::<Utc>::MIN_UTC, key(b"first"), None, body.clone());
-    state.apply(&first).unwrap();
-    assert_eq!(
-        state.balance(DateTime::<Utc>::MAX_UTC).purchased,
-        credits(UNIT),
-        "what never runs out never does"
-    );
-    let Body::Grant(grant) = body else { unreachable!() };
-    post(&mut state, Body::Grant(Grant { expires: Some(last), ..grant.clone() })).unwrap();
-    let Body::Hold(body) = hold(credits(2 * UNIT), BurnOrder::AwardedFirst) else { unreachable!() };
-    post(&mut state, Body::Hold(Hold { expires: Some(last), ..body })).unwrap();
-    let before = last - TimeDelta::microseconds(1);
-    assert_eq!(
-        (state.balance(before).held(), state.balance(before).spendable()),
-        (credits(2 * UNIT), Credits::ZERO)
-    );
-    assert_eq!((state.balance(last).held(), state.balance(last).spendable()), (Credits::ZERO, credits(UNIT)));
-    let end = state.draft(DateTime::<Utc>::MAX_UTC, key(b"end"), None, Body::Expiry(Expiry { lot: 2 }));
-    assert_eq!(state.apply(&end).unwrap().balance_after.purchased, credits(UNIT));
-    let late = Body::Grant(Grant { expires: Some(last), ..grant });
-    refused(&state, |entry| entry.body = late.clone(), &Violation::AlreadyExpired { expires: last });
 }
 
 /// Meets the violation with what would be the next entry but for one change; gives its name.
@@ -267,7 +201,6 @@ fn wrong_grants() -> Vec<(Body, Violation)> {
     let with_cost = |grant: Grant, cost| Body::Grant(Grant { cost: Amount::from_micros(cost), ..grant });
     let awarded = Grant { bucket: Bucket::Awarded, ..bought.clone() };
     let past = Grant { expires: Some(start()), ..bought.clone() };
-    let at = start() - TimeDelta::microseconds(1);
     let Body::Hold(held) = hold(credits(1), BurnOrder::AwardedFirst) else { unreachable!() };
     vec![
         (Body::Grant(awarded), Violation::WrongBucket { source_kind: purchase, bucket: Bucket::Awarded }),
@@ -276,7 +209,7 @@ fn wrong_grants() -> Vec<(Body, Violation)> {
         (with_cost(bought, i64::MIN), wrong_cost(purchase, i64::MIN)),
         (with_cost(given(1), 1), wrong_cost(signup, 1)),
         (Body::Grant(past), Violation::AlreadyExpired { expires: start() }),
-        (Body::Hold(Hold { expires: Some(at), ..held }), Violation::HoldInThePast { expires: at }),
+        (Body::Hold(Hold { expires: Some(start()), ..held }), Violation::HoldInThePast { expires: start() }),
     ]
 }
 
