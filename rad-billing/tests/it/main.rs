@@ -9,6 +9,7 @@ mod ledger;
 mod postgres;
 mod sandbox;
 mod sharing;
+mod sql_split;
 mod tampering;
 
 use chrono::DateTime;
