@@ -30,7 +30,7 @@ pub struct Replay {
 /// What a replay came to.
 #[derive(Debug, Serialize)]
 pub struct Replayed {
-    /// What was replayed.
+    /// What was replayed, without anything secret.
     pub source: String,
     /// What was counted.
     #[serde(flatten)]
@@ -47,6 +47,7 @@ impl Command for Replay {
 
     fn run(&self) -> Result<Replayed, Failure> {
         let mut fold = Fold::open(&self.source, Wanted::Entries)?.until(self.period.to);
+        let source = fold.source().to_owned();
         let mut totals = Totals::default();
         let mut revenue = RevenueSums::new(self.by);
         while let Some(step) = fold.step()? {
@@ -54,14 +55,14 @@ impl Command for Replay {
                 Step::Entry(applied) => {
                     totals.add_entry(&applied, self.period);
                     for line in applied.effect.lines.iter().filter(|line| self.period.contains(line.at)) {
-                        revenue.add(line, &self.source)?;
+                        revenue.add(line, &source)?;
                     }
                 }
                 Step::AccountEnd(state) => totals.end_account(state, self.period),
             }
         }
         let revenue = revenue.finish();
-        Ok(Replayed { source: self.source.clone(), period: self.period, totals, revenue })
+        Ok(Replayed { source, period: self.period, totals, revenue })
     }
 }
 

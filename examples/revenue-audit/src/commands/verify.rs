@@ -24,7 +24,7 @@ pub struct Verify {
 /// What a verification came to.
 #[derive(Debug, Serialize)]
 pub struct Verified {
-    /// What was verified.
+    /// What was verified, without anything secret.
     pub source: String,
     /// Whether nothing is wrong.
     pub sound: bool,

@@ -54,6 +54,8 @@ async fn fill(ledger: &dyn Ledger, directory: &Path) {
 fn said(directory: &Path, arguments: &[&str]) -> Value {
     let said = audit(directory, &[arguments, &["--json"]].concat());
     assert_eq!(said.code, 0, "{said:?}");
+    let password = arguments.iter().find_map(|argument| argument.split_once("//rad:")?.1.split('@').next());
+    assert!(password.is_none_or(|password| !said.out.contains(password)), "{}", said.out);
     let mut json = said.json();
     json.as_object_mut().unwrap().remove("source");
     json
