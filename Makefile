@@ -1,7 +1,7 @@
 # The commands of daily work. `make` alone lists them; the work itself is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check
+.PHONY: help demo test check bench-revenue
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -14,3 +14,6 @@ test: ## Run all tests and doctests against a throw-away PostgreSQL; installs mi
 
 check: ## Check format, lints, documentation and dependency rules
 	@scripts/check.sh
+
+bench-revenue: ## Measure the revenue engine beside DuckDB and Polars; ARGS="--entries 1000000 --stream" to pass options
+	@scripts/bench-revenue.sh $(ARGS)

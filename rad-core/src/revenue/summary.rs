@@ -1,9 +1,8 @@
 //! Statements are sums of revenue lines, and nothing else: nothing is rounded here, so every grouping adds up to the same
 //! total.
 
-use std::collections::BTreeMap;
-
 use chrono::Datelike;
+use rustc_hash::FxHashMap;
 
 use super::exact::Exact;
 use super::{RevenueLine, Violation};
@@ -76,45 +75,46 @@ pub struct Totals {
 /// assert_eq!(summary.total().gross, summary.groups().map(|(_, totals)| totals.gross).sum::<i64>());
 /// # Ok::<(), rad_core::revenue::Violation>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Summary {
     grouping: Grouping,
-    groups: BTreeMap<Group, Totals>,
+    /// Where each group stands among the sums.
+    places: FxHashMap<Group, usize>,
+    sums: Vec<(Group, Totals)>,
     total: Totals,
 }
 
 impl Summary {
     /// A summary of no lines.
-    pub const fn new(grouping: Grouping) -> Self {
-        let total = Totals {
-            lines: 0,
-            credits: Credits::ZERO,
-            awarded: Credits::ZERO,
-            purchased: Credits::ZERO,
-            gross: 0,
-            partner: 0,
-            agent: 0,
-            platform: 0,
-        };
-        Self { grouping, groups: BTreeMap::new(), total }
+    pub fn new(grouping: Grouping) -> Self {
+        Self { grouping, places: FxHashMap::default(), sums: Vec::new(), total: Totals::default() }
     }
 
     /// Adds a line to its group and to the total.
     ///
     /// # Errors
-    /// [`Violation::Overflow`] if a sum does not fit; the summary is as before.
+    /// [`Violation::Overflow`] if a sum does not fit; the sums are as before.
     pub fn add(&mut self, line: &RevenueLine) -> Result<(), Violation> {
         let group = self.group_of(line);
         let total = self.total.plus(line)?;
-        let totals = self.groups.get(&group).copied().unwrap_or_default().plus(line)?;
-        self.groups.insert(group, totals);
+        let next = self.sums.len();
+        let place = *self.places.entry(group).or_insert(next);
+        if place == next {
+            self.sums.push((group, Totals::default()));
+        }
+        if let Some((_, sum)) = self.sums.get_mut(place) {
+            *sum = sum.plus(line)?;
+        }
         self.total = total;
         Ok(())
     }
 
     /// The groups that have lines, in order.
     pub fn groups(&self) -> impl Iterator<Item = (Group, Totals)> {
-        self.groups.iter().map(|(group, totals)| (*group, *totals))
+        let mut groups = self.sums.clone();
+        groups.retain(|(_, totals)| totals.lines > 0);
+        groups.sort_by_key(|(group, _)| *group);
+        groups.into_iter()
     }
 
     /// The sums over all lines.
@@ -132,6 +132,15 @@ impl Summary {
         }
     }
 }
+
+impl PartialEq for Summary {
+    /// Whether they say the same, in whatever order it was added.
+    fn eq(&self, other: &Self) -> bool {
+        self.grouping == other.grouping && self.total == other.total && self.groups().eq(other.groups())
+    }
+}
+
+impl Eq for Summary {}
 
 impl Totals {
     pub(super) fn plus(self, line: &RevenueLine) -> Result<Self, Violation> {

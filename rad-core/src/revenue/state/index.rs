@@ -1,6 +1,6 @@
 //! Burn order and deadlines, kept beside the lots so that a hold looks at no more lots than it takes from.
 //!
-//! A cache: it says nothing that the lots and holds do not, and compares equal to every other.
+//! A cache: it says nothing that the lots and holds do not.
 
 use std::collections::VecDeque;
 
@@ -8,24 +8,36 @@ use chrono::{DateTime, Utc};
 
 use super::super::{Bucket, Lot};
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct BurnIndex {
-    next_expiry: DateTime<Utc>,
-    next_lapse: DateTime<Utc>,
-    /// The sooner of the two.
-    next_due: DateTime<Utc>,
+    deadlines: Deadlines,
     awarded: VecDeque<usize>,
     purchased: VecDeque<usize>,
+}
+
+/// When something happens without an entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// The soonest expiry of a lot that gives.
+    expiry: DateTime<Utc>,
+    /// The soonest lapse of a hold.
+    lapse: DateTime<Utc>,
+    /// The sooner of the two.
+    due: DateTime<Utc>,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { expiry: NEVER, lapse: NEVER, due: NEVER }
+    }
 }
 
 impl BurnIndex {
     /// Forgets everything but its memory.
     pub(super) fn clear(&mut self) {
-        self.next_expiry = NEVER;
-        self.next_lapse = NEVER;
+        self.deadlines = Deadlines::default();
         self.awarded.clear();
         self.purchased.clear();
-        self.next_due = NEVER;
     }
 
     /// Places of lots in burn order: soonest expiry first, then oldest. Some may have nothing to give.
@@ -50,37 +62,52 @@ impl BurnIndex {
         } else if let Err(place) = queue.binary_search_by(|other| key_at(other).cmp(&Some(key))) {
             queue.insert(place, index);
         }
-        self.next_expiry = self.next_expiry.min(key.0);
-        self.next_due = self.next_due.min(key.0);
+        self.deadlines.expiry = self.deadlines.expiry.min(key.0);
+        self.deadlines.due = self.deadlines.due.min(key.0);
     }
 
     /// Notes when a hold lapses.
     pub(super) fn note_lapse(&mut self, expires: DateTime<Utc>) {
-        self.next_lapse = self.next_lapse.min(expires);
-        self.next_due = self.next_due.min(expires);
+        self.deadlines.lapse = self.deadlines.lapse.min(expires);
+        self.deadlines.due = self.deadlines.due.min(expires);
     }
 
     /// Forgets when holds lapse.
     pub(super) fn clear_lapses(&mut self) {
-        self.next_lapse = NEVER;
-        self.next_due = self.next_expiry;
+        self.deadlines.lapse = NEVER;
+        self.deadlines.due = self.deadlines.expiry;
     }
 
     /// No usable credits run out before this time.
     #[inline]
     pub(super) const fn next_expiry(&self) -> DateTime<Utc> {
-        self.next_expiry
+        self.deadlines.expiry
     }
 
     /// Whether anything may have run out or lapsed by `at`.
     #[inline]
     pub(super) fn is_due(&self, at: DateTime<Utc>) -> bool {
-        self.next_due <= at
+        self.deadlines.due <= at
+    }
+
+    /// The deadlines, to be set again if what changed them is taken back.
+    pub(super) const fn deadlines(&self) -> Deadlines {
+        self.deadlines
+    }
+
+    pub(super) const fn set_deadlines(&mut self, deadlines: Deadlines) {
+        self.deadlines = deadlines;
+    }
+
+    /// Forgets lots from a place on.
+    pub(super) fn forget_from(&mut self, place: usize) {
+        self.awarded.retain(|lot| *lot < place);
+        self.purchased.retain(|lot| *lot < place);
     }
 
     /// Whether a hold may have lapsed by `at`.
     pub(super) fn lapses_by(&self, at: DateTime<Utc>) -> bool {
-        self.next_lapse <= at
+        self.deadlines.lapse <= at
     }
 
     /// Places of the lots that have run out by `at`.
@@ -95,8 +122,8 @@ impl BurnIndex {
         let later =
             |place: &usize| lots.get(*place).map(|lot| burn_key(lot).0).filter(|expires| *expires > at);
         let next = |queue: &VecDeque<usize>| queue.iter().find_map(later).unwrap_or(NEVER);
-        self.next_expiry = next(&self.awarded).min(next(&self.purchased));
-        self.next_due = self.next_expiry.min(self.next_lapse);
+        self.deadlines.expiry = next(&self.awarded).min(next(&self.purchased));
+        self.deadlines.due = self.deadlines.expiry.min(self.deadlines.lapse);
     }
 
     /// Lets go of lots at the front that have nothing to give; whoever gives them something back puts them in again.
@@ -109,26 +136,6 @@ impl BurnIndex {
         }
     }
 }
-
-impl Default for BurnIndex {
-    fn default() -> Self {
-        Self {
-            next_expiry: NEVER,
-            next_lapse: NEVER,
-            next_due: NEVER,
-            awarded: VecDeque::new(),
-            purchased: VecDeque::new(),
-        }
-    }
-}
-
-impl PartialEq for BurnIndex {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for BurnIndex {}
 
 const NEVER: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 

@@ -6,6 +6,7 @@ mod hold;
 mod index;
 mod refund;
 mod reversal;
+mod savepoint;
 mod snapshot;
 mod spend;
 mod terms;
@@ -164,14 +165,12 @@ impl AccountState {
         self.check(entry)?;
         let is_due = self.index.is_due(entry.at);
         if (is_due && self.index.lapses_by(entry.at)) || self.repays(&entry.body) {
-            // Several steps, of which a later one may be refused: on a copy.
-            let mut next = self.clone();
-            next.lapse(entry.at, effect)?;
-            // What a lapsed hold returns to a lot that has run out is void, and so is the rest of the lot, before the entry
-            // does anything: whether somebody showed the expiry in between must make no difference.
-            next.sweep(entry.at, effect)?;
-            next.act(entry, effect)?;
-            *self = next;
+            // Several steps, of which a later one may be refused.
+            let before = self.savepoint(entry.at);
+            if let Err(refusal) = self.act_late(entry, effect) {
+                self.go_back(before);
+                return Err(refusal);
+            }
         } else {
             self.act(entry, effect)?;
         }
@@ -288,6 +287,15 @@ impl AccountState {
             return Err(Violation::TimeBackwards { last: self.last, at: entry.at });
         }
         check_time(entry.at)
+    }
+
+    /// Acts after what has happened by then without an entry.
+    fn act_late(&mut self, entry: &Entry, effect: &mut impl Observer) -> Result<(), Violation> {
+        self.lapse(entry.at, effect)?;
+        // What a lapsed hold returns to a lot that has run out is void, and so is the rest of the lot, before the entry
+        // does anything: whether somebody showed the expiry in between must make no difference.
+        self.sweep(entry.at, effect)?;
+        self.act(entry, effect)
     }
 
     fn act(&mut self, entry: &Entry, effect: &mut impl Observer) -> Result<(), Violation> {
