@@ -18,6 +18,7 @@ mod effect;
 mod entry;
 mod exact;
 mod history;
+pub mod journal;
 mod lot;
 mod observer;
 mod policy;

@@ -11,10 +11,10 @@ use rad_core::revenue::{
     RevenueBasis, Reversal, ReversalCause, Rounding, Summary, Unfreeze, Violation,
 };
 
-const OWNER: AccountId = AccountId::from_bytes([1; 16]);
-const PARTNER: AccountId = AccountId::from_bytes([2; 16]);
+pub(super) const OWNER: AccountId = AccountId::from_bytes([1; 16]);
+pub(super) const PARTNER: AccountId = AccountId::from_bytes([2; 16]);
 const AGENT: AccountId = AccountId::from_bytes([3; 16]);
-const FINANCE: AccountId = AccountId::from_bytes([4; 16]);
+pub(super) const FINANCE: AccountId = AccountId::from_bytes([4; 16]);
 
 /// An account under test: a state and a clock.
 struct Books {
@@ -498,38 +498,38 @@ fn money(effect: &Effect) -> Vec<(i64, i64, i64)> {
     effect.lines.iter().map(|line| (line.gross, line.partner, line.platform)).collect()
 }
 
-fn given(credits: &str) -> Body {
+pub(super) fn given(credits: &str) -> Body {
     grant(LotSource::AdminAward, Bucket::Awarded, credits, "0")
 }
 
-fn bought(credits: &str, cost: &str) -> Body {
+pub(super) fn bought(credits: &str, cost: &str) -> Body {
     grant(LotSource::Purchase, Bucket::Purchased, credits, cost)
 }
 
-fn grant(source: LotSource, bucket: Bucket, credits: &str, cost: &str) -> Body {
+pub(super) fn grant(source: LotSource, bucket: Bucket, credits: &str, cost: &str) -> Body {
     let (credits, cost) = (credits.parse().unwrap(), cost.parse().unwrap());
     Body::Grant(Grant { source, bucket, credits, cost, paid: None, expires: None, reference: None })
 }
 
-fn hold(amount: &str) -> Body {
+pub(super) fn hold(amount: &str) -> Body {
     let amount = amount.parse().unwrap();
     Body::Hold(Hold { amount, burn: BurnOrder::AwardedFirst, expires: None, deployment: None, module: None })
 }
 
-fn refund(charge: u64, amount: &str) -> Body {
+pub(super) fn refund(charge: u64, amount: &str) -> Body {
     let reason = Reason::new("the module never worked").unwrap();
     Body::Refund(Refund { charge, amount: amount.parse().unwrap(), reason })
 }
 
-fn reversal(lot: u64, amount: &str) -> Body {
+pub(super) fn reversal(lot: u64, amount: &str) -> Body {
     Body::Reversal(Reversal { lot, amount: amount.parse().unwrap(), cause: ReversalCause::PaymentRefund })
 }
 
-fn deployment() -> DeploymentId {
+pub(super) fn deployment() -> DeploymentId {
     "d0123456789a".parse().unwrap()
 }
 
-fn terms(partner_share: &str) -> ChargeTerms {
+pub(super) fn terms(partner_share: &str) -> ChargeTerms {
     ChargeTerms {
         module: ModuleId::from_bytes([5; 16]),
         commit: "0123456789abcdef0123456789abcdef01234567".parse().unwrap(),

@@ -5,6 +5,7 @@ mod decode;
 mod example;
 mod format;
 mod history;
+mod journal;
 mod laws;
 mod naive;
 mod refusals;
