@@ -35,6 +35,8 @@ has_bubblewrap() { have bwrap; }
 has_chromium() { have chromium || have chromium-browser || have google-chrome; }
 has_chromedriver() { have chromedriver; }
 has_git() { have git; }
+has_hledger() { have hledger; }
+has_beancount() { have bean-check && have bean-query; }
 
 # Installs what is missing with apt where apt exists, and otherwise names it and fails.
 # Each argument is "need:Debian packages:what for", with a function `has_need` that tells if it is there.

@@ -11,7 +11,9 @@ main() {
         "postgres:postgresql:tests of the PostgreSQL backends" \
         "bubblewrap:bubblewrap:the sandbox of deployment runs" \
         "chromium:chromium:tests in a browser" \
-        "chromedriver:chromium-driver:tests in a browser"
+        "chromedriver:chromium-driver:tests in a browser" \
+        "hledger:hledger:reads the journals that revenue-audit writes" \
+        "beancount:beancount:reads the journals that revenue-audit writes"
     find_terraform
     # The programs are built before the server starts, so that it lives only as long as the tests.
     run_tests --no-run

@@ -45,6 +45,7 @@ commands! {
     explain::Explain,
     what_if::WhatIf,
     statement::Statement,
+    journal::Journal,
     verify_bundle::VerifyBundle,
 }
 

@@ -62,6 +62,19 @@ pub fn minor(units: i64, currency: Currency) -> String {
     decimal(units.into(), currency.minor_digits().into())
 }
 
+/// Micro-units with at least so many decimals, and as many more as they need: `10.00`, `3.333333`.
+pub fn exact(micros: i128, least: u8) -> String {
+    let mut text = decimal(micros, DECIMALS);
+    let whole = text.len() - DECIMALS - 1;
+    let needed = text.trim_end_matches('0').len();
+    let least = if least == 0 { whole } else { whole + 1 + usize::from(least) };
+    text.truncate(needed.max(least));
+    if text.ends_with('.') {
+        text.pop();
+    }
+    text
+}
+
 /// A whole number of 10⁻ᵈ as decimal text.
 fn decimal(number: i128, digits: usize) -> String {
     let sign = if number < 0 { "-" } else { "" };
@@ -83,6 +96,17 @@ mod tests {
             [(0, "0"), (1, "0.000001"), (-1_500_000, "-1.5"), (10_000_000, "10"), (-7, "-0.000007")]
         {
             assert_eq!(Sum(micros).to_string(), text);
+        }
+        for (micros, least, text) in [
+            (10_000_000, 2, "10.00"),
+            (-3_333_333, 2, "-3.333333"),
+            (500_000, 2, "0.50"),
+            (10_000_000, 0, "10"),
+            (10_500_000, 0, "10.5"),
+            (0, 2, "0.00"),
+            (-1_000_000, 6, "-1.000000"),
+        ] {
+            assert_eq!(exact(micros, least), text);
         }
         assert_eq!(minor(-300, Currency::USD), "-3.00");
         assert_eq!(minor(5, Currency::USD), "0.05");

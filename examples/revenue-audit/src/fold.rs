@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rad_core::export::Record;
-use rad_core::revenue::{AccountState, Effect, PLATFORM_ACCOUNT};
+use rad_core::revenue::{AccountState, Effect, Entry, PLATFORM_ACCOUNT};
 
 use crate::failure::{Failure, Refusal};
 use crate::progress::Progress;
@@ -16,6 +16,8 @@ pub struct Fold {
     state: AccountState,
     effect: Effect,
     ahead: Ahead,
+    /// Whether the end of the account in hand was given.
+    is_ended: bool,
     until: Option<DateTime<Utc>>,
 }
 
@@ -67,6 +69,7 @@ impl Fold {
             state: AccountState::new(PLATFORM_ACCOUNT),
             effect: Effect::default(),
             ahead: Ahead::Nothing,
+            is_ended: false,
             until: None,
         }
     }
@@ -83,6 +86,19 @@ impl Fold {
         self.records.name()
     }
 
+    /// The account in hand, and the entry of it that the next [`step`](Self::step) applies; `None` before the first entry of
+    /// an account and after the last.
+    ///
+    /// # Errors
+    /// [`Failure`] if the source cannot be read on.
+    pub fn ahead(&mut self) -> Result<Option<(&AccountState, &Entry)>, Failure> {
+        if self.ahead == Ahead::Nothing {
+            self.advance()?;
+        }
+        let goes_on = self.state.seq() > 0 && self.goes_on();
+        Ok(goes_on.then_some((&self.state, &self.record.entry)))
+    }
+
     /// Applies the next entry; `None` after the last account.
     ///
     /// # Errors
@@ -90,15 +106,20 @@ impl Fold {
     pub fn step(&mut self) -> Result<Option<Step<'_>>, Failure> {
         if self.ahead == Ahead::Nothing {
             self.advance()?;
-            let same = self.ahead == Ahead::Record && self.record.entry.account == self.state.account();
-            if !same && self.state.seq() > 0 {
-                return Ok(Some(Step::AccountEnd(&self.state)));
-            }
+        }
+        if !self.is_ended && self.state.seq() > 0 && !self.goes_on() {
+            self.is_ended = true;
+            return Ok(Some(Step::AccountEnd(&self.state)));
         }
         if self.ahead == Ahead::End {
             return Ok(None);
         }
         self.apply().map(|applied| Some(Step::Entry(applied)))
+    }
+
+    /// Whether the record ahead is of the account in hand.
+    fn goes_on(&self) -> bool {
+        self.ahead == Ahead::Record && self.record.entry.account == self.state.account()
     }
 
     /// Reads the next record that is to be applied.
@@ -116,6 +137,7 @@ impl Fold {
 
     fn apply(&mut self) -> Result<Applied<'_>, Failure> {
         self.ahead = Ahead::Nothing;
+        self.is_ended = false;
         let entry = &self.record.entry;
         if entry.account != self.state.account() {
             self.state.reset(entry.account);

@@ -8,6 +8,7 @@ pub mod explanation;
 pub mod failure;
 pub mod figures;
 pub mod fold;
+pub mod journal;
 pub mod new_file;
 pub mod output;
 pub mod period;

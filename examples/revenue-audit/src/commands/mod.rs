@@ -3,6 +3,7 @@
 pub mod explain;
 pub mod export;
 pub mod generate;
+pub mod journal;
 pub mod replay;
 pub mod statement;
 pub mod verify;

@@ -8,6 +8,7 @@ mod common;
 mod database;
 mod explain;
 mod generate;
+mod journal;
 mod sample;
 mod simulated;
 mod statement;

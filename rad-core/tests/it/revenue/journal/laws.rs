@@ -9,14 +9,10 @@ use rad_core::revenue::{
     AccountState, Body, Bucket, ChargeTerms, Effect, Entry, EntryKey, Grant, LineKind, Lot, LotSource, Place,
     Reason, Refund, RevenueBasis, RevenueLine,
 };
-use rad_core::strategies::{History, histories};
-
-fn config() -> ProptestConfig {
-    ProptestConfig { cases: 1_024, ..ProptestConfig::default() }
-}
+use rad_core::strategies::{History, cases, histories};
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(cases(512))]
 
     #[test]
     fn every_transaction_adds_up(history in histories(1..60)) {
