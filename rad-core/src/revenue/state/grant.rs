@@ -129,6 +129,7 @@ impl AccountState {
     /// Repays debt from a lot, the oldest first. On charges the revenue is booked again, at this lot's cost and the
     /// charge's own rates; under open holds the credits are reserved.
     fn repay(&mut self, entry: &Entry, index: usize, effect: &mut impl Observer) -> Result<(), Violation> {
+        let first = self.spent.len();
         for place in 0..self.debts.len() {
             let open = self.lots.get(index).ok_or(LOT_LOST)?.open;
             let Some(debt) = self.debts.get_mut(place).filter(|_| open.is_positive()) else { break };
@@ -142,7 +143,8 @@ impl AccountState {
             self.change_debt(of, credits.negated()?, effect)?;
         }
         self.debts.retain(|debt| debt.credits.is_positive());
-        self.spent.sort_by_key(|part| (part.entry, part.charge));
+        // All of them are of this entry, the last one.
+        self.spent.get_mut(first..).unwrap_or_default().sort_by_key(|part| part.charge);
         self.reserved.sort_by_key(|part| part.hold);
         Ok(())
     }

@@ -56,6 +56,9 @@ impl BurnIndex {
             Bucket::Awarded => &mut self.awarded,
             Bucket::Purchased => &mut self.purchased,
         };
+        if queue.front() == Some(&index) {
+            return;
+        }
         let key_at = |place: &usize| lots.get(*place).map(burn_key);
         if queue.back().is_none_or(|back| key_at(back) < Some(key)) {
             queue.push_back(index);

@@ -27,6 +27,7 @@ impl AccountState {
         self.forgive(of, Some(refund.amount), effect)?;
         let mut left = refund.amount.minus(before.minus(self.balance.debt)?)?;
         let mut sum = Sum::default();
+        let mut first = self.spent.len();
         for place in (0..self.spent.len()).rev() {
             if !left.is_positive() {
                 break;
@@ -35,6 +36,7 @@ impl AccountState {
             let Some(part) = part else { continue };
             let credits = part.credits.min(left);
             left = left.minus(credits)?;
+            first = place;
             let index = self.lot_index(part.lot).ok_or(LOT_LOST)?;
             let taken = self.take_back(place, index, credits, effect)?;
             sum.add(&taken)?;
@@ -45,7 +47,7 @@ impl AccountState {
         if left.is_positive() {
             return Err(PART_LOST);
         }
-        self.spent.retain(|part| part.credits.is_positive());
+        self.drop_empty_parts(first);
         self.book_back(entry, at, LineKind::Refund, sum, effect)?;
         let head = self.charges.get_mut(at).ok_or(PART_LOST)?;
         head.refunded = head.refunded.plus(refund.amount)?;

@@ -118,9 +118,14 @@ impl AccountState {
         mut left: Credits,
         effect: &mut impl Observer,
     ) -> Result<Credits, Violation> {
+        let mut first = self.spent.len();
         for place in (0..self.spent.len()).rev() {
-            let part = self.spent.get(place).copied().filter(|part| part.lot == lot && left.is_positive());
+            if !left.is_positive() {
+                break;
+            }
+            let part = self.spent.get(place).copied().filter(|part| part.lot == lot);
             let Some(part) = part else { continue };
+            first = place;
             let credits = part.credits.min(left);
             left = left.minus(credits)?;
             let taken = self.take_back(place, index, credits, effect)?;
@@ -133,7 +138,7 @@ impl AccountState {
             self.book_back(entry, at, LineKind::Reversal, sum, effect)?;
             self.owe(entry, DebtOf::Charge(part.charge), credits, effect)?;
         }
-        self.spent.retain(|part| part.credits.is_positive());
+        self.drop_empty_parts(first);
         Ok(left)
     }
 

@@ -159,6 +159,11 @@ impl AccountState {
         Ok(())
     }
 
+    /// Lets go of parts, from a place on, that stand for nothing any more.
+    pub(super) fn drop_empty_parts(&mut self, first: usize) {
+        self.spent.extract_if(first.., |part| !part.credits.is_positive()).for_each(drop);
+    }
+
     /// Takes `credits` off the part at a place, books their revenue back on the lot, and gives what was taken, negative
     /// as effects show it. The caller says where the credits and their cost go.
     pub(super) fn take_back(
