@@ -1,7 +1,7 @@
 //! Ledgers that last.
 //!
-//! What the databases share is here: the open part of an account ([`book`]), the rows ([`rows`]), listings ([`listing`]) and
-//! verifying ([`verifying`]). A module for each database loads and writes rows in the way that suits it.
+//! What the databases share is here: the open part of an account (`book`), the rows (`rows`), listings (`listing`) and
+//! verifying (`verifying`). A module for each database loads and writes rows in the way that suits it.
 
 mod book;
 mod export;
