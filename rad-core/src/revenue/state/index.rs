@@ -52,6 +52,9 @@ impl BurnIndex {
     pub(super) fn insert(&mut self, index: usize, lots: &[Lot]) {
         let Some(lot) = lots.get(index) else { return };
         let key = burn_key(lot);
+        // A lot that stands in its place may still be one whose expiry was forgotten while it had nothing to give.
+        self.deadlines.expiry = self.deadlines.expiry.min(key.0);
+        self.deadlines.due = self.deadlines.due.min(key.0);
         let queue = match lot.bucket {
             Bucket::Awarded => &mut self.awarded,
             Bucket::Purchased => &mut self.purchased,
@@ -65,8 +68,6 @@ impl BurnIndex {
         } else if let Err(place) = queue.binary_search_by(|other| key_at(other).cmp(&Some(key))) {
             queue.insert(place, index);
         }
-        self.deadlines.expiry = self.deadlines.expiry.min(key.0);
-        self.deadlines.due = self.deadlines.due.min(key.0);
     }
 
     /// Notes when a hold lapses.

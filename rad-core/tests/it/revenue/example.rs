@@ -297,6 +297,31 @@ fn a_lapsed_hold_returns_by_itself() {
 }
 
 #[test]
+fn a_lot_returned_after_a_refused_entry_still_runs_out() {
+    let mut books = Books::new();
+    let lasting = |credits: &str, seconds: i64, now: DateTime<Utc>| {
+        let Body::Grant(grant) = given(credits) else { unreachable!() };
+        Body::Grant(Grant { expires: Some(now + TimeDelta::seconds(seconds)), ..grant })
+    };
+    let begin = books.now;
+    books.post(lasting("5", 20, begin)).unwrap();
+    books.post(lasting("10", 90, begin)).unwrap();
+    let Body::Hold(all) = hold("15") else { unreachable!() };
+    books.post(Body::Hold(Hold { expires: Some(begin + TimeDelta::seconds(40)), ..all })).unwrap();
+    // The first lot runs out while both are on hold: what is looked for next is the lapse alone.
+    books.pass(30);
+    books.post(bought("1", "1")).unwrap();
+    // A refused entry meets the lapsed hold, the next one is taken: now the second lot's credits are back.
+    books.pass(20);
+    books.post(hold("100")).unwrap_err();
+    books.post(bought("1", "1")).unwrap();
+    assert_eq!(books.has(), ["10", "2", "0"]);
+    books.pass(50);
+    assert_eq!(books.has(), ["0", "2", "0"]);
+    assert!(matches!(books.post(hold("3")), Err(Violation::InsufficientTotal { .. })));
+}
+
+#[test]
 fn a_lot_that_runs_out_as_a_hold_of_it_lapses_is_reversed_in_one_piece() {
     for shown in [false, true] {
         let mut books = Books::new();
