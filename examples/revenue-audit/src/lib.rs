@@ -4,6 +4,7 @@ pub mod bundle;
 pub mod chain;
 pub mod cli;
 pub mod commands;
+pub mod destination;
 pub mod explanation;
 pub mod failure;
 pub mod figures;

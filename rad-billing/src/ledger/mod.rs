@@ -1,7 +1,7 @@
 //! Ledgers that last.
 //!
 //! What the databases share is here: the open part of an account (`book`), the rows (`rows`), listings (`listing`) and
-//! verifying (`verifying`). A module for each database loads and writes rows in the way that suits it.
+//! verifying (`verifying`, `stored`). A module for each database loads and writes rows in the way that suits it.
 
 mod book;
 mod export;
@@ -11,6 +11,7 @@ mod micros;
 mod postgres;
 mod rows;
 mod sqlite;
+mod stored;
 mod verifying;
 
 pub use export::Export;

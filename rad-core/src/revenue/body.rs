@@ -187,6 +187,21 @@ pub struct Adjustment {
     pub reason: Reason,
 }
 
+impl Adjustment {
+    /// The lot that an adjustment above zero opens: it cost nothing and never expires.
+    pub const fn grant(&self) -> Grant {
+        Grant {
+            source: LotSource::Adjustment,
+            bucket: self.bucket,
+            credits: self.amount,
+            cost: Amount::ZERO,
+            paid: None,
+            expires: None,
+            reference: None,
+        }
+    }
+}
+
 impl Body {
     /// The kind's name, as in JSON.
     pub const fn kind(&self) -> &'static str {

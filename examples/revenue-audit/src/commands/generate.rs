@@ -1,7 +1,6 @@
 //! `generate`: the books of a made-up market, to try the other commands on.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use rad_core::export::{Record, Recorded};
 use rad_core::simulation::{Simulation, SimulationError};
@@ -9,12 +8,10 @@ use rad_core::source::Digest;
 use serde::Serialize;
 
 use super::Command;
+use crate::destination::Destination;
 use crate::failure::{Failure, InputError, InputFault};
-use crate::new_file::{NewFile, unwritten};
 use crate::output::Report;
 use crate::progress::Progress;
-use crate::source::Format;
-use crate::writer::Writer;
 
 /// Write the books of a made-up market over the year 2026; the same seed gives the same file.
 #[derive(Debug, clap::Args)]
@@ -28,15 +25,9 @@ pub struct Generate {
     /// What everything is drawn from.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Leave out what the books say that each entry did.
-    #[arg(long)]
-    pub no_recorded: bool,
-    /// Replace the file if it is there.
-    #[arg(long)]
-    pub force: bool,
-    /// The file; its name ends in .csv or .jsonl, each also .gz.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
+    /// Where they go.
+    #[command(flatten)]
+    pub destination: Destination,
 }
 
 /// What was written.
@@ -56,12 +47,10 @@ impl Command for Generate {
     type Report = Generated;
 
     fn run(&self) -> Result<Generated, Failure> {
-        let output = self.output.display().to_string();
-        let format = Format::of(&output).ok_or(InputError::new(&output, InputFault::UnknownFormat))?;
+        let format = self.destination.format()?;
         let simulation = Simulation { accounts: self.accounts, entries: self.entries, seed: self.seed };
         let market = simulation.market().map_err(refused)?;
-        let file = NewFile::create(&self.output, self.force)?;
-        let mut writer = Writer::new(file, format);
+        let mut file = self.destination.create(format)?;
         let (mut record, mut histories, mut progress) =
             (Record::default(), market.histories(), Progress::new());
         let (mut entries, mut head) = (0, Digest::ZERO);
@@ -72,12 +61,12 @@ impl Command for Generate {
             head = entry.hash(&head);
             record.entry.clone_from(entry);
             record.hash = Some(head);
-            record.recorded = (!self.no_recorded).then(|| Recorded::from(effect));
-            writer.write(&record).map_err(|error| unwritten(&self.output, error))?;
+            record.recorded = (!self.destination.no_recorded).then(|| Recorded::from(effect));
+            file.write(&record)?;
             entries += 1;
             progress.note_of(|| Some((entries, self.entries)));
         }
-        writer.finish().map_err(|error| unwritten(&self.output, error))?.finish()?;
+        let output = file.finish()?;
         Ok(Generated { output, accounts: self.accounts, entries, seed: self.seed })
     }
 }

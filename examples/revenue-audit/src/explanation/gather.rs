@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use rad_core::export::Record;
-use rad_core::money::{Amount, Credits};
+use rad_core::money::Credits;
 use rad_core::revenue::{
-    AccountState, Adjustment, Body, Bucket, Capture, DebtOf, Effect, Entry, EntryId, Grant, LotSource,
-    PLATFORM_ACCOUNT, Part, ReversalCause, Shares, Violation,
+    AccountState, Body, Bucket, Capture, DebtOf, Effect, Entry, EntryId, Grant, PLATFORM_ACCOUNT, Part,
+    ReversalCause, Shares, Violation,
 };
 use rad_core::source::Digest;
 
@@ -101,7 +101,7 @@ impl Gather {
         match &entry.body {
             Body::Grant(grant) => self.note_lot(grant, posted),
             Body::Adjustment(adjustment) if adjustment.amount.is_positive() => {
-                self.note_lot(&correction(adjustment), posted);
+                self.note_lot(&adjustment.grant(), posted);
             }
             Body::Hold(hold) if entry.seq < self.charge.seq => {
                 self.holds.insert(entry.seq, Held { posted, credits: hold.amount, burn: hold.burn });
@@ -187,19 +187,6 @@ impl Gather {
             since: self.since,
             now,
         })
-    }
-}
-
-/// The lot that an adjustment opens.
-fn correction(adjustment: &Adjustment) -> Grant {
-    Grant {
-        source: LotSource::Adjustment,
-        bucket: adjustment.bucket,
-        credits: adjustment.amount,
-        cost: Amount::ZERO,
-        paid: None,
-        expires: None,
-        reference: None,
     }
 }
 

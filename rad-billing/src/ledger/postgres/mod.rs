@@ -8,7 +8,6 @@
 mod group;
 mod loading;
 mod queue;
-mod stored;
 mod writing;
 
 use std::collections::BTreeSet;
@@ -24,9 +23,9 @@ use sqlx::postgres::PgPool;
 use sqlx::{Postgres, QueryBuilder, Transaction};
 
 use self::queue::Queue;
-use self::stored::Stored;
 use super::export::{Export, Snapshot};
 use super::listing::{self, SumsRow};
+use super::stored::Stored;
 use super::verifying;
 use crate::database::failed;
 
@@ -116,7 +115,7 @@ impl Ledger for PostgresLedger {
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
         // One snapshot: entries posted meanwhile are not seen half.
         let mut reading = snapshot(&self.pool, "verifying an account").await?;
-        Ok(verifying::verify(&mut Stored::new(&mut reading, account), account).await?)
+        Ok(verifying::verify(&mut Stored::new(&mut *reading, account), account).await?)
     }
 }
 

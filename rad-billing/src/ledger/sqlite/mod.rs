@@ -6,7 +6,6 @@
 //! behind the ledger.
 
 mod loading;
-mod stored;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -23,10 +22,10 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, SqliteConnection};
 use tokio::sync::Mutex;
 
-use self::stored::Stored;
 use super::book::Book;
 use super::export::{Export, Snapshot};
 use super::listing::{self, SumsRow};
+use super::stored::Stored;
 use super::verifying;
 use crate::database::failed;
 use crate::sqlite::begin;
@@ -126,7 +125,7 @@ impl Ledger for SqliteLedger {
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
         // One transaction: entries posted meanwhile are not seen half.
         let mut reading = self.pool.begin().await.map_err(failed("verifying an account"))?;
-        Ok(verifying::verify(&mut Stored::new(&mut reading, account), account).await?)
+        Ok(verifying::verify(&mut Stored::new(&mut *reading, account), account).await?)
     }
 }
 

@@ -61,16 +61,7 @@ impl AccountState {
     ) -> Result<(), Violation> {
         self.by_another(entry.actor)?;
         if adjustment.amount.is_positive() {
-            let grant = Grant {
-                source: LotSource::Adjustment,
-                bucket: adjustment.bucket,
-                credits: adjustment.amount,
-                cost: Amount::ZERO,
-                paid: None,
-                expires: None,
-                reference: None,
-            };
-            return self.open_lot(entry.seq, &grant, effect).map(|_| ());
+            return self.open_lot(entry.seq, &adjustment.grant(), effect).map(|_| ());
         }
         let needed = adjustment.amount.negated()?;
         positive("the amount of an adjustment, up or down,", needed)?;
