@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::canonical::{self, Sink};
+use super::coding::{Coded, Sink};
 use super::{AccountState, Entry, Violation};
 use crate::id::AccountId;
 use crate::source::Digest;
@@ -13,19 +13,12 @@ use crate::source::Digest;
 const DOMAIN: &[u8; 12] = b"rad.entry.v1";
 
 impl Entry {
-    /// The bytes that stand for the entry, in which every field counts.
-    pub fn canonical_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(256);
-        canonical::write(self, &mut bytes);
-        bytes
-    }
-
     /// The hash of the entry, given that of the entry before it; of the first one that is [`Digest::ZERO`].
     pub fn hash(&self, previous: &Digest) -> Digest {
         let mut hash = Hash(Sha256::new());
         hash.put(DOMAIN);
         hash.put(previous.as_bytes());
-        canonical::write(self, &mut hash);
+        self.write(&mut hash);
         Digest::from_bytes(hash.0.finalize().into())
     }
 }

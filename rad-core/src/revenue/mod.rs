@@ -12,8 +12,8 @@
 
 mod balance;
 mod body;
-mod canonical;
 mod chain;
+mod coding;
 mod effect;
 mod entry;
 mod exact;
@@ -36,6 +36,7 @@ pub use body::{
     ReversalCause, Unfreeze,
 };
 pub use chain::{Audit, Broken, Sealed};
+pub use coding::{CodingError, Compact};
 pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, RevenueLine};
 pub use entry::{Entry, EntryId, EntryKey};
 pub use history::{ShareHistory, TermDifference, TermsError};

@@ -1,7 +1,9 @@
 //! `FORMAT.md` and the code agree, and a chain shows every change.
 
 use proptest::prelude::*;
-use rad_core::revenue::{Audit, Broken, Entry, Sealed};
+use rad_core::revenue::{
+    AccountState, Audit, Body, Broken, Charge, Compact, Effect, Entry, Lot, OpenHold, Sealed, Snapshot,
+};
 use rad_core::source::Digest;
 use rad_core::strategies::{cases, entries, histories};
 
@@ -34,6 +36,22 @@ proptest! {
     }
 
     #[test]
+    fn bodies_are_read_back_from_their_bytes_and_from_no_others(entry in entries(), place: usize, bit in 0..8_u32) {
+        let bytes = entry.body.canonical_bytes();
+        prop_assert!(entry.canonical_bytes().ends_with(&bytes));
+        prop_assert_eq!(Body::from_canonical_bytes(&bytes).unwrap(), entry.body);
+
+        let place = place % bytes.len();
+        prop_assert!(Body::from_canonical_bytes(&bytes[..place]).is_err());
+        prop_assert!(Body::from_canonical_bytes(&[&bytes[..], b"\0"].concat()).is_err());
+        let mut altered = bytes;
+        altered[place] ^= 1 << bit;
+        if let Ok(other) = Body::from_canonical_bytes(&altered) {
+            prop_assert_eq!(other.canonical_bytes(), altered);
+        }
+    }
+
+    #[test]
     fn json_says_the_same_as_the_bytes(entry in entries()) {
         let json = serde_json::to_string(&entry).unwrap();
         let back: Entry = serde_json::from_str(&json).unwrap();
@@ -42,8 +60,44 @@ proptest! {
     }
 }
 
+/// Reads back what is written, and nothing that is cut off or goes on.
+fn round_trips<T: Compact + PartialEq + std::fmt::Debug>(
+    value: &T,
+    place: usize,
+) -> Result<(), TestCaseError> {
+    let bytes = value.to_compact();
+    prop_assert_eq!(&T::from_compact(&bytes).unwrap(), value);
+    prop_assert!(T::from_compact(&bytes[..place % bytes.len()]).is_err());
+    prop_assert!(T::from_compact(&[&bytes[..], b"\x01"].concat()).is_err());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(cases(256))]
+
+    #[test]
+    fn what_follows_from_entries_is_read_back_from_its_compact_form(
+        history in histories(1..60),
+        place: usize,
+        bit in 0..8_u32,
+    ) {
+        let mut state = AccountState::new(history.account);
+        for entry in &history.entries {
+            let effect = state.apply(entry).unwrap();
+            round_trips(&effect, place)?;
+            let mut altered = effect.to_compact();
+            let place = place % altered.len();
+            altered[place] ^= 1 << bit;
+            if let Ok(other) = Effect::from_compact(&altered) {
+                prop_assert_eq!(other.to_compact(), altered);
+            }
+        }
+        let snapshot = state.snapshot();
+        round_trips::<Snapshot>(&snapshot, place)?;
+        snapshot.lots.iter().try_for_each(|lot| round_trips::<Lot>(lot, place))?;
+        snapshot.holds.iter().try_for_each(|hold| round_trips::<OpenHold>(hold, place))?;
+        snapshot.charges.iter().try_for_each(|charge| round_trips::<Charge>(charge, place))?;
+    }
 
     #[test]
     fn a_chain_shows_what_was_altered_removed_or_moved(history in histories(3..30), place: usize, digit: usize) {
