@@ -3,6 +3,7 @@
 #
 # Runs COMMAND with RAD_TEST_POSTGRES_URL naming a throw-away PostgreSQL: own data directory, a free loopback
 # port, a random password, fsync on (the crash tests rely on it). It is gone when COMMAND ends or a signal comes.
+# RAD_TEST_POSTGRES_BIN is the directory of its programs, for tests that start servers of their own and kill them.
 # shellcheck disable=SC2317 # the functions that traps call
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -27,7 +28,7 @@ main() {
     start_server "$bin"
     say "PostgreSQL $("$bin/postgres" --version | awk '{print $3}') on 127.0.0.1:$port"
 
-    export RAD_TEST_POSTGRES_URL="postgres://rad:$password@127.0.0.1:$port/postgres"
+    export RAD_TEST_POSTGRES_URL="postgres://rad:$password@127.0.0.1:$port/postgres" RAD_TEST_POSTGRES_BIN=$bin
     in_own_group "$@"
     command=$!
     wait "$command" || status=$?

@@ -102,34 +102,6 @@ async fn entries_and_lines_cannot_be_changed_through_sql() {
 }
 
 #[tokio::test]
-async fn two_ledgers_on_one_file_never_overdraw() {
-    let database = database().await.unwrap();
-    let other = sqlite::open(&database.dir.path().join("rad.db")).await.unwrap();
-    never_overdrawn([SqliteLedger::new(database.pool.clone()), SqliteLedger::new(other)]).await;
-}
-
-/// Races for the credits of one account through two ledgers on the same database.
-pub(crate) async fn never_overdrawn<L: Ledger + Clone + 'static>(ledgers: [L; 2]) {
-    let account = AccountId::new();
-    ledgers[0].post(award(account, 0, 95)).await.unwrap();
-    let tasks: Vec<_> = (1..=24)
-        .map(|n| {
-            let ledger = ledgers[n % 2].clone();
-            tokio::spawn(async move { ledger.post(hold(account, n as u64, 10)).await })
-        })
-        .collect();
-    let mut held = 0;
-    for task in tasks {
-        match task.await.unwrap() {
-            Ok(_) => held += 1,
-            Err(error) => assert!(matches!(error, LedgerError::Refused { .. }), "{error:?}"),
-        }
-    }
-    assert_eq!(held, 9, "95 credits are enough for exactly nine holds of 10");
-    assert_eq!(ledgers[0].verify(account).await.unwrap(), []);
-}
-
-#[tokio::test]
 async fn a_caller_who_goes_away_neither_loses_nor_doubles_a_post() {
     let database = database().await.unwrap();
     callers_go_away(&SqliteLedger::new(database.pool.clone())).await;

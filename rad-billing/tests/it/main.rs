@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod backends;
-mod crash;
 mod export;
 mod ledger;
+mod load;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sandbox;

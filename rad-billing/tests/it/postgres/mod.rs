@@ -1,9 +1,11 @@
 //! The ledger on PostgreSQL: each test has a schema of its own on the server that `make test` starts.
 
-mod crash;
+mod cluster;
+mod connections;
 mod database;
+mod faults;
 mod ledger;
-mod races;
+mod load;
 mod tampering;
 
 use rad_billing::{PostgresLedger, postgres};

@@ -1,6 +1,5 @@
-//! Processes that are killed and connections that break lose nothing that was acknowledged, and double nothing.
+//! Connections that break lose nothing that was acknowledged, and double nothing.
 
-use std::ffi::OsStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,35 +7,13 @@ use std::time::Duration;
 use rad_billing::{PostgresLedger, postgres};
 use rad_core::id::AccountId;
 use rad_core::ledger::{Ledger, LedgerError, LedgerExt};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor};
 use tokio::task::JoinHandle;
 
-use super::{address, server};
+use super::server;
 use crate::award;
-use crate::crash::{post_until_killed, survives_kill_9};
-
-/// Set for the process that is to be killed: the address.
-const ADDRESS: &str = "RAD_BILLING_TEST_POST_TO_POSTGRES_UNTIL_KILLED";
-
-#[tokio::test]
-async fn what_was_acknowledged_survives_kill_9() {
-    let address = address().await;
-    let open = async || {
-        let pool = postgres::open(&address).await.unwrap();
-        Box::new(PostgresLedger::new(pool)) as Box<dyn Ledger>
-    };
-    open().await;
-    let test = "postgres::crash::posts_until_killed_where_asked_to";
-    survives_kill_9(test, ADDRESS, OsStr::new(address.expose_secret()), open).await;
-}
-
-#[tokio::test]
-async fn posts_until_killed_where_asked_to() {
-    let Ok(address) = std::env::var(ADDRESS) else { return };
-    post_until_killed(&PostgresLedger::new(postgres::open(&address.into()).await.unwrap())).await;
-}
 
 /// A database of its own, so that all its connections can be cut; and a way to cut them.
 async fn own_database() -> (SecretString, PgPool, String) {
