@@ -6,8 +6,10 @@ use rad_billing::{SqliteLedger, sqlite};
 use rad_core::conformance::ledger;
 use rad_core::error::FailureKind;
 use rad_core::id::AccountId;
-use rad_core::ledger::{EntryQuery, Ledger, LedgerError, LedgerExt, Post, Posted};
-use rad_core::revenue::{AccountState, Entry};
+use rad_core::ledger::{
+    EntryQuery, Ledger, LedgerError, LedgerExt, Post, Posted, RevenueQuery, RevenueTotals,
+};
+use rad_core::revenue::{AccountState, Entry, RevenueLine};
 use rad_core::source::Digest;
 use rad_core::strategies::{Attempt, scripts};
 
@@ -23,56 +25,98 @@ async fn ledger_keeps_the_contract() {
 fn any_history_is_posted_as_the_engine_replays_it() {
     let runtime = runtime();
     let database = runtime.block_on(database()).unwrap();
-    any_history_is_replayed(&runtime, &SqliteLedger::new(database.pool.clone()), 96);
+    let other = runtime.block_on(sqlite::open(&database.dir.path().join("rad.db"))).unwrap();
+    let (one, two) = (SqliteLedger::new(database.pool.clone()), SqliteLedger::new(other));
+    any_history_is_replayed(&runtime, [&one, &two], 96);
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Posts histories of every kind to a ledger and compares each with a pure replay.
-pub(crate) fn any_history_is_replayed(runtime: &tokio::runtime::Runtime, ledger: &dyn Ledger, cases: u32) {
+/// Posts histories of every kind, in turn through two ledgers on one database, and compares each with a pure replay.
+pub(crate) fn any_history_is_replayed(
+    runtime: &tokio::runtime::Runtime,
+    ledgers: [&dyn Ledger; 2],
+    cases: u32,
+) {
     let cases = Config { cases, failure_persistence: None, ..Config::default() };
     let strategy = (scripts(1..40), 1..6_usize);
     let result = TestRunner::new(cases).run(&strategy, |(script, batch)| {
         let account = AccountId::new();
-        runtime.block_on(replays(ledger, account, &script.play(account), batch))
+        runtime.block_on(replays(ledgers, account, &script.play(account), batch))
     });
     result.unwrap();
 }
 
 /// Posts everything a script tried, the accepted entries in batches, and compares with a pure replay.
 async fn replays(
-    ledger: &dyn Ledger,
+    ledgers: [&dyn Ledger; 2],
     account: AccountId,
     attempts: &[Attempt],
     batch: usize,
 ) -> Result<(), TestCaseError> {
     let mut engine = AccountState::new(account);
     let mut head = Digest::ZERO;
+    let mut all = Vec::new();
+    let mut turns = ledgers.into_iter().cycle();
+    let mut next = || turns.next().expect("turns never end");
     for run in attempts.chunk_by(|one, next| one.refused.is_none() && next.refused.is_none()) {
         if let [Attempt { entry, refused: Some(violation) }] = run {
-            let refusal = ledger.post(post(entry)).await.expect_err("the engine refuses it");
+            let refusal = next().post(post(entry)).await.expect_err("the engine refuses it");
             prop_assert_eq!(refusal.violation(), Some(violation));
             continue;
         }
         for entries in run.chunks(batch) {
             let posts: Vec<Post> = entries.iter().map(|attempt| post(&attempt.entry)).collect();
-            let posted = ledger.post_batch(&posts).await.expect("the engine takes them");
+            let posted = next().post_batch(&posts).await.expect("the engine takes them");
+            prop_assert_eq!(posted.len(), posts.len());
             for (attempt, posted) in entries.iter().zip(posted) {
                 let effect = engine.apply(&attempt.entry).expect("the engine takes it");
                 head = attempt.entry.hash(&head);
                 prop_assert_eq!(&posted.entry, &attempt.entry);
                 prop_assert_eq!(&posted.effect, &effect);
                 prop_assert_eq!(posted.hash, head);
-                let stored = ledger.by_key(account, attempt.entry.key).await.expect("a key is found");
-                prop_assert_eq!(stored, Some(posted));
+                let stored = next().by_key(account, attempt.entry.key).await.expect("a key is found");
+                prop_assert_eq!(stored.as_ref(), Some(&posted));
+                all.push(posted);
             }
         }
     }
     engine.compact();
-    prop_assert_eq!(ledger.state(account).await.expect("a state is read"), engine);
-    prop_assert_eq!(ledger.verify(account).await.expect("an account is verified"), []);
+    for ledger in ledgers {
+        prop_assert_eq!(ledger.state(account).await.expect("a state is read"), engine.clone());
+        prop_assert_eq!(ledger.verify(account).await.expect("an account is verified"), []);
+    }
+    lists(next(), account, &all).await
+}
+
+/// That the listings have what was posted: every entry both ways, and every revenue line.
+async fn lists(ledger: &dyn Ledger, account: AccountId, all: &[Posted]) -> Result<(), TestCaseError> {
+    for oldest_first in [true, false] {
+        let (category, deployment, after) = (None, None, None);
+        let mut query = EntryQuery { account, category, deployment, oldest_first, after, limit: 7 };
+        let mut listed = Vec::new();
+        loop {
+            let page = ledger.entries(&query).await.expect("entries are listed");
+            listed.extend(page.items);
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        if !oldest_first {
+            listed.reverse();
+        }
+        prop_assert_eq!(&listed, all);
+    }
+    let query = RevenueQuery { account: Some(account), limit: RevenueQuery::MOST, ..RevenueQuery::default() };
+    let listed = ledger.revenue(&query).await.expect("revenue is listed").items;
+    let lines: Vec<&RevenueLine> = all.iter().flat_map(|posted| &posted.effect.lines).collect();
+    prop_assert_eq!(listed.len(), lines.len());
+    prop_assert!(lines.iter().all(|line| listed.contains(line)), "{lines:?}: {listed:?}");
+    let totals = lines.iter().try_fold(RevenueTotals::default(), |totals, line| totals.with(line));
+    prop_assert_eq!(Some(ledger.revenue_totals(&query).await.expect("revenue is added up")), totals);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod postgres;
 mod sandbox;
 mod sharing;
 mod sql_split;
+mod stale;
 mod tampering;
 
 use chrono::DateTime;

@@ -1,6 +1,6 @@
 //! The contract, and agreement with the engine.
 
-use rad_billing::PostgresLedger;
+use rad_billing::{PostgresLedger, postgres};
 use rad_core::conformance::ledger;
 use rad_core::error::FailureKind;
 use rad_core::id::AccountId;
@@ -9,7 +9,7 @@ use rad_core::ledger::{Ledger, LedgerError, LedgerExt, Posted};
 use super::pool;
 use crate::export::{self, reads_one_moment};
 use crate::ledger::{any_history_is_replayed, callers_go_away, runtime};
-use crate::{award, hold};
+use crate::{award, hold, stale};
 
 #[tokio::test]
 async fn ledger_keeps_the_contract() {
@@ -19,8 +19,21 @@ async fn ledger_keeps_the_contract() {
 #[test]
 fn any_history_is_posted_as_the_engine_replays_it() {
     let runtime = runtime();
-    let ledger = runtime.block_on(super::ledger());
-    any_history_is_replayed(&runtime, &ledger, 40);
+    let [one, two] = runtime.block_on(two_ledgers());
+    any_history_is_replayed(&runtime, [&one, &two], 40);
+}
+
+/// Two ledgers on one database, as two processes have them.
+async fn two_ledgers() -> [PostgresLedger; 2] {
+    let address = super::address().await;
+    let open = async || PostgresLedger::new(postgres::open(&address).await.unwrap());
+    [open().await, open().await]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_ledgers_on_one_database_see_what_the_other_posts() {
+    let [one, two] = two_ledgers().await;
+    stale::all(&one, &two).await;
 }
 
 #[tokio::test]

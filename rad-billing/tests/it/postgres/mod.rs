@@ -6,6 +6,7 @@ mod database;
 mod faults;
 mod ledger;
 mod load;
+mod proxy;
 mod tampering;
 
 use rad_billing::{PostgresLedger, postgres};
