@@ -64,8 +64,11 @@ macro_rules! stored_account {
                     .map_err(failed("reading an account's head"))
             }
 
-            async fn lots(&mut self) -> Result<Vec<(i64, bool, String)>, BackendError> {
-                sqlx::query_as("SELECT id, is_open, lot FROM ledger_lots WHERE account = $1")
+            async fn lots(&mut self) -> Result<Vec<(i64, i64, String)>, BackendError> {
+                // As a number, as SQLite keeps it: others than 0 and 1 are found, too.
+                sqlx::query_as(
+                    "SELECT id, CAST(CAST(is_open AS INTEGER) AS BIGINT), lot FROM ledger_lots WHERE account = $1",
+                )
                     .bind(&self.account)
                     .fetch_all(&mut *self.connection)
                     .await

@@ -28,8 +28,8 @@ pub(super) trait StoredAccount: Send {
     fn lines(&mut self, after: i64, to: i64) -> impl Future<Output = Rows<LineRow>> + Send;
     fn count_lines(&mut self) -> impl Future<Output = Result<i64, BackendError>> + Send;
     fn head(&mut self) -> impl Future<Output = Result<Option<HeadRow>, BackendError>> + Send;
-    /// Lots by id: whether they are open, and their text.
-    fn lots(&mut self) -> impl Future<Output = Result<Vec<(i64, bool, String)>, BackendError>> + Send;
+    /// Lots by id: 1 if they are open, and their text.
+    fn lots(&mut self) -> impl Future<Output = Result<Vec<(i64, i64, String)>, BackendError>> + Send;
     fn holds(&mut self) -> impl Future<Output = Result<Vec<(i64, String)>, BackendError>> + Send;
     fn charges(&mut self) -> impl Future<Output = Result<Vec<(i64, String)>, BackendError>> + Send;
     /// Pairs of a lot and a charge that took from it.
@@ -173,7 +173,9 @@ impl Replay {
             return Ok(());
         };
         if stored.seq != seq {
-            self.found(None, format!("its head is at entry {}, its last entry is {seq}", stored.seq));
+            // The first entry that is missing, or that the head knows nothing of.
+            let first = u64::try_from(stored.seq.min(seq).saturating_add(1)).ok();
+            self.found(first, format!("its head is at entry {}, its last entry is {seq}", stored.seq));
         } else if stored.hash != self.head.as_bytes() {
             self.found(None, "the hash of its head is not that of its last entry".to_owned());
         }
@@ -183,8 +185,8 @@ impl Replay {
         Ok(())
     }
 
-    fn lots(&mut self, state: &StateRows, stored: Vec<(i64, bool, String)>) -> Result<(), BackendError> {
-        let row = |(id, lot): (&u64, &Lot)| Ok((number(*id)?, (!lot.is_closed(), json(lot)?)));
+    fn lots(&mut self, state: &StateRows, stored: Vec<(i64, i64, String)>) -> Result<(), BackendError> {
+        let row = |(id, lot): (&u64, &Lot)| Ok((number(*id)?, (i64::from(!lot.is_closed()), json(lot)?)));
         let wanted = state.lots.iter().map(row).collect::<Result<_, BackendError>>()?;
         let stored = stored.into_iter().map(|(id, is_open, text)| (id, (is_open, text))).collect();
         self.compare("lot", wanted, stored);
