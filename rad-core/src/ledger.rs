@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::error::BackendError;
+use crate::error::{BackendError, FailureKind};
 use crate::id::{AccountId, DeploymentId, ModuleId, ParseIdError};
 use crate::page::{Cursor, Page};
 use crate::revenue::{AccountState, Balance, Body, Effect, Entry, EntryKey, RevenueLine, Violation};
@@ -237,6 +237,17 @@ pub struct Finding {
     pub problem: String,
 }
 
+/// What verifying several accounts came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// How many accounts were verified.
+    pub accounts: u64,
+    /// How many entries they have.
+    pub entries: u64,
+    /// What is wrong, in account order.
+    pub findings: Vec<Finding>,
+}
+
 /// Keeps entries and what they did.
 ///
 /// # Contract
@@ -281,7 +292,46 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// # Errors
     /// A failure of the backend; what is stored wrong is a finding, not an error.
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError>;
+
+    /// [Verifies](Self::verify) the accounts after `after` up to and with `to`; without bound where there is none. Ranges
+    /// that do not overlap can be verified at the same time; [`verify_all`](crate::verification::verify_all) does so.
+    ///
+    /// By itself it goes from account to account; backends that can read many at once do better.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    async fn verify_range(
+        &self,
+        after: Option<AccountId>,
+        to: Option<AccountId>,
+    ) -> Result<Verified, LedgerError> {
+        let (mut verified, mut last) = (Verified::default(), after);
+        loop {
+            let page = self.accounts(last, ACCOUNTS_AT_A_TIME).await?;
+            let Some(end) = page.last().copied() else { return Ok(verified) };
+            for account in page {
+                if to.is_some_and(|to| account > to) {
+                    return Ok(verified);
+                }
+                verified.accounts += 1;
+                verified.entries += readable(self.state(account).await)?.map_or(0, |state| state.seq());
+                verified.findings.extend(self.verify(account).await?);
+            }
+            last = Some(end);
+        }
+    }
 }
+
+/// `None` for what cannot be right, as verifying says what is wrong with it.
+fn readable<T>(result: Result<T, LedgerError>) -> Result<Option<T>, LedgerError> {
+    match result {
+        Err(LedgerError::Backend(error)) if error.kind() == FailureKind::Corrupt => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// How many accounts are listed at a time where they are gone through one by one.
+const ACCOUNTS_AT_A_TIME: u32 = 100;
 
 /// What every ledger can do on top of [`Ledger`].
 #[async_trait]

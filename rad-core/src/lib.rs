@@ -4,6 +4,7 @@
 pub mod access;
 pub mod catalog;
 pub mod clock;
+mod concurrent;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod deployment;
@@ -30,3 +31,4 @@ pub mod simulation;
 pub mod source;
 #[cfg(feature = "strategies")]
 pub mod strategies;
+pub mod verification;

@@ -15,9 +15,8 @@ pub mod runner;
 pub mod settings;
 
 use std::fmt::Debug;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::Poll;
+
+pub(crate) use crate::concurrent::side_by_side;
 
 /// The value of a step that the contract says succeeds.
 #[track_caller]
@@ -35,20 +34,4 @@ pub(crate) fn must_fail<T: Debug, E>(contract: &str, result: Result<T, E>) -> E 
         Ok(value) => panic!("{contract}: accepted with {value:?}"),
         Err(error) => error,
     }
-}
-
-/// Runs futures side by side on the caller's task, whatever its runtime.
-pub(crate) async fn side_by_side<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        for (future, output) in running.iter_mut().zip(&mut outputs).filter(|(_, output)| output.is_none()) {
-            if let Poll::Ready(value) = future.as_mut().poll(context) {
-                *output = Some(value);
-            }
-        }
-        if outputs.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }

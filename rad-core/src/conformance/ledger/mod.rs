@@ -7,6 +7,7 @@ pub mod posting;
 pub mod reading;
 pub mod revenue;
 pub mod rules;
+pub mod verification;
 
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub async fn all(ledger: &dyn Ledger) {
     revenue::books_back_what_is_refunded(ledger).await;
     rules::keeps_share_rules(ledger).await;
     rules::lets_one_of_racing_versions_win(ledger).await;
+    verification::verifies_ranges(ledger).await;
+    verification::verifies_all_from_where_it_stopped(ledger).await;
     concurrency::never_overdraws(ledger).await;
     concurrency::posts_racing_repeats_once(ledger).await;
     concurrency::orders_racing_posts(ledger).await;
