@@ -122,9 +122,7 @@ impl Topic {
             Body::ShareRules(_) => None,
         };
         let deployment = match body {
-            Body::Release(release) => {
-                before.holds().find(|hold| hold.id == release.hold).and_then(|hold| hold.deployment)
-            }
+            Body::Release(release) => before.open_hold(release.hold).and_then(|hold| hold.deployment),
             Body::Refund(refund) => charge(refund.charge).and_then(|charge| charge.deployment),
             other => other.deployment(),
         };

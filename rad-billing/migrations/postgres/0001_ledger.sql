@@ -2,7 +2,7 @@
 --
 -- ledger_entries and ledger_lines are the record: only ever appended to, which triggers enforce against everybody who
 -- comes through SQL. The other tables are a cache of where the entries lead to; verifying an account rebuilds and
--- compares it.
+-- compares it. What is in the compact form is bytes that a release of rad reads (rad-core/FORMAT.md).
 
 CREATE TABLE ledger_entries (
     account    bytea       NOT NULL CHECK (octet_length(account) = 16),
@@ -15,9 +15,10 @@ CREATE TABLE ledger_entries (
     -- What the entry is about, for listings.
     category   text,
     deployment text,
-    -- What the entry says, and what it did, as JSON: text, for it is compared to the letter.
-    body       text        NOT NULL,
-    effect     text        NOT NULL,
+    -- What the entry says: the canonical bytes of its body, which the hash covers.
+    body       bytea       NOT NULL,
+    -- What it did, in the compact form.
+    effect     bytea       NOT NULL,
     -- SHA-256 over the hash of the entry before and this one's canonical bytes.
     hash       bytea       NOT NULL CHECK (octet_length(hash) = 32),
     CONSTRAINT ledger_entries_number PRIMARY KEY (account, seq),
@@ -40,8 +41,6 @@ CREATE TABLE ledger_lines (
     partner_share  bigint NOT NULL,
     agent_share    bigint NOT NULL,
     platform_share bigint NOT NULL,
-    -- The whole line as JSON.
-    line     text        NOT NULL,
     PRIMARY KEY (account, entry, place),
     FOREIGN KEY (account, entry) REFERENCES ledger_entries (account, seq),
     CHECK (partner_share::numeric + agent_share + platform_share = gross)
@@ -72,34 +71,24 @@ CREATE TABLE ledger_accounts (
     -- The number and the hash of the last entry.
     seq     bigint NOT NULL CHECK (seq > 0),
     hash    bytea  NOT NULL CHECK (octet_length(hash) = 32),
-    -- The account's totals and debts as JSON: the state without its lots, holds and charges.
-    state   text   NOT NULL
+    -- The account's totals and debts, in the compact form: the state without its lots, holds and charges.
+    state   bytea  NOT NULL
 ) WITH (fillfactor = 60);
 
-CREATE TABLE ledger_lots (
-    account bytea   NOT NULL,
-    id      bigint  NOT NULL,
-    -- Whether there is anything left to use: posting reads only those.
-    is_open boolean NOT NULL,
-    lot     text    NOT NULL,
-    PRIMARY KEY (account, id)
-) WITH (fillfactor = 70);
+-- The lots, holds and charges of every account. Those that are open are what posting has to know.
+CREATE TABLE ledger_state (
+    account bytea    NOT NULL,
+    -- 1: a lot, open while something is left to use; 2: a hold; 3: a charge, open while it owes.
+    kind    smallint NOT NULL CHECK (kind BETWEEN 1 AND 3),
+    -- The number of the entry that made it.
+    id      bigint   NOT NULL,
+    is_open smallint NOT NULL CHECK (is_open IN (0, 1)),
+    -- In the compact form.
+    value   bytea    NOT NULL,
+    PRIMARY KEY (account, kind, id)
+) WITH (fillfactor = 80);
 
-CREATE INDEX ledger_lots_open ON ledger_lots (account, id) WHERE is_open;
-
-CREATE TABLE ledger_holds (
-    account bytea  NOT NULL,
-    id      bigint NOT NULL,
-    hold    text   NOT NULL,
-    PRIMARY KEY (account, id)
-);
-
-CREATE TABLE ledger_charges (
-    account bytea  NOT NULL,
-    id      bigint NOT NULL,
-    charge  text   NOT NULL,
-    PRIMARY KEY (account, id)
-);
+CREATE INDEX ledger_state_open ON ledger_state (account, kind, id) WHERE is_open = 1;
 
 -- Which charges ever took from which lot, for payments that are taken back.
 CREATE TABLE ledger_charge_lots (
@@ -109,12 +98,69 @@ CREATE TABLE ledger_charge_lots (
     PRIMARY KEY (account, lot, charge)
 );
 
--- Fails a statement that wrote fewer heads than it meant to: another writer was in between, and the same post may be
--- tried again.
-CREATE FUNCTION ledger_expects(heads bigint, written bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- Writes what a group of posts does, column by column, if every account still has the last entry that it had when the group
+-- was prepared. Fails as a conflict if not: another writer was in between, and the same posts may be tried again.
+--
+-- Plans are kept for as long as a connection is; one made while the tables were small must not read them whole later.
+CREATE FUNCTION ledger_write(
+    head_account bytea[], head_seq bigint[], head_hash bytea[], head_state bytea[], head_before bigint[],
+    entry_account bytea[], entry_seq bigint[], entry_at timestamptz[], entry_key bytea[], entry_actor bytea[],
+    entry_kind text[], entry_category text[], entry_deployment text[], entry_body bytea[], entry_effect bytea[],
+    entry_hash bytea[],
+    line_account bytea[], line_entry bigint[], line_place bigint[], line_at timestamptz[], line_partner bytea[],
+    line_agent bytea[], line_module bytea[], line_gross bigint[], line_partner_share bigint[],
+    line_agent_share bigint[], line_platform_share bigint[],
+    took_account bytea[], took_lot bigint[], took_charge bigint[],
+    state_account bytea[], state_kind smallint[], state_id bigint[], state_is_open smallint[], state_value bytea[],
+    gone_account bytea[], gone_kind smallint[], gone_id bigint[]
+) RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    moved bigint;
+    added bigint;
 BEGIN
-    IF heads <> written THEN
-        RAISE EXCEPTION 'another writer posted to the account meanwhile' USING ERRCODE = 'serialization_failure';
+    -- The heads first, in the order of their ids: writers that share accounts wait here, and never in a circle.
+    UPDATE ledger_accounts AS now SET seq = head.seq, hash = head.hash, state = head.state
+    FROM unnest(head_account, head_seq, head_hash, head_state, head_before) AS head (account, seq, hash, state, before)
+    WHERE now.account = head.account AND now.seq = head.before;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved < cardinality(head_account) THEN
+        INSERT INTO ledger_accounts (account, seq, hash, state)
+        SELECT head.account, head.seq, head.hash, head.state
+        FROM unnest(head_account, head_seq, head_hash, head_state, head_before) AS head (account, seq, hash, state, before)
+        WHERE head.before = 0
+        ON CONFLICT (account) DO NOTHING;
+        GET DIAGNOSTICS added = ROW_COUNT;
+        IF moved + added < cardinality(head_account) THEN
+            RAISE EXCEPTION 'another writer posted to the account meanwhile' USING ERRCODE = 'serialization_failure';
+        END IF;
+    END IF;
+    INSERT INTO ledger_entries
+        (account, seq, at, key, actor, kind, category, deployment, body, effect, hash)
+    SELECT * FROM unnest(entry_account, entry_seq, entry_at, entry_key, entry_actor, entry_kind, entry_category,
+        entry_deployment, entry_body, entry_effect, entry_hash);
+    IF cardinality(line_account) > 0 THEN
+        INSERT INTO ledger_lines
+            (account, entry, place, at, partner, agent, module, gross, partner_share, agent_share, platform_share)
+        SELECT * FROM unnest(line_account, line_entry, line_place, line_at, line_partner, line_agent, line_module,
+            line_gross, line_partner_share, line_agent_share, line_platform_share);
+    END IF;
+    IF cardinality(took_account) > 0 THEN
+        INSERT INTO ledger_charge_lots (account, lot, charge)
+        SELECT * FROM unnest(took_account, took_lot, took_charge)
+        ON CONFLICT DO NOTHING;
+    END IF;
+    IF cardinality(state_account) > 0 THEN
+        INSERT INTO ledger_state (account, kind, id, is_open, value)
+        SELECT * FROM unnest(state_account, state_kind, state_id, state_is_open, state_value)
+        ON CONFLICT (account, kind, id) DO UPDATE SET is_open = excluded.is_open, value = excluded.value;
+    END IF;
+    IF cardinality(gone_account) > 0 THEN
+        DELETE FROM ledger_state
+        USING unnest(gone_account, gone_kind, gone_id) AS gone (account, kind, id)
+        WHERE ledger_state.account = gone.account AND ledger_state.kind = gone.kind AND ledger_state.id = gone.id;
     END IF;
 END
 $$;

@@ -2,6 +2,7 @@
 --
 -- ledger_entries and ledger_lines are the record: only ever appended to, which triggers enforce against everybody who comes
 -- through SQL. The other tables are a cache of where the entries lead to; verifying an account rebuilds and compares it.
+-- What is in the compact form is bytes that a release of rad reads (rad-core/FORMAT.md).
 
 CREATE TABLE ledger_entries (
     account    BLOB    NOT NULL CHECK (length(account) = 16),
@@ -14,9 +15,10 @@ CREATE TABLE ledger_entries (
     -- What the entry is about, for listings.
     category   TEXT,
     deployment TEXT,
-    -- What the entry says, and what it did, as JSON.
-    body       TEXT    NOT NULL,
-    effect     TEXT    NOT NULL,
+    -- What the entry says: the canonical bytes of its body, which the hash covers.
+    body       BLOB    NOT NULL,
+    -- What it did, in the compact form.
+    effect     BLOB    NOT NULL,
     -- SHA-256 over the hash of the entry before and this one's canonical bytes.
     hash       BLOB    NOT NULL CHECK (length(hash) = 32),
     UNIQUE (account, seq),
@@ -51,8 +53,6 @@ CREATE TABLE ledger_lines (
     partner_share  INTEGER NOT NULL,
     agent_share    INTEGER NOT NULL,
     platform_share INTEGER NOT NULL,
-    -- The whole line as JSON.
-    line     TEXT    NOT NULL,
     UNIQUE (account, entry, place),
     FOREIGN KEY (account, entry) REFERENCES ledger_entries (account, seq),
     CHECK (partner_share + agent_share + platform_share = gross)
@@ -80,34 +80,24 @@ CREATE TABLE ledger_accounts (
     -- The number and the hash of the last entry.
     seq     INTEGER NOT NULL CHECK (seq > 0),
     hash    BLOB    NOT NULL CHECK (length(hash) = 32),
-    -- The account's totals and debts as JSON: the state without its lots, holds and charges.
-    state   TEXT    NOT NULL
+    -- The account's totals and debts, in the compact form: the state without its lots, holds and charges.
+    state   BLOB    NOT NULL
 ) STRICT;
 
-CREATE TABLE ledger_lots (
+-- The lots, holds and charges of every account. Those that are open are what posting has to know.
+CREATE TABLE ledger_state (
     account BLOB    NOT NULL,
+    -- 1: a lot, open while something is left to use; 2: a hold; 3: a charge, open while it owes.
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 3),
+    -- The number of the entry that made it.
     id      INTEGER NOT NULL,
-    -- Whether there is anything left to use: posting reads only those.
     is_open INTEGER NOT NULL CHECK (is_open IN (0, 1)),
-    lot     TEXT    NOT NULL,
-    PRIMARY KEY (account, id)
+    -- In the compact form.
+    value   BLOB    NOT NULL,
+    PRIMARY KEY (account, kind, id)
 ) STRICT;
 
-CREATE INDEX ledger_lots_open ON ledger_lots (account, id) WHERE is_open = 1;
-
-CREATE TABLE ledger_holds (
-    account BLOB    NOT NULL,
-    id      INTEGER NOT NULL,
-    hold    TEXT    NOT NULL,
-    PRIMARY KEY (account, id)
-) STRICT;
-
-CREATE TABLE ledger_charges (
-    account BLOB    NOT NULL,
-    id      INTEGER NOT NULL,
-    charge  TEXT    NOT NULL,
-    PRIMARY KEY (account, id)
-) STRICT;
+CREATE INDEX ledger_state_open ON ledger_state (account, kind, id) WHERE is_open = 1;
 
 -- Which charges ever took from which lot, for payments that are taken back.
 CREATE TABLE ledger_charge_lots (

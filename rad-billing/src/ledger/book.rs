@@ -1,15 +1,20 @@
 //! The open part of an account: put together from rows before posting, and the rows that changed after.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::{LedgerError, Post, Posted, Topic};
-use rad_core::revenue::{AccountState, Charge, DebtOf, Lot, Needs, OpenHold, Snapshot, Violation};
+use rad_core::revenue::{
+    AccountState, Body, Charge, DebtOf, Effect, Entry, Lot, Needs, OpenHold, Snapshot, Violation,
+};
 use rad_core::source::Digest;
 
-use super::rows::{HeadRow, from_json, json, number};
+use super::rows::{HeadRow, StateRow, compact, number};
 use crate::database::bytes;
+
+/// How many settled lots and charges a book keeps at least before it lets go of them.
+const SETTLED: usize = 64;
 
 /// An account as far as posting needs it.
 #[derive(Debug, Clone)]
@@ -18,24 +23,19 @@ pub(super) struct Book {
     state: AccountState,
     /// The hash of the last entry.
     head: Digest,
-    /// The last entry's number when the rows were read.
+    /// The last entry's number when the rows were read or written last.
     loaded: u64,
-    stored: StateRows,
+    touched: Touched,
+    /// How many lots and charges were settled or fetched since the book was made compact, at the most.
+    settled: usize,
 }
 
-/// The head of an account, before its open lots, holds and charges are there.
-#[derive(Debug)]
-pub(super) struct Head {
-    snapshot: Snapshot,
-    hash: Digest,
-}
-
-/// The rows of a state as they are in the database.
-#[derive(Debug, Clone, Default)]
-pub(super) struct StateRows {
-    pub(super) lots: BTreeMap<u64, Lot>,
-    pub(super) holds: BTreeMap<u64, OpenHold>,
-    pub(super) charges: BTreeMap<u64, Charge>,
+/// The parts of a state.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) lots: Vec<Lot>,
+    pub(super) holds: Vec<OpenHold>,
+    pub(super) charges: Vec<Charge>,
 }
 
 /// What an entry reaches back to and the book does not have.
@@ -53,50 +53,49 @@ pub(super) struct Changes {
     pub(super) head: HeadRow,
     /// The number of the last entry that the head must still have in the database; 0 if it must not be there.
     pub(super) before: i64,
-    /// Lots by id: whether they are open, and their text.
-    pub(super) lots: Vec<(i64, bool, String)>,
-    pub(super) holds: Vec<(i64, String)>,
-    pub(super) closed_holds: Vec<i64>,
-    pub(super) charges: Vec<(i64, String)>,
+    pub(super) rows: Vec<StateRow>,
+    /// Holds that are closed.
+    pub(super) gone: Vec<i64>,
 }
 
-impl Head {
-    pub(super) fn new(account: AccountId) -> Self {
-        Self { snapshot: AccountState::new(account).into(), hash: Digest::ZERO }
-    }
-
-    pub(super) fn read(account: AccountId, row: &HeadRow) -> Result<Self, BackendError> {
-        let snapshot: Snapshot = from_json("state", &row.state)?;
-        if snapshot.account != account || i64::try_from(snapshot.seq) != Ok(row.seq) {
-            return Err(inconsistent("the head is of another account or entry"));
-        }
-        let hash =
-            bytes(&row.hash).map(Digest::from_bytes).ok_or_else(|| inconsistent("the hash is none"))?;
-        Ok(Self { snapshot, hash })
-    }
-
-    /// The charges that owe: they belong to the open part.
-    pub(super) fn owing(&self) -> BTreeSet<u64> {
-        let charge = |of| match of {
-            DebtOf::Charge(charge) => Some(charge),
-            DebtOf::Hold(_) => None,
-        };
-        self.snapshot.debts.iter().filter_map(|debt| charge(debt.of)).collect()
-    }
+/// The rows of a state that may have changed since it was read or written.
+#[derive(Debug, Clone, Default)]
+struct Touched {
+    lots: BTreeSet<u64>,
+    holds: BTreeSet<u64>,
+    charges: BTreeSet<u64>,
 }
 
 impl Book {
-    /// Puts a book together from its head, the lots with something left, the holds, and the charges that owe.
-    pub(super) fn new(
-        head: Head,
-        lots: Vec<Lot>,
-        holds: Vec<OpenHold>,
-        charges: Vec<Charge>,
-    ) -> Result<Self, BackendError> {
-        let snapshot = Snapshot { lots, holds, charges, ..head.snapshot };
-        let (account, loaded, stored) = (snapshot.account, snapshot.seq, StateRows::of(&snapshot));
+    /// Puts a book together from its head, the lots with something left, the holds, and the charges that owe. Parts come in
+    /// any order, and some perhaps twice.
+    pub(super) fn new(head: &HeadRow, parts: Parts) -> Result<Self, BackendError> {
+        let totals: Snapshot = compact("state", &head.state)?;
+        if totals.account.as_bytes().as_slice() != head.account || i64::try_from(totals.seq) != Ok(head.seq) {
+            return Err(inconsistent("the head is of another account or entry"));
+        }
+        let hash =
+            bytes(&head.hash).map(Digest::from_bytes).ok_or_else(|| inconsistent("the hash is none"))?;
+        let Parts { mut lots, mut holds, mut charges } = parts;
+        each_once(&mut lots, |lot| lot.id);
+        each_once(&mut holds, |hold| hold.id);
+        each_once(&mut charges, |charge| charge.id);
+        let snapshot = Snapshot { lots, holds, charges, ..totals };
+        let (account, loaded) = (snapshot.account, snapshot.seq);
         let state = AccountState::try_from(snapshot).map_err(inconsistent)?;
-        Ok(Self { account, state, head: head.hash, loaded, stored })
+        Ok(Self { account, state, head: hash, loaded, touched: Touched::default(), settled: 0 })
+    }
+
+    /// The book of an account without entries.
+    pub(super) fn empty(account: AccountId) -> Self {
+        Self {
+            account,
+            state: AccountState::new(account),
+            head: Digest::ZERO,
+            loaded: 0,
+            touched: Touched::default(),
+            settled: 0,
+        }
     }
 
     /// What of `needs` is not there. The lots of charges are known only once these are: see [`Book::lots_of`].
@@ -127,14 +126,26 @@ impl Book {
         lots.into_iter().filter(|lot| self.state.lot(*lot).is_none()).collect()
     }
 
+    /// Whether everything that `needs` names is surely there.
+    pub(super) fn has(&self, needs: Needs) -> bool {
+        match needs {
+            Needs::Nothing => true,
+            Needs::Lot(lot) => self.state.lot(lot).is_some(),
+            Needs::Charge(charge) => {
+                self.state.charge(charge).is_some() && self.lots_of(needs, &[]).is_empty()
+            }
+            // Which charges took from a lot, only the rows know.
+            _ => false,
+        }
+    }
+
     /// Adds what was lacking.
     pub(super) fn attach(&mut self, lots: Vec<Lot>, mut charges: Vec<Charge>) -> Result<(), BackendError> {
         charges.retain(|charge| self.state.charge(charge.id).is_none());
         if lots.is_empty() && charges.is_empty() {
             return Ok(());
         }
-        self.stored.lots.extend(lots.iter().map(|lot| (lot.id, lot.clone())));
-        self.stored.charges.extend(charges.iter().map(|charge| (charge.id, charge.clone())));
+        self.settled += lots.len() + charges.len();
         self.state.attach(lots, charges).map_err(inconsistent)
     }
 
@@ -146,6 +157,7 @@ impl Book {
             Violation::Inconsistent { what } => inconsistent(what).into(),
             violation => LedgerError::Refused { index, violation },
         })?;
+        self.touched.note(&entry, &effect);
         let hash = entry.hash(&self.head);
         self.head = hash;
         Ok(Posted { entry, hash, effect, topic, repeated: false })
@@ -153,28 +165,38 @@ impl Book {
 
     /// The rows that must be written, and what the head must still be for it.
     pub(super) fn changes(&self) -> Result<Changes, BackendError> {
-        let snapshot = self.state.snapshot();
-        let head = HeadRow {
-            account: self.account.as_bytes().to_vec(),
-            seq: number(snapshot.seq)?,
-            hash: self.head.as_bytes().to_vec(),
-            state: head_text(&snapshot)?,
-        };
-        let rows = StateRows::of(&snapshot);
-        let lots = changed(&rows.lots, &self.stored.lots)
-            .map(|(id, lot)| Ok((number(id)?, !lot.is_closed(), json(lot)?)));
-        let holds = changed(&rows.holds, &self.stored.holds).map(|(id, hold)| Ok((number(id)?, json(hold)?)));
-        let charges =
-            changed(&rows.charges, &self.stored.charges).map(|(id, charge)| Ok((number(id)?, json(charge)?)));
-        let closed = self.stored.holds.keys().filter(|id| !rows.holds.contains_key(id));
-        Ok(Changes {
-            head,
-            before: number(self.loaded)?,
-            lots: lots.collect::<Result<_, BackendError>>()?,
-            holds: holds.collect::<Result<_, BackendError>>()?,
-            closed_holds: closed.map(|id| number(*id)).collect::<Result<_, _>>()?,
-            charges: charges.collect::<Result<_, BackendError>>()?,
-        })
+        let (mut rows, mut gone) = (Vec::new(), Vec::new());
+        for lot in self.touched.lots.iter().filter_map(|id| self.state.lot(*id)) {
+            rows.push(StateRow::lot(self.account, lot)?);
+        }
+        for id in &self.touched.holds {
+            match self.state.open_hold(*id) {
+                Some(hold) => rows.push(StateRow::hold(self.account, &hold)?),
+                None => gone.push(number(*id)?),
+            }
+        }
+        for charge in self.touched.charges.iter().filter_map(|id| self.state.charge(*id)) {
+            rows.push(StateRow::charge(self.account, &charge, self.state.debts())?);
+        }
+        let head = HeadRow::of(&self.state, &self.head)?;
+        Ok(Changes { head, before: number(self.loaded)?, rows, gone })
+    }
+
+    /// Notes that the changes were written: the book is what the rows say.
+    pub(super) fn written(&mut self) {
+        self.loaded = self.state.seq();
+        self.settled += self.touched.lots.len() + self.touched.charges.len();
+        self.touched = Touched::default();
+        // In proportion to what stays, so that it costs little for each entry.
+        if self.settled > SETTLED + self.state.lots().len() / 2 {
+            self.state.compact();
+            self.settled = 0;
+        }
+    }
+
+    /// How much memory it takes, in lots.
+    pub(super) fn size(&self) -> usize {
+        1 + self.state.lots().len()
     }
 
     pub(super) fn into_state(self) -> AccountState {
@@ -182,29 +204,43 @@ impl Book {
     }
 }
 
-impl StateRows {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
-        Self {
-            lots: snapshot.lots.iter().map(|lot| (lot.id, lot.clone())).collect(),
-            holds: snapshot.holds.iter().map(|hold| (hold.id, hold.clone())).collect(),
-            charges: snapshot.charges.iter().map(|charge| (charge.id, charge.clone())).collect(),
+impl Touched {
+    /// Notes which rows an entry may have changed: what it names, what it made, and what it did.
+    fn note(&mut self, entry: &Entry, effect: &Effect) {
+        match &entry.body {
+            Body::Grant(_) | Body::Adjustment(_) => drop(self.lots.insert(entry.seq)),
+            Body::Hold(_) => drop(self.holds.insert(entry.seq)),
+            Body::Capture(capture) => {
+                self.holds.insert(capture.hold);
+                self.charges.insert(entry.seq);
+            }
+            Body::Release(release) => drop(self.holds.insert(release.hold)),
+            Body::Refund(refund) => drop(self.charges.insert(refund.charge)),
+            Body::Freeze(freeze) => drop(self.lots.insert(freeze.lot)),
+            Body::Unfreeze(unfreeze) => drop(self.lots.insert(unfreeze.lot)),
+            Body::Reversal(reversal) => drop(self.lots.insert(reversal.lot)),
+            Body::Expiry(expiry) => drop(self.lots.insert(expiry.lot)),
+            Body::ProjectDebit(_) => drop(self.charges.insert(entry.seq)),
+            _ => {}
+        }
+        for part in &effect.parts {
+            self.lots.insert(part.lot);
+            self.charges.insert(part.charge);
+        }
+        self.lots.extend(effect.moves.iter().map(|step| step.lot));
+        self.holds.extend(&effect.lapsed);
+        for debt in &effect.debts {
+            match debt.of {
+                DebtOf::Charge(charge) => self.charges.insert(charge),
+                DebtOf::Hold(hold) => self.holds.insert(hold),
+            };
         }
     }
 }
 
-/// The state without what has rows of its own.
-pub(super) fn head_text(snapshot: &Snapshot) -> Result<String, BackendError> {
-    let Snapshot { account, seq, last, currency, volume, paid, .. } = *snapshot;
-    let (lots, holds, charges) = (Vec::new(), Vec::new(), Vec::new());
-    let debts = snapshot.debts.clone();
-    json(&Snapshot { account, seq, last, currency, volume, paid, lots, holds, charges, debts })
-}
-
-fn changed<'a, T: PartialEq>(
-    now: &'a BTreeMap<u64, T>,
-    before: &'a BTreeMap<u64, T>,
-) -> impl Iterator<Item = (u64, &'a T)> {
-    now.iter().filter(|(id, row)| before.get(id) != Some(row)).map(|(id, row)| (*id, row))
+fn each_once<T>(parts: &mut Vec<T>, id: impl Fn(&T) -> u64) {
+    parts.sort_by_key(&id);
+    parts.dedup_by_key(|part| id(part));
 }
 
 fn inconsistent(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackendError {

@@ -5,11 +5,11 @@ use rad_core::id::AccountId;
 use rad_core::ledger::{EntryQuery, Posted, RevenueQuery, RevenueTotals};
 use rad_core::page::{Cursor, Page};
 use rad_core::revenue::RevenueLine;
-use sqlx::{FromRow, QueryBuilder, Sqlite};
+use sqlx::{ColumnIndex, Decode, FromRow, QueryBuilder, Row, Sqlite, Type};
 
 use super::micros::Micros;
-use super::rows::{EntryRow, LineRow};
-use crate::database::bytes;
+use super::rows::{EntryRow, LineRow, line_at};
+use crate::database::{bytes, failed};
 
 /// SQL being written for a database.
 pub(super) trait Sql {
@@ -77,7 +77,13 @@ pub(super) fn page_of_entries(query: &EntryQuery, rows: &[EntryRow]) -> Result<P
 
 /// Selects a page of revenue lines, and one more if there is another page.
 pub(super) fn select_lines(sql: &mut impl Sql, query: &RevenueQuery) {
-    sql.text("SELECT * FROM ledger_lines WHERE ");
+    sql.text(
+        "SELECT ledger_lines.*,
+                (SELECT effect FROM ledger_entries
+                 WHERE ledger_entries.account = ledger_lines.account AND ledger_entries.seq = ledger_lines.entry)
+                AS effect
+         FROM ledger_lines WHERE ",
+    );
     conditions(sql, query);
     if let Some(place) = query.after.as_ref().and_then(Place::read) {
         sql.text(" AND (at, account, entry, place) < (").time(place.at);
@@ -88,16 +94,25 @@ pub(super) fn select_lines(sql: &mut impl Sql, query: &RevenueQuery) {
     sql.number(lines_on_page(query) as i64 + 1);
 }
 
-/// The page of what [`select_lines`] selected.
-pub(super) fn page_of_lines(
+/// The page of what [`select_lines`] selected: the lines as the effects of their entries have them.
+pub(super) fn page_of_lines<'r, R: Row>(
     query: &RevenueQuery,
-    rows: &[LineRow],
-) -> Result<Page<RevenueLine>, BackendError> {
+    rows: &'r [R],
+) -> Result<Page<RevenueLine>, BackendError>
+where
+    LineRow: FromRow<'r, R>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+    &'static str: ColumnIndex<R>,
+{
     let limit = lines_on_page(query);
-    let items: Vec<RevenueLine> =
-        rows.iter().take(limit).map(LineRow::revenue_line).collect::<Result<_, _>>()?;
+    let line = |row: &'r R| {
+        let effect: Vec<u8> = row.try_get("effect").map_err(failed("listing revenue"))?;
+        line_at(LineRow::read(row)?.place, &effect)
+    };
+    let items = rows.iter().take(limit).map(line).collect::<Result<_, _>>()?;
     let last = rows.get(limit.saturating_sub(1)).filter(|_| rows.len() > limit);
-    Ok(Page { items, next: last.and_then(Place::of).map(|place| place.write()) })
+    let last = last.map(LineRow::read).transpose()?;
+    Ok(Page { items, next: last.as_ref().and_then(Place::of).map(|place| place.write()) })
 }
 
 /// Sums over revenue lines as a database gives them.

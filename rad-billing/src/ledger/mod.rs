@@ -1,7 +1,8 @@
 //! Ledgers that last.
 //!
-//! What the databases share is here: the open part of an account (`book`), the rows (`rows`), listings (`listing`) and
-//! verifying (`verifying`, `stored`). A module for each database loads and writes rows in the way that suits it.
+//! What the databases share is here: posting in groups (`posting`), the open part of an account (`book`), the rows (`rows`),
+//! listings (`listing`) and verifying (`verifying`, `stored`). A module for each database loads and writes rows in the way that
+//! suits it.
 
 mod book;
 mod export;
@@ -9,6 +10,7 @@ mod listing;
 mod micros;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod posting;
 mod rows;
 mod sqlite;
 mod stored;

@@ -3,12 +3,14 @@
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::{Posted, Topic};
-use rad_core::revenue::{Effect, Entry, EntryKey, RevenueLine};
+use rad_core::revenue::{
+    AccountState, Body, Charge, CodingError, Compact, Debt, DebtOf, Effect, Entry, EntryKey, Lot, OpenHold,
+    RevenueLine,
+};
 use rad_core::source::Digest;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sqlx::{FromRow, Row};
 
+use super::book::Parts;
 use super::micros::Micros;
 use crate::database::{bytes, failed, time};
 
@@ -23,8 +25,8 @@ pub(super) struct EntryRow {
     pub(super) kind: String,
     pub(super) category: Option<String>,
     pub(super) deployment: Option<String>,
-    pub(super) body: String,
-    pub(super) effect: String,
+    pub(super) body: Vec<u8>,
+    pub(super) effect: Vec<u8>,
     pub(super) hash: Vec<u8>,
 }
 
@@ -42,8 +44,23 @@ pub(super) struct LineRow {
     pub(super) partner_share: i64,
     pub(super) agent_share: i64,
     pub(super) platform_share: i64,
-    pub(super) line: String,
 }
+
+/// A row of `ledger_state`: a lot, a hold or a charge.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(super) struct StateRow {
+    pub(super) account: Vec<u8>,
+    pub(super) kind: i16,
+    pub(super) id: i64,
+    /// 1 if it is, else 0.
+    pub(super) is_open: i16,
+    pub(super) value: Vec<u8>,
+}
+
+/// The kinds of rows of a state.
+pub(super) const LOT: i16 = 1;
+pub(super) const HOLD: i16 = 2;
+pub(super) const CHARGE: i16 = 3;
 
 /// A row of `ledger_accounts`: the account after its last entry.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -52,7 +69,7 @@ pub(super) struct HeadRow {
     pub(super) seq: i64,
     pub(super) hash: Vec<u8>,
     /// Totals and debts: the state without what has rows of its own.
-    pub(super) state: String,
+    pub(super) state: Vec<u8>,
 }
 
 impl EntryRow {
@@ -67,8 +84,8 @@ impl EntryRow {
             kind: entry.body.kind().to_owned(),
             category: topic.category.map(|category| category.as_str().to_owned()),
             deployment: topic.deployment.map(|deployment| deployment.to_string()),
-            body: json(&entry.body)?,
-            effect: json(&posted.effect)?,
+            body: entry.body.canonical_bytes(),
+            effect: posted.effect.to_compact(),
             hash: posted.hash.as_bytes().to_vec(),
         })
     }
@@ -82,7 +99,11 @@ impl EntryRow {
 
     pub(super) fn posted(&self) -> Result<Posted, BackendError> {
         let posted = self.posted_without_effect()?;
-        Ok(Posted { effect: from_json("effect", &self.effect)?, ..posted })
+        Ok(Posted { effect: self.effect()?, ..posted })
+    }
+
+    fn effect(&self) -> Result<Effect, BackendError> {
+        compact("effect", &self.effect)
     }
 
     /// As [`posted`](Self::posted), with an effect that says nothing.
@@ -110,7 +131,7 @@ impl EntryRow {
             at: parsed("at", time(self.at.0))?,
             key: parsed("key", bytes(&self.key).map(EntryKey::from_bytes))?,
             actor: self.actor.as_deref().map(|actor| parsed("actor", id(actor))).transpose()?,
-            body: from_json("body", &self.body)?,
+            body: coded("body", Body::from_canonical_bytes(&self.body))?,
         })
     }
 
@@ -147,7 +168,6 @@ impl LineRow {
             partner_share: line.partner,
             agent_share: line.agent,
             platform_share: line.platform,
-            line: json(line)?,
         })
     }
 
@@ -157,9 +177,67 @@ impl LineRow {
     {
         Self::from_row(row).map_err(failed("reading a revenue line"))
     }
+}
 
-    pub(super) fn revenue_line(&self) -> Result<RevenueLine, BackendError> {
-        from_json("line", &self.line)
+/// The revenue line at a place among those that an entry booked, given what the entry did.
+pub(super) fn line_at(place: i64, effect: &[u8]) -> Result<RevenueLine, BackendError> {
+    let effect: Effect = compact("effect", effect)?;
+    let line = usize::try_from(place).ok().and_then(|place| effect.lines.get(place).copied());
+    parsed("place", line)
+}
+
+impl HeadRow {
+    /// The head of an account after its last entry, which has this hash.
+    pub(super) fn of(state: &AccountState, hash: &Digest) -> Result<Self, BackendError> {
+        Ok(Self {
+            account: state.account().as_bytes().to_vec(),
+            seq: number(state.seq())?,
+            hash: hash.as_bytes().to_vec(),
+            state: state.totals().to_compact(),
+        })
+    }
+}
+
+impl StateRow {
+    pub(super) fn lot(account: AccountId, lot: &Lot) -> Result<Self, BackendError> {
+        Self::new(account, LOT, lot.id, !lot.is_closed(), lot)
+    }
+
+    pub(super) fn hold(account: AccountId, hold: &OpenHold) -> Result<Self, BackendError> {
+        Self::new(account, HOLD, hold.id, true, hold)
+    }
+
+    /// A charge is open while it owes: then a later entry may change it without naming it.
+    pub(super) fn charge(account: AccountId, charge: &Charge, debts: &[Debt]) -> Result<Self, BackendError> {
+        let owes = debts.iter().any(|debt| debt.of == DebtOf::Charge(charge.id));
+        Self::new(account, CHARGE, charge.id, owes, charge)
+    }
+
+    fn new(
+        account: AccountId,
+        kind: i16,
+        id: u64,
+        is_open: bool,
+        value: &impl Compact,
+    ) -> Result<Self, BackendError> {
+        let account = account.as_bytes().to_vec();
+        Ok(Self { account, kind, id: number(id)?, is_open: i16::from(is_open), value: value.to_compact() })
+    }
+
+    /// The account it belongs to.
+    pub(super) fn owner(&self) -> Result<AccountId, BackendError> {
+        parsed("account", bytes(&self.account).map(AccountId::from_bytes))
+    }
+
+    /// Adds what the row says to the parts of a state.
+    pub(super) fn add_to(&self, parts: &mut Parts) -> Result<(), BackendError> {
+        match self.kind {
+            LOT => parts.lots.push(compact("value", &self.value)?),
+            HOLD => parts.holds.push(compact("value", &self.value)?),
+            CHARGE => parts.charges.push(compact("value", &self.value)?),
+            _ => return parsed("kind", None),
+        }
+        Ok(())
     }
 }
 
@@ -168,13 +246,13 @@ pub(super) fn number(number: u64) -> Result<i64, BackendError> {
     i64::try_from(number).map_err(|error| BackendError::permanent("numbering an entry", error))
 }
 
-pub(super) fn json<T: Serialize>(value: &T) -> Result<String, BackendError> {
-    serde_json::to_string(value).map_err(|error| BackendError::permanent("writing a column", error))
+/// The value of a column in the compact form.
+pub(super) fn compact<T: Compact>(column: &'static str, bytes: &[u8]) -> Result<T, BackendError> {
+    coded(column, T::from_compact(bytes))
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, BackendError> {
-    serde_json::from_str(text)
-        .map_err(|error| BackendError::corrupt("reading a row", format!("column {column}: {error}")))
+fn coded<T>(column: &'static str, read: Result<T, CodingError>) -> Result<T, BackendError> {
+    read.map_err(|error| BackendError::corrupt("reading a row", format!("column {column}: {error}")))
 }
 
 fn parsed<T>(column: &'static str, value: Option<T>) -> Result<T, BackendError> {

@@ -1,100 +1,85 @@
-//! The rows of one account, for verifying it.
+//! The rows of accounts, for verifying them.
 
 use rad_core::error::BackendError;
-use rad_core::id::AccountId;
+use sqlx::Row as _;
 
-use super::rows::{EntryRow, HeadRow, LineRow};
-use super::verifying::{Rows, StoredAccount};
+use super::rows::{EntryRow, HeadRow, LineRow, StateRow};
+use super::verifying::{PAGE, Place, Stored, StoredEntry};
 use crate::database::failed;
 
-/// An account in a transaction of a database.
-pub(super) struct Stored<'a, C> {
-    connection: &'a mut C,
-    account: Vec<u8>,
-}
-
-impl<'a, C> Stored<'a, C> {
-    pub(super) fn new(connection: &'a mut C, account: AccountId) -> Self {
-        Self { connection, account: account.as_bytes().to_vec() }
-    }
-}
-
 /// The databases read the same text; only their connections have no type in common.
-macro_rules! stored_account {
+macro_rules! stored {
     ($connection:ty) => {
-        impl StoredAccount for Stored<'_, $connection> {
-            async fn entries(&mut self, after: i64, limit: i64) -> Rows<EntryRow> {
-                let rows =
-                    sqlx::query("SELECT * FROM ledger_entries WHERE account = $1 AND seq > $2 ORDER BY seq LIMIT $3")
-                        .bind(&self.account)
-                        .bind(after)
-                        .bind(limit)
-                        .fetch_all(&mut *self.connection)
-                        .await
-                        .map_err(failed("reading entries"))?;
-                Ok(rows.iter().map(EntryRow::read).collect())
+        impl Stored for $connection {
+            async fn entries(&mut self, after: &Place, to: &[u8]) -> Result<Vec<StoredEntry>, BackendError> {
+                let during = "reading entries";
+                let rows = sqlx::query(
+                    "SELECT * FROM ledger_entries WHERE (account, seq) > ($1, $2) AND account < $3
+                     ORDER BY account, seq LIMIT $4",
+                )
+                .bind(&after.account)
+                .bind(after.seq)
+                .bind(to)
+                .bind(PAGE as i64)
+                .fetch_all(self)
+                .await
+                .map_err(failed(during))?;
+                let mut entries = Vec::with_capacity(rows.len());
+                for row in &rows {
+                    let account = row.try_get("account").map_err(failed(during))?;
+                    let seq = row.try_get("seq").map_err(failed(during))?;
+                    entries.push(StoredEntry { place: Place { account, seq }, row: EntryRow::read(row) });
+                }
+                Ok(entries)
             }
 
-            async fn lines(&mut self, after: i64, to: i64) -> Rows<LineRow> {
+            async fn lines(
+                &mut self,
+                after: &Place,
+                to: &Place,
+            ) -> Result<Vec<Result<LineRow, BackendError>>, BackendError> {
                 let rows = sqlx::query(
-                    "SELECT * FROM ledger_lines WHERE account = $1 AND entry > $2 AND entry <= $3 ORDER BY entry, place",
+                    "SELECT * FROM ledger_lines WHERE (account, entry) > ($1, $2) AND (account, entry) <= ($3, $4)
+                     ORDER BY account, entry, place",
                 )
-                .bind(&self.account)
-                .bind(after)
-                .bind(to)
-                .fetch_all(&mut *self.connection)
+                .bind(&after.account)
+                .bind(after.seq)
+                .bind(&to.account)
+                .bind(to.seq)
+                .fetch_all(self)
                 .await
                 .map_err(failed("reading revenue lines"))?;
                 Ok(rows.iter().map(LineRow::read).collect())
             }
 
-            async fn count_lines(&mut self) -> Result<i64, BackendError> {
-                sqlx::query_scalar("SELECT count(*) FROM ledger_lines WHERE account = $1")
-                    .bind(&self.account)
-                    .fetch_one(&mut *self.connection)
+            async fn heads(&mut self, from: &[u8], to: &[u8]) -> Result<Vec<HeadRow>, BackendError> {
+                sqlx::query_as("SELECT * FROM ledger_accounts WHERE account >= $1 AND account < $2")
+                    .bind(from)
+                    .bind(to)
+                    .fetch_all(self)
                     .await
-                    .map_err(failed("counting revenue lines"))
+                    .map_err(failed("reading heads"))
             }
 
-            async fn head(&mut self) -> Result<Option<HeadRow>, BackendError> {
-                sqlx::query_as("SELECT * FROM ledger_accounts WHERE account = $1")
-                    .bind(&self.account)
-                    .fetch_optional(&mut *self.connection)
+            async fn state(&mut self, from: &[u8], to: &[u8]) -> Result<Vec<StateRow>, BackendError> {
+                sqlx::query_as("SELECT * FROM ledger_state WHERE account >= $1 AND account < $2")
+                    .bind(from)
+                    .bind(to)
+                    .fetch_all(self)
                     .await
-                    .map_err(failed("reading an account's head"))
+                    .map_err(failed("reading states"))
             }
 
-            async fn lots(&mut self) -> Result<Vec<(i64, i64, String)>, BackendError> {
-                // As a number, as SQLite keeps it: others than 0 and 1 are found, too.
-                sqlx::query_as(
-                    "SELECT id, CAST(CAST(is_open AS INTEGER) AS BIGINT), lot FROM ledger_lots WHERE account = $1",
-                )
-                    .bind(&self.account)
-                    .fetch_all(&mut *self.connection)
-                    .await
-                    .map_err(failed("reading lots"))
-            }
-
-            async fn holds(&mut self) -> Result<Vec<(i64, String)>, BackendError> {
-                sqlx::query_as("SELECT id, hold FROM ledger_holds WHERE account = $1")
-                    .bind(&self.account)
-                    .fetch_all(&mut *self.connection)
-                    .await
-                    .map_err(failed("reading holds"))
-            }
-
-            async fn charges(&mut self) -> Result<Vec<(i64, String)>, BackendError> {
-                sqlx::query_as("SELECT id, charge FROM ledger_charges WHERE account = $1")
-                    .bind(&self.account)
-                    .fetch_all(&mut *self.connection)
-                    .await
-                    .map_err(failed("reading charges"))
-            }
-
-            async fn charge_lots(&mut self) -> Result<Vec<(i64, i64)>, BackendError> {
-                sqlx::query_as("SELECT lot, charge FROM ledger_charge_lots WHERE account = $1")
-                    .bind(&self.account)
-                    .fetch_all(&mut *self.connection)
+            async fn charge_lots(
+                &mut self,
+                from: &[u8],
+                to: &[u8],
+            ) -> Result<Vec<(Vec<u8>, i64, i64)>, BackendError> {
+                let sql = "SELECT account, lot, charge FROM ledger_charge_lots WHERE account >= $1 AND account < $2";
+                sqlx::query_as(sql)
+                    .bind(from)
+                    .bind(to)
+                    .fetch_all(self)
                     .await
                     .map_err(failed("reading what charges took"))
             }
@@ -103,5 +88,5 @@ macro_rules! stored_account {
 }
 
 #[cfg(feature = "postgres")]
-stored_account!(sqlx::PgConnection);
-stored_account!(sqlx::SqliteConnection);
+stored!(sqlx::PgConnection);
+stored!(sqlx::SqliteConnection);

@@ -60,7 +60,7 @@ async fn an_entry_that_cannot_be_read_is_named() {
     }
     for sql in [
         "DROP TRIGGER ledger_entries_never_change",
-        "UPDATE ledger_entries SET body = '{}', effect = '' WHERE seq = 2",
+        "UPDATE ledger_entries SET body = x'00', effect = x'' WHERE seq = 2",
     ] {
         sqlx::query(sql).execute(&database.pool).await.unwrap();
     }

@@ -110,7 +110,7 @@ async fn a_ledger_is_exported_as_it_says_and_verified_as_sound() {
 /// What somebody who can do everything changes in the database, the kind of finding it leads to, and where.
 const CHANGES: [(&str, &str, u64); 6] = [
     ("UPDATE ledger_entries SET at = at + interval '1 microsecond' WHERE seq = 5", "HashDiffers", 5),
-    ("UPDATE ledger_entries SET body = '{}' WHERE seq = 6", "Stored", 6),
+    ("UPDATE ledger_entries SET body = '\\x00' WHERE seq = 6", "Stored", 6),
     ("DELETE FROM ledger_entries WHERE seq = (SELECT max(seq) FROM ledger_entries)", "Stored", 0),
     (
         "UPDATE ledger_accounts SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM ledger_accounts)",

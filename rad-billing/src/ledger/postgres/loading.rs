@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::Posted;
-use rad_core::revenue::{Charge, EntryKey, Lot, Needs, OpenHold};
-use serde::de::DeserializeOwned;
-use sqlx::{FromRow, PgConnection};
+use rad_core::revenue::{EntryKey, Needs};
+use sqlx::PgConnection;
 
-use super::super::book::{Book, Head};
-use super::super::rows::{EntryRow, HeadRow, from_json};
+use super::super::book::{Book, Parts};
+use super::super::rows::{CHARGE, EntryRow, HeadRow, LOT, StateRow};
 use crate::database::{bytes, failed};
 
-/// Loads the books of accounts, with what entries `need` of their past. With `lock`, nobody else can post to those that
+/// Reads the books of accounts, with what entries `need` of their past. With `lock`, nobody else can post to those that
 /// have entries before the transaction ends.
 pub(super) async fn books(
     connection: &mut PgConnection,
@@ -21,33 +20,34 @@ pub(super) async fn books(
     needs: &[(AccountId, Needs)],
     lock: bool,
 ) -> Result<BTreeMap<AccountId, Book>, BackendError> {
-    let mut heads = heads(connection, accounts, lock).await?;
+    let heads = heads(connection, accounts, lock).await?;
     let mut wanted = Wanted::default();
-    for (account, head) in &heads {
-        head.owing().into_iter().for_each(|charge| wanted.charges.add(*account, charge));
-    }
     for (account, need) in needs.iter().filter(|(account, _)| heads.contains_key(account)) {
         match *need {
             Needs::Nothing => {}
-            Needs::Lot(lot) => wanted.lots.add(*account, lot),
-            Needs::Charge(charge) => wanted.charges.add(*account, charge),
+            Needs::Lot(lot) => wanted.rows.add(*account, LOT, lot),
+            Needs::Charge(charge) => wanted.rows.add(*account, CHARGE, charge),
             Needs::LotAndItsCharges(lot) => {
-                wanted.lots.add(*account, lot);
-                wanted.charges_of.add(*account, lot);
+                wanted.rows.add(*account, LOT, lot);
+                wanted.charges_of.add(*account, LOT, lot);
             }
             _ => return Err(BackendError::permanent("posting an entry", "its kind is not known here")),
         }
     }
-    let mut parts = open_parts(connection, heads.keys(), &wanted).await?;
-    let lacking = parts.lots_lacking(needs);
-    if !lacking.ids.is_empty() {
-        parts.add(lots(connection, &lacking).await?)?;
+    let mut state = State::default();
+    if !heads.is_empty() {
+        state.add(open_rows(connection, heads.keys(), &wanted).await?)?;
+        let lacking = state.lots_lacking(needs);
+        if !lacking.ids.is_empty() {
+            state.add(rows(connection, &lacking).await?)?;
+        }
     }
     let book = |account: &AccountId| {
-        let head = heads.remove(account).unwrap_or_else(|| Head::new(*account));
-        let Part { lots, holds, charges } = parts.0.remove(account).unwrap_or_default();
-        let (lots, holds) = (lots.into_values().collect(), holds.into_values().collect());
-        Ok((*account, Book::new(head, lots, holds, charges.into_values().collect())?))
+        let book = match heads.get(account) {
+            Some(head) => Book::new(head, state.0.remove(account).unwrap_or_default())?,
+            None => Book::empty(*account),
+        };
+        Ok((*account, book))
     };
     accounts.iter().map(book).collect()
 }
@@ -71,77 +71,52 @@ pub(super) async fn by_keys(
     rows.iter().map(EntryRow::posted).collect()
 }
 
-/// Lots or charges of accounts, as two columns.
+/// Rows of states, by what names them, as columns.
 #[derive(Default)]
 struct Ids {
     accounts: Vec<Vec<u8>>,
+    kinds: Vec<i16>,
     ids: Vec<i64>,
 }
 
 impl Ids {
-    fn add(&mut self, account: AccountId, id: u64) {
+    fn add(&mut self, account: AccountId, kind: i16, id: u64) {
         // A number that the database cannot keep was never given to anything.
         if let Ok(id) = i64::try_from(id) {
             self.accounts.push(account.as_bytes().to_vec());
+            self.kinds.push(kind);
             self.ids.push(id);
         }
     }
 }
 
-/// What is needed beside the open lots and the holds.
+/// What is needed beside the open rows.
 #[derive(Default)]
 struct Wanted {
-    lots: Ids,
-    charges: Ids,
+    rows: Ids,
     /// Lots of which every charge is wanted that ever took from them.
     charges_of: Ids,
 }
 
-/// A row of a state: which table it is of, and what it says.
-#[derive(FromRow)]
-struct StateRow {
-    kind: i32,
-    account: Vec<u8>,
-    text: String,
-}
-
-const LOT: i32 = 1;
-const HOLD: i32 = 2;
-const CHARGE: i32 = 3;
-
-/// What is open of each account, by id.
+/// What was read of each account.
 #[derive(Default)]
-struct Parts(BTreeMap<AccountId, Part>);
+struct State(BTreeMap<AccountId, Parts>);
 
-#[derive(Default)]
-struct Part {
-    lots: BTreeMap<u64, Lot>,
-    holds: BTreeMap<u64, OpenHold>,
-    charges: BTreeMap<u64, Charge>,
-}
-
-impl Parts {
+impl State {
     fn add(&mut self, rows: Vec<StateRow>) -> Result<(), BackendError> {
-        for row in rows {
-            let part = self.0.entry(account_of(&row.account)?).or_default();
-            match row.kind {
-                LOT => insert(&mut part.lots, &row, |lot: &Lot| lot.id)?,
-                HOLD => insert(&mut part.holds, &row, |hold: &OpenHold| hold.id)?,
-                CHARGE => insert(&mut part.charges, &row, |charge: &Charge| charge.id)?,
-                _ => {}
-            }
-        }
-        Ok(())
+        rows.iter().try_for_each(|row| row.add_to(self.0.entry(row.owner()?).or_default()))
     }
 
     /// The lots that needed charges have parts of, and that are not there.
     fn lots_lacking(&self, needs: &[(AccountId, Needs)]) -> Ids {
         let mut lacking = Ids::default();
         for (account, need) in needs {
-            let (Needs::Charge(charge), Some(part)) = (need, self.0.get(account)) else { continue };
-            let parts = part.charges.get(charge).into_iter().flat_map(|charge| &charge.parts);
-            for lot in parts.map(|part| part.lot).filter(|lot| !part.lots.contains_key(lot)) {
-                lacking.add(*account, lot);
+            let (Needs::Charge(id), Some(known)) = (need, self.0.get(account)) else { continue };
+            let charge = known.charges.iter().find(|charge| charge.id == *id);
+            let lots: BTreeSet<u64> =
+                charge.iter().flat_map(|charge| &charge.parts).map(|part| part.lot).collect();
+            for lot in lots.into_iter().filter(|lot| !known.lots.iter().any(|known| known.id == *lot)) {
+                lacking.add(*account, LOT, lot);
             }
         }
         lacking
@@ -153,21 +128,11 @@ fn account_of(stored: &[u8]) -> Result<AccountId, BackendError> {
     account.ok_or_else(|| BackendError::corrupt("reading a state", "an id has not 16 bytes"))
 }
 
-fn insert<T: DeserializeOwned>(
-    into: &mut BTreeMap<u64, T>,
-    row: &StateRow,
-    id: impl Fn(&T) -> u64,
-) -> Result<(), BackendError> {
-    let value = from_json("of a state", &row.text)?;
-    into.insert(id(&value), value);
-    Ok(())
-}
-
 async fn heads(
     connection: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
     lock: bool,
-) -> Result<BTreeMap<AccountId, Head>, BackendError> {
+) -> Result<BTreeMap<AccountId, HeadRow>, BackendError> {
     // In the order of ids, so that groups that share accounts wait for each other and never in a circle.
     let sql = match lock {
         true => "SELECT * FROM ledger_accounts WHERE account = ANY($1) ORDER BY account FOR UPDATE",
@@ -179,58 +144,48 @@ async fn heads(
         .fetch_all(connection)
         .await
         .map_err(failed("reading the heads of accounts"))?;
-    let head = |row: &HeadRow| {
-        let account = account_of(&row.account)?;
-        Ok((account, Head::read(account, row)?))
-    };
-    rows.iter().map(head).collect()
+    rows.into_iter().map(|row| Ok((account_of(&row.account)?, row))).collect()
 }
 
-async fn open_parts(
+/// The rows that are open, and those that are wanted beside them, some perhaps twice.
+async fn open_rows(
     connection: &mut PgConnection,
     accounts: impl Iterator<Item = &AccountId>,
     wanted: &Wanted,
-) -> Result<Parts, BackendError> {
+) -> Result<Vec<StateRow>, BackendError> {
     let accounts: Vec<&[u8]> = accounts.map(|account| account.as_bytes().as_slice()).collect();
-    let mut parts = Parts::default();
-    if accounts.is_empty() {
-        return Ok(parts);
-    }
-    let rows = sqlx::query_as(
-        "SELECT 1 AS kind, account, lot AS text FROM ledger_lots WHERE account = ANY($1) AND is_open
+    sqlx::query_as(
+        "SELECT account, kind, id, is_open, value FROM ledger_state WHERE account = ANY($1) AND is_open = 1
          UNION ALL
-         SELECT 2, account, hold FROM ledger_holds WHERE account = ANY($1)
+         SELECT account, kind, id, is_open, value
+         FROM unnest($2::bytea[], $3::smallint[], $4::bigint[]) AS wanted (account, kind, id)
+         JOIN ledger_state USING (account, kind, id)
          UNION ALL
-         SELECT 1, account, lot FROM unnest($2::bytea[], $3::bigint[]) AS wanted (account, id)
-         JOIN ledger_lots USING (account, id)
-         UNION ALL
-         SELECT 3, account, charge FROM unnest($4::bytea[], $5::bigint[]) AS wanted (account, id)
-         JOIN ledger_charges USING (account, id)
-         UNION ALL
-         SELECT 3, taken.account, taken.charge FROM unnest($6::bytea[], $7::bigint[]) AS wanted (account, lot)
+         SELECT taken.account, taken.kind, taken.id, taken.is_open, taken.value
+         FROM unnest($5::bytea[], $6::bigint[]) AS wanted (account, lot)
          JOIN ledger_charge_lots AS took USING (account, lot)
-         JOIN ledger_charges AS taken ON taken.account = took.account AND taken.id = took.charge",
+         JOIN ledger_state AS taken
+            ON taken.account = took.account AND taken.kind = 3 AND taken.id = took.charge",
     )
     .bind(accounts)
-    .bind(&wanted.lots.accounts)
-    .bind(&wanted.lots.ids)
-    .bind(&wanted.charges.accounts)
-    .bind(&wanted.charges.ids)
+    .bind(&wanted.rows.accounts)
+    .bind(&wanted.rows.kinds)
+    .bind(&wanted.rows.ids)
     .bind(&wanted.charges_of.accounts)
     .bind(&wanted.charges_of.ids)
     .fetch_all(connection)
     .await
-    .map_err(failed("reading states"))?;
-    parts.add(rows)?;
-    Ok(parts)
+    .map_err(failed("reading states"))
 }
 
-async fn lots(connection: &mut PgConnection, wanted: &Ids) -> Result<Vec<StateRow>, BackendError> {
+async fn rows(connection: &mut PgConnection, wanted: &Ids) -> Result<Vec<StateRow>, BackendError> {
     sqlx::query_as(
-        "SELECT 1 AS kind, account, lot AS text FROM unnest($1::bytea[], $2::bigint[]) AS wanted (account, id)
-         JOIN ledger_lots USING (account, id)",
+        "SELECT account, kind, id, is_open, value
+         FROM unnest($1::bytea[], $2::smallint[], $3::bigint[]) AS wanted (account, kind, id)
+         JOIN ledger_state USING (account, kind, id)",
     )
     .bind(&wanted.accounts)
+    .bind(&wanted.kinds)
     .bind(&wanted.ids)
     .fetch_all(connection)
     .await

@@ -1,13 +1,11 @@
 //! The ledger in a PostgreSQL database.
 //!
-//! Callers of one process are posted in groups: while one group commits, the next one gathers. A group is one transaction
-//! that locks the heads of its accounts, loads what is open of them, lets the engine apply the entries, and writes entries,
-//! what they did and the rows of the state that changed as arrays, in one statement. Groups of other processes wait at the
-//! same heads, so that there is no coordinator.
+//! Callers of one process are posted in groups: while one group commits, the next one gathers. What a group writes (entries,
+//! what they did, the rows of the state that changed) goes as arrays, in one statement that first moves the heads of its
+//! accounts. Groups of other processes wait at the same heads, so that there is no coordinator.
 
-mod group;
 mod loading;
-mod queue;
+mod store;
 mod writing;
 
 use std::collections::BTreeSet;
@@ -16,16 +14,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
-use rad_core::ledger::{EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals};
+use rad_core::ledger::{
+    EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals, Verified,
+};
 use rad_core::page::Page;
 use rad_core::revenue::{AccountState, EntryKey, RevenueLine};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, QueryBuilder, Transaction};
 
-use self::queue::Queue;
+use self::store::PostgresStore;
 use super::export::{Export, Snapshot};
 use super::listing::{self, SumsRow};
-use super::stored::Stored;
+use super::posting::Queue;
 use super::verifying;
 use crate::database::failed;
 
@@ -35,13 +35,13 @@ use crate::database::failed;
 #[derive(Debug, Clone)]
 pub struct PostgresLedger {
     pool: PgPool,
-    queue: Arc<Queue>,
+    queue: Arc<Queue<PostgresStore>>,
 }
 
 impl PostgresLedger {
     /// The ledger in a database that [`open`](crate::postgres::open) or [`migrate`](crate::postgres::migrate) prepared.
     pub fn new(pool: PgPool) -> Self {
-        Self { queue: Arc::new(Queue::new(pool.clone())), pool }
+        Self { queue: Arc::new(Queue::new(PostgresStore::new(pool.clone()))), pool }
     }
 
     /// Begins to read all entries, in account order, as they are now.
@@ -94,7 +94,7 @@ impl Ledger for PostgresLedger {
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
         let mut sql = QueryBuilder::<Postgres>::new("");
         listing::select_lines(&mut sql, query);
-        let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing revenue"))?;
+        let rows = sql.build().fetch_all(&self.pool).await.map_err(failed("listing revenue"))?;
         Ok(listing::page_of_lines(query, &rows)?)
     }
 
@@ -115,7 +115,16 @@ impl Ledger for PostgresLedger {
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
         // One snapshot: entries posted meanwhile are not seen half.
         let mut reading = snapshot(&self.pool, "verifying an account").await?;
-        Ok(verifying::verify(&mut Stored::new(&mut *reading, account), account).await?)
+        Ok(verifying::verify_one(&mut *reading, account).await?)
+    }
+
+    async fn verify_range(
+        &self,
+        after: Option<AccountId>,
+        to: Option<AccountId>,
+    ) -> Result<Verified, LedgerError> {
+        let mut reading = snapshot(&self.pool, "verifying accounts").await?;
+        Ok(verifying::verify(&mut *reading, after, to).await?)
     }
 }
 

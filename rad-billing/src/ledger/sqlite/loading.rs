@@ -3,36 +3,30 @@
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::Posted;
-use rad_core::revenue::{Charge, EntryKey, Needs};
-use serde::de::DeserializeOwned;
+use rad_core::revenue::{EntryKey, Needs};
 use sqlx::SqliteConnection;
 
-use super::super::book::{Book, Head};
-use super::super::rows::{EntryRow, HeadRow, from_json, number};
+use super::super::book::{Book, Parts};
+use super::super::rows::{CHARGE, EntryRow, HeadRow, LOT, StateRow, number};
 use crate::database::failed;
 
-/// Loads what is open: lots with something left, holds, and charges that owe.
+/// Reads what is open: lots with something left, holds, and charges that owe.
 pub(super) async fn book(
     connection: &mut SqliteConnection,
     account: AccountId,
 ) -> Result<Book, BackendError> {
-    let row: Option<HeadRow> = sqlx::query_as("SELECT * FROM ledger_accounts WHERE account = ?")
+    let head: Option<HeadRow> = sqlx::query_as("SELECT * FROM ledger_accounts WHERE account = ?")
         .bind(account.as_bytes().as_slice())
         .fetch_optional(&mut *connection)
         .await
         .map_err(failed("reading an account's head"))?;
-    let Some(row) = row else { return Book::new(Head::new(account), Vec::new(), Vec::new(), Vec::new()) };
-    let head = Head::read(account, &row)?;
-    let lots =
-        all(connection, account, "SELECT lot FROM ledger_lots WHERE account = ? AND is_open = 1 ORDER BY id")
-            .await?;
-    let holds =
-        all(connection, account, "SELECT hold FROM ledger_holds WHERE account = ? ORDER BY id").await?;
-    let mut charges = Vec::new();
-    for charge in head.owing() {
-        charges.extend(one(connection, account, CHARGE, charge).await?);
-    }
-    Book::new(head, lots, holds, charges)
+    let Some(head) = head else { return Ok(Book::empty(account)) };
+    let rows = sqlx::query_as("SELECT * FROM ledger_state WHERE account = ? AND is_open = 1")
+        .bind(account.as_bytes().as_slice())
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed("reading a state"))?;
+    Book::new(&head, parts(rows)?)
 }
 
 /// Fetches what an entry reaches back to.
@@ -43,19 +37,18 @@ pub(super) async fn attach(
     needs: Needs,
 ) -> Result<(), BackendError> {
     let mut lacking = book.lacking(needs)?;
-    let mut charges: Vec<Charge> = Vec::new();
+    let mut found = Parts::default();
     for charge in lacking.charges {
-        charges.extend(one(connection, account, CHARGE, charge).await?);
+        one(connection, account, CHARGE, charge, &mut found).await?;
     }
     if let Some(lot) = lacking.charges_of {
-        charges = charges_of(connection, account, lot).await?;
+        found = parts(charges_of(connection, account, lot).await?)?;
     }
-    lacking.lots.extend(book.lots_of(needs, &charges));
-    let mut lots = Vec::new();
+    lacking.lots.extend(book.lots_of(needs, &found.charges));
     for lot in lacking.lots {
-        lots.extend(one(connection, account, LOT, lot).await?);
+        one(connection, account, LOT, lot, &mut found).await?;
     }
-    book.attach(lots, charges)
+    book.attach(found.lots, found.charges)
 }
 
 pub(super) async fn by_key(
@@ -72,52 +65,44 @@ pub(super) async fn by_key(
     row.map(|row| EntryRow::read(&row)?.posted()).transpose()
 }
 
-const LOT: &str = "SELECT lot FROM ledger_lots WHERE account = ? AND id = ?";
-const CHARGE: &str = "SELECT charge FROM ledger_charges WHERE account = ? AND id = ?";
-
 async fn charges_of(
     connection: &mut SqliteConnection,
     account: AccountId,
     lot: u64,
-) -> Result<Vec<Charge>, BackendError> {
-    let texts: Vec<String> = sqlx::query_scalar(
-        "SELECT charge FROM ledger_charges WHERE account = ?1 AND id IN
+) -> Result<Vec<StateRow>, BackendError> {
+    sqlx::query_as(
+        "SELECT * FROM ledger_state WHERE account = ?1 AND kind = 3 AND id IN
              (SELECT charge FROM ledger_charge_lots WHERE account = ?1 AND lot = ?2)",
     )
     .bind(account.as_bytes().as_slice())
     .bind(number(lot)?)
     .fetch_all(connection)
     .await
-    .map_err(failed("reading the charges of a lot"))?;
-    texts.iter().map(|text| from_json("charge", text)).collect()
+    .map_err(failed("reading the charges of a lot"))
 }
 
-async fn all<T: DeserializeOwned>(
+async fn one(
     connection: &mut SqliteConnection,
     account: AccountId,
-    sql: &'static str,
-) -> Result<Vec<T>, BackendError> {
-    let texts: Vec<String> = sqlx::query_scalar(sql)
-        .bind(account.as_bytes().as_slice())
-        .fetch_all(connection)
-        .await
-        .map_err(failed("reading a state"))?;
-    texts.iter().map(|text| from_json("of a state", text)).collect()
-}
-
-async fn one<T: DeserializeOwned>(
-    connection: &mut SqliteConnection,
-    account: AccountId,
-    sql: &'static str,
+    kind: i16,
     id: u64,
-) -> Result<Option<T>, BackendError> {
+    found: &mut Parts,
+) -> Result<(), BackendError> {
     // A number that SQLite cannot keep was never given to anything.
-    let Ok(id) = i64::try_from(id) else { return Ok(None) };
-    let text: Option<String> = sqlx::query_scalar(sql)
-        .bind(account.as_bytes().as_slice())
-        .bind(id)
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("reading a state"))?;
-    text.map(|text| from_json("of a state", &text)).transpose()
+    let Ok(id) = i64::try_from(id) else { return Ok(()) };
+    let row: Option<StateRow> =
+        sqlx::query_as("SELECT * FROM ledger_state WHERE account = ? AND kind = ? AND id = ?")
+            .bind(account.as_bytes().as_slice())
+            .bind(kind)
+            .bind(id)
+            .fetch_optional(connection)
+            .await
+            .map_err(failed("reading a state"))?;
+    row.map_or(Ok(()), |row| row.add_to(found))
+}
+
+fn parts(rows: Vec<StateRow>) -> Result<Parts, BackendError> {
+    let mut parts = Parts::default();
+    rows.iter().try_for_each(|row| row.add_to(&mut parts))?;
+    Ok(parts)
 }

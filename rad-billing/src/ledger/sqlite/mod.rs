@@ -1,49 +1,47 @@
 //! The ledger in a SQLite file.
 //!
-//! Posting loads what is open of an account, lets the engine apply the entry, and writes the entry, what it did and the
-//! rows of the state that changed, in one transaction that no other writer can get in between. The file has the hash of
-//! every entry and the effect the engine gave, so that [`verify`](rad_core::ledger::Ledger::verify) finds what was changed
-//! behind the ledger.
+//! Callers of one process are posted in groups, each in one transaction that no other writer can get in between: entries, what
+//! they did, the rows of the state that changed. The file has the hash of every entry and the effect the engine gave, so that
+//! [`verify`](rad_core::ledger::Ledger::verify) finds what was changed behind the ledger.
 
 mod loading;
+mod store;
 mod writing;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
-use rad_core::ledger::{EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals};
+use rad_core::ledger::{
+    EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals, Verified,
+};
 use rad_core::page::Page;
 use rad_core::revenue::{AccountState, EntryKey, RevenueLine};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{QueryBuilder, SqliteConnection};
-use tokio::sync::Mutex;
+use sqlx::{QueryBuilder, Sqlite};
 
-use super::book::Book;
+use self::store::SqliteStore;
 use super::export::{Export, Snapshot};
 use super::listing::{self, SumsRow};
-use super::stored::Stored;
+use super::posting::Queue;
 use super::verifying;
 use crate::database::failed;
-use crate::sqlite::begin;
 
 /// A [`Ledger`] in a SQLite file.
 ///
-/// Several processes can post to one file; within one, callers queue up in the order they came.
+/// Several processes can post to one file; within one, callers queue up in the order they came. A clone posts through the
+/// same queue.
 #[derive(Debug, Clone)]
 pub struct SqliteLedger {
     pool: SqlitePool,
-    /// SQLite has one writer at a time. Waiting here is fair; waiting for the file's lock is not.
-    turn: Arc<Mutex<()>>,
+    queue: Arc<Queue<SqliteStore>>,
 }
 
 impl SqliteLedger {
     /// The ledger in a database that [`open`](crate::sqlite::open) opened.
     pub fn new(pool: SqlitePool) -> Self {
-        Self { pool, turn: Arc::default() }
+        Self { queue: Arc::new(Queue::new(SqliteStore::new(pool.clone()))), pool }
     }
 
     /// Begins to read all entries, in account order, as they are now.
@@ -55,20 +53,10 @@ impl SqliteLedger {
         Export::begin(Snapshot::Sqlite(reading)).await
     }
 
-    async fn write(&self, posts: &[Post]) -> Result<Vec<Posted>, LedgerError> {
-        let _turn = self.turn.lock().await;
-        let mut transaction = begin(&self.pool).await?;
-        match post_all(&mut transaction, posts).await {
-            Ok(posted) => {
-                transaction.commit().await.map_err(failed("committing entries"))?;
-                Ok(posted)
-            }
-            Err(error) => {
-                // The first error is the one that says what went wrong.
-                let _ = transaction.rollback().await;
-                Err(error)
-            }
-        }
+    /// Takes no more posts, and returns when those taken before are settled: for an orderly shutdown. Every later post is
+    /// refused as unavailable; reading goes on.
+    pub async fn drain(&self) {
+        self.queue.drain().await;
     }
 }
 
@@ -78,10 +66,7 @@ impl Ledger for SqliteLedger {
         if posts.is_empty() {
             return Ok(Vec::new());
         }
-        // A task of its own, so that a caller who goes away does not take the transaction along half way.
-        let (ledger, posts) = (self.clone(), posts.to_vec());
-        let writing = tokio::spawn(async move { ledger.write(&posts).await });
-        writing.await.map_err(|error| BackendError::unavailable("posting entries", error))?
+        self.queue.post(posts.to_vec()).await
     }
 
     async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError> {
@@ -95,16 +80,16 @@ impl Ledger for SqliteLedger {
     }
 
     async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError> {
-        let mut sql = QueryBuilder::new("");
+        let mut sql = QueryBuilder::<Sqlite>::new("");
         listing::select_entries(&mut sql, query);
         let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing entries"))?;
         Ok(listing::page_of_entries(query, &rows)?)
     }
 
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
-        let mut sql = QueryBuilder::new("");
+        let mut sql = QueryBuilder::<Sqlite>::new("");
         listing::select_lines(&mut sql, query);
-        let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing revenue"))?;
+        let rows = sql.build().fetch_all(&self.pool).await.map_err(failed("listing revenue"))?;
         Ok(listing::page_of_lines(query, &rows)?)
     }
 
@@ -125,32 +110,15 @@ impl Ledger for SqliteLedger {
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
         // One transaction: entries posted meanwhile are not seen half.
         let mut reading = self.pool.begin().await.map_err(failed("verifying an account"))?;
-        Ok(verifying::verify(&mut Stored::new(&mut *reading, account), account).await?)
+        Ok(verifying::verify_one(&mut *reading, account).await?)
     }
-}
 
-async fn post_all(connection: &mut SqliteConnection, posts: &[Post]) -> Result<Vec<Posted>, LedgerError> {
-    let mut books: BTreeMap<AccountId, Book> = BTreeMap::new();
-    let mut results = Vec::with_capacity(posts.len());
-    for (index, post) in posts.iter().enumerate() {
-        if let Some(posted) = loading::by_key(connection, post.account, post.key).await? {
-            if !post.is_content_of(&posted.entry) {
-                return Err(LedgerError::KeyReused { index, key: post.key });
-            }
-            results.push(Posted { repeated: true, ..posted });
-            continue;
-        }
-        let book = match books.entry(post.account) {
-            Entry::Occupied(book) => book.into_mut(),
-            Entry::Vacant(place) => place.insert(loading::book(connection, post.account).await?),
-        };
-        loading::attach(connection, post.account, book, AccountState::needs(&post.body)).await?;
-        let posted = book.apply(index, post)?;
-        writing::append(connection, &posted).await?;
-        results.push(posted);
+    async fn verify_range(
+        &self,
+        after: Option<AccountId>,
+        to: Option<AccountId>,
+    ) -> Result<Verified, LedgerError> {
+        let mut reading = self.pool.begin().await.map_err(failed("verifying accounts"))?;
+        Ok(verifying::verify(&mut *reading, after, to).await?)
     }
-    for book in books.values() {
-        writing::save(connection, book).await?;
-    }
-    Ok(results)
 }

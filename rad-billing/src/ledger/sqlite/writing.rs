@@ -1,121 +1,130 @@
-//! What posting writes: entries, revenue lines, and the rows of the state that changed.
+//! What posting writes: the rows of a group, many with one statement.
 
 use rad_core::error::BackendError;
-use rad_core::ledger::Posted;
-use sqlx::SqliteConnection;
+use sqlx::query_builder::Separated;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::super::book::Book;
-use super::super::rows::{EntryRow, LineRow, number};
-use crate::database::failed;
+use super::super::posting::{Gone, Took, Writes};
+use super::super::rows::{EntryRow, HeadRow, LineRow, StateRow};
+use crate::database::{conflict, failed};
 
-/// Appends an entry, its revenue lines, and which lots its charges took from.
-pub(super) async fn append(connection: &mut SqliteConnection, posted: &Posted) -> Result<(), BackendError> {
-    entry(connection, &EntryRow::of(posted)?).await?;
-    for (place, line) in posted.effect.lines.iter().enumerate() {
-        revenue_line(connection, &LineRow::of(place, line)?).await?;
+/// How many rows one statement writes at the most.
+const ROWS: usize = 32;
+
+/// Writes everything, if every account still has the last entry that its book was loaded with; a conflict if not.
+pub(super) async fn execute(writes: &Writes, connection: &mut SqliteConnection) -> Result<(), BackendError> {
+    for (head, before) in &writes.heads {
+        move_head(connection, head, *before).await?;
     }
-    for part in &posted.effect.parts {
-        sqlx::query("INSERT OR IGNORE INTO ledger_charge_lots (account, lot, charge) VALUES (?, ?, ?)")
-            .bind(posted.entry.account.as_bytes().as_slice())
-            .bind(number(part.lot)?)
-            .bind(number(part.charge)?)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed("noting what a charge took"))?;
+    insert(connection, ENTRIES, &writes.entries, push_entry, "").await?;
+    insert(connection, LINES, &writes.lines, push_line, "").await?;
+    insert(connection, TOOK, &writes.took, push_took, " ON CONFLICT DO NOTHING").await?;
+    let update = " ON CONFLICT DO UPDATE SET is_open = excluded.is_open, value = excluded.value";
+    insert(connection, STATE, &writes.state, push_state, update).await?;
+    for gone in &writes.gone {
+        remove(connection, gone).await?;
     }
     Ok(())
 }
 
-/// Writes the head, if the account has no entry that the book has not seen, and the rows that changed.
-pub(super) async fn save(connection: &mut SqliteConnection, book: &Book) -> Result<(), BackendError> {
-    let changes = book.changes()?;
-    let done = sqlx::query(
-        "INSERT INTO ledger_accounts (account, seq, hash, state) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (account) DO UPDATE SET seq = ?2, hash = ?3, state = ?4 WHERE seq = ?5",
-    )
-    .bind(&changes.head.account)
-    .bind(changes.head.seq)
-    .bind(&changes.head.hash)
-    .bind(&changes.head.state)
-    .bind(changes.before)
-    .execute(&mut *connection)
-    .await
-    .map_err(failed("writing an account's head"))?;
-    if done.rows_affected() != 1 {
-        let changed = "another writer was in between";
-        return Err(BackendError::unavailable("writing an account's head", changed));
-    }
-    let account = changes.head.account.as_slice();
-    for (id, is_open, lot) in &changes.lots {
-        let row = sqlx::query(UPSERT_LOT).bind(account).bind(id).bind(lot).bind(is_open);
-        row.execute(&mut *connection).await.map_err(failed("writing a lot"))?;
-    }
-    for (id, hold) in &changes.holds {
-        let row = sqlx::query(UPSERT_HOLD).bind(account).bind(id).bind(hold);
-        row.execute(&mut *connection).await.map_err(failed("writing a hold"))?;
-    }
-    for (id, charge) in &changes.charges {
-        let row = sqlx::query(UPSERT_CHARGE).bind(account).bind(id).bind(charge);
-        row.execute(&mut *connection).await.map_err(failed("writing a charge"))?;
-    }
-    for id in &changes.closed_holds {
-        let row = sqlx::query("DELETE FROM ledger_holds WHERE account = ? AND id = ?").bind(account).bind(id);
-        row.execute(&mut *connection).await.map_err(failed("closing a hold"))?;
+const ENTRIES: &str = "INSERT INTO ledger_entries
+    (account, seq, at, key, actor, kind, category, deployment, body, effect, hash) ";
+const LINES: &str = "INSERT INTO ledger_lines
+    (account, entry, place, at, partner, agent, module, gross, partner_share, agent_share, platform_share) ";
+const TOOK: &str = "INSERT INTO ledger_charge_lots (account, lot, charge) ";
+const STATE: &str = "INSERT INTO ledger_state (account, kind, id, is_open, value) ";
+
+async fn move_head(
+    connection: &mut SqliteConnection,
+    head: &HeadRow,
+    before: i64,
+) -> Result<(), BackendError> {
+    let sql = match before {
+        0 => {
+            "INSERT INTO ledger_accounts (account, seq, hash, state) SELECT ?1, ?2, ?3, ?4 WHERE ?5 = 0
+             ON CONFLICT DO NOTHING"
+        }
+        _ => "UPDATE ledger_accounts SET seq = ?2, hash = ?3, state = ?4 WHERE account = ?1 AND seq = ?5",
+    };
+    let moved = sqlx::query(sql)
+        .bind(&head.account)
+        .bind(head.seq)
+        .bind(&head.hash)
+        .bind(&head.state)
+        .bind(before)
+        .execute(connection)
+        .await
+        .map_err(failed("moving an account's head"))?;
+    if moved.rows_affected() == 1 { Ok(()) } else { Err(conflict("moving an account's head")) }
+}
+
+async fn insert<'r, T>(
+    connection: &mut SqliteConnection,
+    into: &'static str,
+    rows: &'r [T],
+    push: fn(&mut Separated<'_, Sqlite, &'static str>, &'r T),
+    after: &'static str,
+) -> Result<(), BackendError> {
+    for rows in rows.chunks(ROWS) {
+        let mut sql = QueryBuilder::new(into);
+        sql.push_values(rows, |mut values, row| push(&mut values, row)).push(after);
+        sql.build().execute(&mut *connection).await.map_err(failed("writing entries"))?;
     }
     Ok(())
 }
 
-const UPSERT_LOT: &str = "INSERT INTO ledger_lots (account, id, lot, is_open) VALUES (?, ?, ?3, ?4)
-    ON CONFLICT (account, id) DO UPDATE SET lot = ?3, is_open = ?4";
-const UPSERT_HOLD: &str = "INSERT INTO ledger_holds (account, id, hold) VALUES (?, ?, ?3)
-    ON CONFLICT (account, id) DO UPDATE SET hold = ?3";
-const UPSERT_CHARGE: &str = "INSERT INTO ledger_charges (account, id, charge) VALUES (?, ?, ?3)
-    ON CONFLICT (account, id) DO UPDATE SET charge = ?3";
-
-async fn entry(connection: &mut SqliteConnection, row: &EntryRow) -> Result<(), BackendError> {
-    sqlx::query(
-        "INSERT INTO ledger_entries
-             (account, seq, at, key, actor, kind, category, deployment, body, effect, hash)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(&row.account)
-    .bind(row.seq)
-    .bind(row.at)
-    .bind(&row.key)
-    .bind(&row.actor)
-    .bind(&row.kind)
-    .bind(&row.category)
-    .bind(&row.deployment)
-    .bind(&row.body)
-    .bind(&row.effect)
-    .bind(&row.hash)
-    .execute(connection)
-    .await
-    .map_err(failed("appending an entry"))?;
+async fn remove(connection: &mut SqliteConnection, gone: &Gone) -> Result<(), BackendError> {
+    sqlx::query("DELETE FROM ledger_state WHERE account = ? AND kind = ? AND id = ?")
+        .bind(&gone.account)
+        .bind(gone.kind)
+        .bind(gone.id)
+        .execute(connection)
+        .await
+        .map_err(failed("closing a hold"))?;
     Ok(())
 }
 
-async fn revenue_line(connection: &mut SqliteConnection, row: &LineRow) -> Result<(), BackendError> {
-    sqlx::query(
-        "INSERT INTO ledger_lines
-             (account, entry, place, at, partner, agent, module,
-              gross, partner_share, agent_share, platform_share, line)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(&row.account)
-    .bind(row.entry)
-    .bind(row.place)
-    .bind(row.at)
-    .bind(&row.partner)
-    .bind(&row.agent)
-    .bind(&row.module)
-    .bind(row.gross)
-    .bind(row.partner_share)
-    .bind(row.agent_share)
-    .bind(row.platform_share)
-    .bind(&row.line)
-    .execute(connection)
-    .await
-    .map_err(failed("appending a revenue line"))?;
-    Ok(())
+type Values<'v> = Separated<'v, Sqlite, &'static str>;
+
+fn push_entry(values: &mut Values<'_>, row: &EntryRow) {
+    values
+        .push_bind(row.account.clone())
+        .push_bind(row.seq)
+        .push_bind(row.at)
+        .push_bind(row.key.clone())
+        .push_bind(row.actor.clone())
+        .push_bind(row.kind.clone())
+        .push_bind(row.category.clone())
+        .push_bind(row.deployment.clone())
+        .push_bind(row.body.clone())
+        .push_bind(row.effect.clone())
+        .push_bind(row.hash.clone());
+}
+
+fn push_line(values: &mut Values<'_>, row: &LineRow) {
+    values
+        .push_bind(row.account.clone())
+        .push_bind(row.entry)
+        .push_bind(row.place)
+        .push_bind(row.at)
+        .push_bind(row.partner.clone())
+        .push_bind(row.agent.clone())
+        .push_bind(row.module.clone())
+        .push_bind(row.gross)
+        .push_bind(row.partner_share)
+        .push_bind(row.agent_share)
+        .push_bind(row.platform_share);
+}
+
+fn push_took(values: &mut Values<'_>, row: &Took) {
+    values.push_bind(row.account.clone()).push_bind(row.lot).push_bind(row.charge);
+}
+
+fn push_state(values: &mut Values<'_>, row: &StateRow) {
+    values
+        .push_bind(row.account.clone())
+        .push_bind(row.kind)
+        .push_bind(row.id)
+        .push_bind(row.is_open)
+        .push_bind(row.value.clone());
 }

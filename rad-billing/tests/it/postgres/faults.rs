@@ -62,7 +62,11 @@ async fn what_a_server_raises_is_told_for_what_it_is_and_leaves_nothing() {
     ] {
         run(&pool, &format!("INSERT INTO fault VALUES ('{code}')")).await;
         let table = ["ledger_entries", "ledger_accounts"][batches as usize % 2];
-        run(&pool, &format!("CREATE TRIGGER fault AFTER INSERT ON {table} EXECUTE FUNCTION fail()")).await;
+        run(
+            &pool,
+            &format!("CREATE TRIGGER fault AFTER INSERT OR UPDATE ON {table} EXECUTE FUNCTION fail()"),
+        )
+        .await;
         let error = failure(&ledger, &batch(accounts, batches)).await;
         assert_eq!(error.kind(), kind, "{code} of {table}: {error:?}");
         has_batches(&ledger, accounts, batches).await;

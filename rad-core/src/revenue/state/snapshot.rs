@@ -166,15 +166,13 @@ impl AccountState {
 
     /// The open holds, in the order of their ids.
     pub fn holds(&self) -> impl Iterator<Item = OpenHold> {
-        self.holds.iter().map(|hold| OpenHold {
-            id: hold.id,
-            amount: hold.amount,
-            burn: hold.burn,
-            expires: hold.expires,
-            deployment: hold.deployment,
-            module: hold.module,
-            parts: self.reserved.iter().filter(|p| p.hold == hold.id).map(|p| (p.lot, p.credits)).collect(),
-        })
+        self.holds.iter().map(|hold| self.whole_hold(hold))
+    }
+
+    /// An open hold.
+    pub fn open_hold(&self, id: u64) -> Option<OpenHold> {
+        let index = self.holds.binary_search_by_key(&id, |hold| hold.id).ok()?;
+        self.holds.get(index).map(|hold| self.whole_hold(hold))
     }
 
     /// A charge or project debit the state knows.
@@ -189,11 +187,8 @@ impl AccountState {
         &self.debts
     }
 
-    /// The state as plain values.
-    pub fn snapshot(&self) -> Snapshot {
-        let mut parts: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
-        self.spent.iter().for_each(|part| parts.entry(part.charge).or_default().push(*part));
-        let whole = |head: &ChargeHead| self.whole_charge(head, parts.remove(&head.id).unwrap_or_default());
+    /// The state as plain values, without its lots, holds and charges.
+    pub fn totals(&self) -> Snapshot {
         Snapshot {
             account: self.account,
             seq: self.seq,
@@ -201,10 +196,35 @@ impl AccountState {
             currency: self.currency,
             volume: self.volume,
             paid: self.paid,
+            lots: Vec::new(),
+            holds: Vec::new(),
+            charges: Vec::new(),
+            debts: self.debts.clone(),
+        }
+    }
+
+    /// The state as plain values.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut parts: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
+        self.spent.iter().for_each(|part| parts.entry(part.charge).or_default().push(*part));
+        let whole = |head: &ChargeHead| self.whole_charge(head, parts.remove(&head.id).unwrap_or_default());
+        Snapshot {
             lots: self.lots.clone(),
             holds: self.holds().collect(),
             charges: self.charges.iter().map(whole).collect(),
-            debts: self.debts.clone(),
+            ..self.totals()
+        }
+    }
+
+    fn whole_hold(&self, hold: &HoldHead) -> OpenHold {
+        OpenHold {
+            id: hold.id,
+            amount: hold.amount,
+            burn: hold.burn,
+            expires: hold.expires,
+            deployment: hold.deployment,
+            module: hold.module,
+            parts: self.reserved.iter().filter(|p| p.hold == hold.id).map(|p| (p.lot, p.credits)).collect(),
         }
     }
 

@@ -1,0 +1,68 @@
+//! Books kept between groups, so that an account that is posted to again need not be read again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rad_core::id::AccountId;
+
+use super::super::book::Book;
+
+/// The most that the younger half of a shelf takes, in lots: some tens of megabytes.
+const HALF: usize = 100_000;
+
+/// For how many groups nothing is taken from a shelf after its books were found out of date.
+const CAUTION: u32 = 16;
+
+/// Books as they were when their last group was written.
+///
+/// Another process may have posted to an account since; writing a group checks that. A book is used, and then put back into the
+/// younger half; when that is full it becomes the older one, and what was not used in the meantime goes.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    young: HashMap<AccountId, Book>,
+    old: HashMap<AccountId, Book>,
+    /// What is in the younger half, in lots.
+    size: usize,
+    caution: u32,
+}
+
+impl Shelf {
+    /// Counts a group, and says whether it can rely on books: not while other processes post to the same accounts.
+    pub(super) fn begin_group(&mut self) -> bool {
+        self.caution = self.caution.saturating_sub(1);
+        self.caution == 0
+    }
+
+    /// Notes that a book was out of date.
+    pub(super) fn mistrust(&mut self) {
+        self.caution = CAUTION;
+    }
+
+    /// Looks at a book.
+    pub(super) fn get(&self, account: &AccountId) -> Option<&Book> {
+        self.young.get(account).or_else(|| self.old.get(account))
+    }
+
+    /// Takes a book from the shelf.
+    pub(super) fn take(&mut self, account: &AccountId) -> Option<Book> {
+        match self.young.remove(account) {
+            Some(book) => {
+                self.size = self.size.saturating_sub(book.size());
+                Some(book)
+            }
+            None => self.old.remove(account),
+        }
+    }
+
+    /// Puts books onto the shelf that were just written or read.
+    pub(super) fn put(&mut self, books: BTreeMap<AccountId, Book>) {
+        for (account, book) in books {
+            self.size += book.size();
+            self.young.insert(account, book);
+            self.old.remove(&account);
+        }
+        if self.size > HALF {
+            self.old = std::mem::take(&mut self.young);
+            self.size = 0;
+        }
+    }
+}
