@@ -1,7 +1,7 @@
 # The commands of daily work. `make` alone lists them; the work itself is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench-revenue
+.PHONY: help demo test check soak bench-revenue bench-ledger
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -17,3 +17,9 @@ check: ## Check format, lints, documentation and dependency rules
 
 bench-revenue: ## Measure the revenue engine beside DuckDB and Polars; ARGS="--entries 1000000 --stream" to pass options
 	@scripts/bench-revenue.sh $(ARGS)
+
+bench-ledger: ## Measure the ledgers beside pgbench and a bare SQLite loop; ARGS="--entries 10000000" to pass options
+	@scripts/bench-ledger.sh $(ARGS)
+
+soak: ## Post from many processes, and kill them and their servers more than 200 times; ARGS=1000 for more
+	@scripts/soak.sh $(ARGS)

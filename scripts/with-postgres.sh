@@ -3,7 +3,8 @@
 #
 # Runs COMMAND with RAD_TEST_POSTGRES_URL naming a throw-away PostgreSQL: own data directory, a free loopback
 # port, a random password, fsync on (the crash tests rely on it). It is gone when COMMAND ends or a signal comes.
-# RAD_TEST_POSTGRES_BIN is the directory of its programs, for tests that start servers of their own and kill them.
+# RAD_POSTGRES_SETTINGS can have more arguments for the server (-c name=value). COMMAND finds the server's programs in
+# RAD_TEST_POSTGRES_BIN, for servers of its own that it kills.
 # shellcheck disable=SC2317 # the functions that traps call
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -76,9 +77,11 @@ start_server() {
 
 serve() {
     cd "$dir"
+    local settings
+    read -ra settings <<<"${RAD_POSTGRES_SETTINGS:-}"
     exec "${as_server[@]}" "$1/postgres" -D data -p "$port" \
         -c listen_addresses=127.0.0.1 -c "unix_socket_directories=$dir" \
-        -c fsync=on -c max_connections=200 >"$dir/server.log" 2>&1
+        -c fsync=on -c max_connections=200 "${settings[@]}" >"$dir/server.log" 2>&1
 }
 
 # Asked over the socket in our own directory, no other server can answer.

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# soak.sh [KILLS]
+#
+# The load and kill tests of rad-billing, large: 64 tasks in each of 4 processes (2 on SQLite), and KILLS processes and servers
+# killed while others post (210). Prints what was posted, and what became of what was under way. RAD_TEST_SEED repeats a run.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+need_cargo
+require \
+    "c_compiler:gcc libc6-dev:builds the bundled SQLite" \
+    "postgres:postgresql:the servers that are killed"
+kills=${1:-210}
+[[ $kills =~ ^[0-9]+$ ]] || die "usage: soak.sh [KILLS], not $kills"
+# Three tests kill: processes on SQLite, processes on PostgreSQL, and its server.
+export RAD_SOAK_KILLS=$(((kills + 2) / 3))
+tests=(cargo test "${locked[@]}" --quiet --package rad-billing --all-features --test it)
+"${tests[@]}" --no-run
+started=$SECONDS
+scripts/with-postgres.sh "${tests[@]}" -- load:: --nocapture --test-threads=1
+say "Soaked for $((SECONDS - started)) s with $((RAD_SOAK_KILLS * 3)) kills"
