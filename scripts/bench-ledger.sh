@@ -13,4 +13,5 @@ require \
 cargo build --release --quiet "${locked[@]}" --package rad-benches --bin bench-ledger
 # What a server with 4 GB of memory is given.
 export RAD_POSTGRES_SETTINGS="${RAD_POSTGRES_SETTINGS--c shared_buffers=1GB -c max_wal_size=4GB}"
-scripts/with-postgres.sh cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-ledger -- "$@"
+scripts/with-postgres.sh cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-ledger -- \
+    --dir "${CARGO_TARGET_DIR:-target}" "$@"

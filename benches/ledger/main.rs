@@ -49,6 +49,9 @@ struct Options {
     /// Entries of the small one that it is compared with.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(10_000..))]
     few: u64,
+    /// Where the SQLite files go: on a disk, not in memory.
+    #[arg(long, default_value = "target")]
+    dir: PathBuf,
     /// What to measure; everything otherwise.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
@@ -79,7 +82,7 @@ async fn main() -> anyhow::Result<()> {
         latency::run(ledger, ACCOUNTS, Duration::from_secs(options.seconds)).await?;
     }
     if wants(Part::Sqlite) {
-        sqlite::run(ACCOUNTS, Duration::from_secs(options.seconds), options.rounds).await?;
+        sqlite::run(&options.dir, ACCOUNTS, Duration::from_secs(options.seconds), options.rounds).await?;
     }
     if wants(Part::Pages) {
         let few = open(&database(&options, "few").await?).await?;

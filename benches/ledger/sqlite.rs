@@ -1,5 +1,6 @@
 //! The ledger in a file, beside a bare loop that inserts and commits on the same disk.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rad_billing::{SqliteLedger, sqlite};
@@ -13,9 +14,8 @@ use crate::{books, median};
 /// Entries of which the bytes on the disk are counted.
 const ENTRIES: u64 = 100_000;
 
-pub(crate) async fn run(accounts: usize, time: Duration, rounds: u32) -> anyhow::Result<()> {
-    // Not in memory, as the directory for temporary files may be.
-    let dir = tempfile::tempdir_in(".")?;
+pub(crate) async fn run(dir: &Path, accounts: usize, time: Duration, rounds: u32) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir_in(dir)?;
     let ledger = SqliteLedger::new(sqlite::open(&dir.path().join("ledger.db")).await?);
     let accounts = Accounts::open(&ledger, accounts).await?;
     let options = SqliteConnectOptions::new()

@@ -107,7 +107,7 @@ async fn a_serialization_failure_that_passes_is_nobodys_business() {
 /// The same database by a pool of its own.
 async fn own_pool(pool: &PgPool, connections: u32, settings: [(&str, &str); 1]) -> PgPool {
     let options = pool.connect_options().as_ref().clone().options(settings);
-    let own = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_millis(50));
+    let own = PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(1));
     own.connect_with(options).await.unwrap()
 }
 
