@@ -84,7 +84,8 @@ CREATE TABLE ledger_accounts (
     state   BLOB    NOT NULL
 ) STRICT;
 
--- The lots, holds and charges of every account. Those that are open are what posting has to know.
+-- The lots and holds of every account, and those charges that are not what the entry that made them says any more. Those that
+-- are open are what posting has to know.
 CREATE TABLE ledger_state (
     account BLOB    NOT NULL,
     -- 1: a lot, open while something is left to use; 2: a hold; 3: a charge, open while it owes.

@@ -26,6 +26,8 @@ pub(super) struct Book {
     /// The last entry's number when the rows were read or written last.
     loaded: u64,
     touched: Touched,
+    /// How many charges were made since.
+    made: usize,
     /// How many lots and charges were settled or fetched since the book was made compact, at the most.
     settled: usize,
 }
@@ -83,7 +85,7 @@ impl Book {
         let snapshot = Snapshot { lots, holds, charges, ..totals };
         let (account, loaded) = (snapshot.account, snapshot.seq);
         let state = AccountState::try_from(snapshot).map_err(inconsistent)?;
-        Ok(Self { account, state, head: hash, loaded, touched: Touched::default(), settled: 0 })
+        Ok(Self { account, state, head: hash, loaded, touched: Touched::default(), made: 0, settled: 0 })
     }
 
     /// The book of an account without entries.
@@ -94,6 +96,7 @@ impl Book {
             head: Digest::ZERO,
             loaded: 0,
             touched: Touched::default(),
+            made: 0,
             settled: 0,
         }
     }
@@ -157,7 +160,8 @@ impl Book {
             Violation::Inconsistent { what } => inconsistent(what).into(),
             violation => LedgerError::Refused { index, violation },
         })?;
-        self.touched.note(&entry, &effect);
+        self.made += usize::from(matches!(entry.body, Body::Capture(_) | Body::ProjectDebit(_)));
+        self.touched.note(&entry, &effect, &self.state);
         let hash = entry.hash(&self.head);
         self.head = hash;
         Ok(Posted { entry, hash, effect, topic, repeated: false })
@@ -185,7 +189,8 @@ impl Book {
     /// Notes that the changes were written: the book is what the rows say.
     pub(super) fn written(&mut self) {
         self.loaded = self.state.seq();
-        self.settled += self.touched.lots.len() + self.touched.charges.len();
+        self.settled += self.touched.lots.len() + self.made;
+        self.made = 0;
         self.touched = Touched::default();
         // In proportion to what stays, so that it costs little for each entry.
         if self.settled > SETTLED + self.state.lots().len() / 2 {
@@ -206,35 +211,48 @@ impl Book {
 
 impl Touched {
     /// Notes which rows an entry may have changed: what it names, what it made, and what it did.
-    fn note(&mut self, entry: &Entry, effect: &Effect) {
+    fn note(&mut self, entry: &Entry, effect: &Effect, state: &AccountState) {
         match &entry.body {
             Body::Grant(_) | Body::Adjustment(_) => drop(self.lots.insert(entry.seq)),
             Body::Hold(_) => drop(self.holds.insert(entry.seq)),
-            Body::Capture(capture) => {
-                self.holds.insert(capture.hold);
-                self.charges.insert(entry.seq);
-            }
+            Body::Capture(capture) => drop(self.holds.insert(capture.hold)),
             Body::Release(release) => drop(self.holds.insert(release.hold)),
-            Body::Refund(refund) => drop(self.charges.insert(refund.charge)),
             Body::Freeze(freeze) => drop(self.lots.insert(freeze.lot)),
             Body::Unfreeze(unfreeze) => drop(self.lots.insert(unfreeze.lot)),
             Body::Reversal(reversal) => drop(self.lots.insert(reversal.lot)),
             Body::Expiry(expiry) => drop(self.lots.insert(expiry.lot)),
-            Body::ProjectDebit(_) => drop(self.charges.insert(entry.seq)),
             _ => {}
         }
-        for part in &effect.parts {
-            self.lots.insert(part.lot);
-            self.charges.insert(part.charge);
-        }
+        self.lots.extend(effect.parts.iter().map(|part| part.lot));
         self.lots.extend(effect.moves.iter().map(|step| step.lot));
         self.holds.extend(&effect.lapsed);
-        for debt in &effect.debts {
-            match debt.of {
-                DebtOf::Charge(charge) => self.charges.insert(charge),
-                DebtOf::Hold(hold) => self.holds.insert(hold),
-            };
-        }
+        self.holds.extend(effect.debts.iter().filter_map(|debt| match debt.of {
+            DebtOf::Hold(hold) => Some(hold),
+            DebtOf::Charge(_) => None,
+        }));
+        self.charges.extend(stored_charges(entry, effect, state));
+    }
+}
+
+/// The charges that are not, or no longer, what the entry that made them says, since the entry that led to `state`: those have
+/// rows. A charge that owes is one of them from the beginning, for posting has to know it.
+pub(super) fn stored_charges(entry: &Entry, effect: &Effect, state: &AccountState) -> BTreeSet<u64> {
+    let mut charges = BTreeSet::new();
+    if let Body::Refund(refund) = &entry.body {
+        charges.insert(refund.charge);
+    }
+    charges.extend(effect.parts.iter().map(|part| part.charge).filter(|charge| *charge != entry.seq));
+    charges.extend(effect.debts.iter().filter_map(|debt| charge_of(debt.of)));
+    // A capture takes over what its hold owed.
+    let owed = state.debts().iter().filter_map(|debt| charge_of(debt.of));
+    charges.extend(owed.filter(|charge| *charge == entry.seq));
+    charges
+}
+
+const fn charge_of(of: DebtOf) -> Option<u64> {
+    match of {
+        DebtOf::Charge(charge) => Some(charge),
+        DebtOf::Hold(_) => None,
     }
 }
 

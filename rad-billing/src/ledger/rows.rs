@@ -115,6 +115,11 @@ impl EntryRow {
         Ok(Posted { entry: self.entry()?, hash, effect: Effect::default(), topic, repeated: false })
     }
 
+    /// The charge that the entry made, as it was right after it.
+    pub(super) fn charge(&self) -> Result<Option<Charge>, BackendError> {
+        Ok(Charge::made_by(&self.entry()?, &self.effect()?))
+    }
+
     /// Which entry it is, for messages.
     pub(super) fn place(&self) -> String {
         let account = bytes(&self.account).map(AccountId::from_bytes);

@@ -11,6 +11,7 @@ use rad_core::ledger::{Finding, Posted, Topic, Verified};
 use rad_core::revenue::AccountState;
 use rad_core::source::Digest;
 
+use super::book::stored_charges;
 use super::rows::{CHARGE, EntryRow, HOLD, HeadRow, LOT, LineRow, StateRow, number};
 use crate::database::bytes;
 
@@ -218,6 +219,8 @@ struct Replay {
     state: AccountState,
     hash: Digest,
     took: BTreeSet<(i64, i64)>,
+    /// The charges that have rows.
+    charges: BTreeSet<u64>,
     findings: Vec<Finding>,
     /// Whether an entry was found that cannot be replayed.
     is_broken: bool,
@@ -236,6 +239,7 @@ impl Replay {
             state: AccountState::new(account),
             hash: Digest::ZERO,
             took: BTreeSet::new(),
+            charges: BTreeSet::new(),
             findings: Vec::new(),
             is_broken: id.is_none(),
             head: None,
@@ -271,6 +275,7 @@ impl Replay {
             Ok(effect) => effect,
             Err(violation) => return Ok(Some(format!("it could not have been posted: {violation}"))),
         };
+        self.charges.extend(stored_charges(&entry, &effect, &self.state));
         let hash = entry.hash(&self.hash);
         // The chain goes on from what is stored, so that one altered entry is one finding.
         self.hash = bytes(&stored.hash).map_or(hash, Digest::from_bytes);
@@ -327,8 +332,8 @@ impl Replay {
         let snapshot = self.state.snapshot();
         let lots = snapshot.lots.iter().map(|lot| StateRow::lot(self.account, lot));
         let holds = snapshot.holds.iter().map(|hold| StateRow::hold(self.account, hold));
-        let charges =
-            snapshot.charges.iter().map(|charge| StateRow::charge(self.account, charge, &snapshot.debts));
+        let charges = snapshot.charges.iter().filter(|charge| self.charges.contains(&charge.id));
+        let charges = charges.map(|charge| StateRow::charge(self.account, charge, &snapshot.debts));
         let wanted: Vec<StateRow> = lots.chain(holds).chain(charges).collect::<Result<_, _>>()?;
         let rows = std::mem::take(&mut self.rows);
         let mut stored: BTreeMap<_, _> = rows.into_iter().map(|row| ((row.kind, row.id), row)).collect();

@@ -21,22 +21,30 @@ pub(super) async fn books(
     lock: bool,
 ) -> Result<BTreeMap<AccountId, Book>, BackendError> {
     let heads = heads(connection, accounts, lock).await?;
-    let mut wanted = Wanted::default();
+    let mut wanted = Ids::default();
+    let mut charges_of = Ids::default();
     for (account, need) in needs.iter().filter(|(account, _)| heads.contains_key(account)) {
         match *need {
             Needs::Nothing => {}
-            Needs::Lot(lot) => wanted.rows.add(*account, LOT, lot),
-            Needs::Charge(charge) => wanted.rows.add(*account, CHARGE, charge),
+            Needs::Lot(lot) => wanted.add(*account, LOT, lot),
+            Needs::Charge(charge) => wanted.add(*account, CHARGE, charge),
             Needs::LotAndItsCharges(lot) => {
-                wanted.rows.add(*account, LOT, lot);
-                wanted.charges_of.add(*account, LOT, lot);
+                wanted.add(*account, LOT, lot);
+                charges_of.add(*account, LOT, lot);
             }
             _ => return Err(BackendError::permanent("posting an entry", "its kind is not known here")),
         }
     }
     let mut state = State::default();
     if !heads.is_empty() {
+        if !charges_of.ids.is_empty() {
+            wanted.append(charges(connection, &charges_of).await?);
+        }
         state.add(open_rows(connection, heads.keys(), &wanted).await?)?;
+        let unchanged = state.charges_lacking(&wanted)?;
+        if !unchanged.ids.is_empty() {
+            state.add_made(&entries(connection, &unchanged).await?)?;
+        }
         let lacking = state.lots_lacking(needs);
         if !lacking.ids.is_empty() {
             state.add(rows(connection, &lacking).await?)?;
@@ -83,19 +91,24 @@ impl Ids {
     fn add(&mut self, account: AccountId, kind: i16, id: u64) {
         // A number that the database cannot keep was never given to anything.
         if let Ok(id) = i64::try_from(id) {
-            self.accounts.push(account.as_bytes().to_vec());
-            self.kinds.push(kind);
-            self.ids.push(id);
+            self.push(account.as_bytes().to_vec(), kind, id);
         }
     }
-}
 
-/// What is needed beside the open rows.
-#[derive(Default)]
-struct Wanted {
-    rows: Ids,
-    /// Lots of which every charge is wanted that ever took from them.
-    charges_of: Ids,
+    fn push(&mut self, account: Vec<u8>, kind: i16, id: i64) {
+        self.accounts.push(account);
+        self.kinds.push(kind);
+        self.ids.push(id);
+    }
+
+    fn append(&mut self, charges: Vec<(Vec<u8>, i64)>) {
+        charges.into_iter().for_each(|(account, id)| self.push(account, CHARGE, id));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Vec<u8>, i16, i64)> {
+        let names = self.accounts.iter().zip(&self.kinds).zip(&self.ids);
+        names.map(|((account, kind), id)| (account, *kind, *id))
+    }
 }
 
 /// What was read of each account.
@@ -105,6 +118,26 @@ struct State(BTreeMap<AccountId, Parts>);
 impl State {
     fn add(&mut self, rows: Vec<StateRow>) -> Result<(), BackendError> {
         rows.iter().try_for_each(|row| row.add_to(self.0.entry(row.owner()?).or_default()))
+    }
+
+    /// Adds charges that are as the entries that made them say.
+    fn add_made(&mut self, entries: &[EntryRow]) -> Result<(), BackendError> {
+        for entry in entries {
+            self.0.entry(account_of(&entry.account)?).or_default().charges.extend(entry.charge()?);
+        }
+        Ok(())
+    }
+
+    /// The wanted charges without a row.
+    fn charges_lacking(&self, wanted: &Ids) -> Result<Ids, BackendError> {
+        let mut lacking = Ids::default();
+        for (account, kind, id) in wanted.iter().filter(|(_, kind, _)| *kind == CHARGE) {
+            let known = self.0.get(&account_of(account)?).map(|parts| parts.charges.as_slice());
+            if !known.unwrap_or_default().iter().any(|charge| i64::try_from(charge.id) == Ok(id)) {
+                lacking.push(account.clone(), kind, id);
+            }
+        }
+        Ok(lacking)
     }
 
     /// The lots that needed charges have parts of, and that are not there.
@@ -147,11 +180,37 @@ async fn heads(
     rows.into_iter().map(|row| Ok((account_of(&row.account)?, row))).collect()
 }
 
+/// Every charge that ever took from lots.
+async fn charges(connection: &mut PgConnection, lots: &Ids) -> Result<Vec<(Vec<u8>, i64)>, BackendError> {
+    sqlx::query_as(
+        "SELECT took.account, took.charge FROM unnest($1::bytea[], $2::bigint[]) AS wanted (account, lot)
+         JOIN ledger_charge_lots AS took USING (account, lot)",
+    )
+    .bind(&lots.accounts)
+    .bind(&lots.ids)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("reading the charges of lots"))
+}
+
+/// The entries that made charges.
+async fn entries(connection: &mut PgConnection, charges: &Ids) -> Result<Vec<EntryRow>, BackendError> {
+    sqlx::query_as(
+        "SELECT entry.* FROM unnest($1::bytea[], $2::bigint[]) AS wanted (account, seq)
+         JOIN ledger_entries AS entry ON entry.account = wanted.account AND entry.seq = wanted.seq",
+    )
+    .bind(&charges.accounts)
+    .bind(&charges.ids)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("reading charges"))
+}
+
 /// The rows that are open, and those that are wanted beside them, some perhaps twice.
 async fn open_rows(
     connection: &mut PgConnection,
     accounts: impl Iterator<Item = &AccountId>,
-    wanted: &Wanted,
+    wanted: &Ids,
 ) -> Result<Vec<StateRow>, BackendError> {
     let accounts: Vec<&[u8]> = accounts.map(|account| account.as_bytes().as_slice()).collect();
     sqlx::query_as(
@@ -159,20 +218,12 @@ async fn open_rows(
          UNION ALL
          SELECT account, kind, id, is_open, value
          FROM unnest($2::bytea[], $3::smallint[], $4::bigint[]) AS wanted (account, kind, id)
-         JOIN ledger_state USING (account, kind, id)
-         UNION ALL
-         SELECT taken.account, taken.kind, taken.id, taken.is_open, taken.value
-         FROM unnest($5::bytea[], $6::bigint[]) AS wanted (account, lot)
-         JOIN ledger_charge_lots AS took USING (account, lot)
-         JOIN ledger_state AS taken
-            ON taken.account = took.account AND taken.kind = 3 AND taken.id = took.charge",
+         JOIN ledger_state USING (account, kind, id)",
     )
     .bind(accounts)
-    .bind(&wanted.rows.accounts)
-    .bind(&wanted.rows.kinds)
-    .bind(&wanted.rows.ids)
-    .bind(&wanted.charges_of.accounts)
-    .bind(&wanted.charges_of.ids)
+    .bind(&wanted.accounts)
+    .bind(&wanted.kinds)
+    .bind(&wanted.ids)
     .fetch_all(connection)
     .await
     .map_err(failed("reading states"))

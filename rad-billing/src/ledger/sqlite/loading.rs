@@ -3,7 +3,7 @@
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::Posted;
-use rad_core::revenue::{EntryKey, Needs};
+use rad_core::revenue::{Charge, EntryKey, Needs};
 use sqlx::SqliteConnection;
 
 use super::super::book::{Book, Parts};
@@ -38,11 +38,15 @@ pub(super) async fn attach(
 ) -> Result<(), BackendError> {
     let mut lacking = book.lacking(needs)?;
     let mut found = Parts::default();
+    if let Some(lot) = lacking.charges_of {
+        lacking.charges.extend(charges_of(connection, account, lot).await?);
+    }
     for charge in lacking.charges {
         one(connection, account, CHARGE, charge, &mut found).await?;
-    }
-    if let Some(lot) = lacking.charges_of {
-        found = parts(charges_of(connection, account, lot).await?)?;
+        if found.charges.last().is_none_or(|found| found.id != charge) {
+            // Nothing has changed it since.
+            found.charges.extend(made(connection, account, charge).await?);
+        }
     }
     lacking.lots.extend(book.lots_of(needs, &found.charges));
     for lot in lacking.lots {
@@ -69,16 +73,33 @@ async fn charges_of(
     connection: &mut SqliteConnection,
     account: AccountId,
     lot: u64,
-) -> Result<Vec<StateRow>, BackendError> {
-    sqlx::query_as(
-        "SELECT * FROM ledger_state WHERE account = ?1 AND kind = 3 AND id IN
-             (SELECT charge FROM ledger_charge_lots WHERE account = ?1 AND lot = ?2)",
+) -> Result<Vec<u64>, BackendError> {
+    let ids: Vec<i64> = sqlx::query_scalar(
+        "SELECT charge FROM ledger_charge_lots WHERE account = ? AND lot = ? ORDER BY charge",
     )
     .bind(account.as_bytes().as_slice())
     .bind(number(lot)?)
     .fetch_all(connection)
     .await
-    .map_err(failed("reading the charges of a lot"))
+    .map_err(failed("reading the charges of a lot"))?;
+    Ok(ids.into_iter().map(i64::unsigned_abs).collect())
+}
+
+/// A charge as the entry that made it says.
+async fn made(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    charge: u64,
+) -> Result<Option<Charge>, BackendError> {
+    let Ok(seq) = i64::try_from(charge) else { return Ok(None) };
+    let entry: Option<EntryRow> =
+        sqlx::query_as("SELECT * FROM ledger_entries WHERE account = ? AND seq = ?")
+            .bind(account.as_bytes().as_slice())
+            .bind(seq)
+            .fetch_optional(connection)
+            .await
+            .map_err(failed("reading a charge"))?;
+    entry.map_or(Ok(None), |entry| entry.charge())
 }
 
 async fn one(

@@ -11,7 +11,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::super::exact::Exact;
-use super::super::{Balance, Body, BurnOrder, ChargeTerms, DebtOf, Lot, Part, Place, Shares, Violation};
+use super::super::{
+    Balance, Body, BurnOrder, ChargeTerms, DebtOf, Effect, Entry, Lot, Part, Place, Shares, Violation,
+};
 use super::index::BurnIndex;
 use super::{AccountState, ChargeHead, HoldHead, Reserved};
 use crate::id::{AccountId, DeploymentId, ModuleId};
@@ -80,6 +82,37 @@ pub struct Charge {
     pub shares: Shares,
     /// What stands of its attribution, in its order.
     pub parts: Vec<Part>,
+}
+
+impl Charge {
+    /// The charge that an entry made, as it was right after it; `None` of entries that charge nothing. A ledger need not store
+    /// a charge that nothing has changed since.
+    pub fn made_by(entry: &Entry, effect: &Effect) -> Option<Self> {
+        let own = effect.lines.iter().find(|line| line.charge == entry.seq);
+        let (deployment, credits, terms) = match &entry.body {
+            Body::Capture(capture) => {
+                (Some(capture.deployment), capture.amount, Some(Arc::clone(&capture.terms)))
+            }
+            Body::ProjectDebit(debit) => (debit.deployment, debit.amount, None),
+            _ => return None,
+        };
+        let shares = own.map(|line| Shares {
+            gross: line.gross,
+            partner: line.partner,
+            agent: line.agent,
+            platform: line.platform,
+        });
+        Some(Self {
+            id: entry.seq,
+            deployment,
+            burn: own.map_or(BurnOrder::AwardedFirst, |line| line.policies.burn),
+            terms,
+            credits,
+            refunded: Credits::ZERO,
+            shares: shares.unwrap_or_default(),
+            parts: effect.parts.iter().filter(|part| part.charge == entry.seq).copied().collect(),
+        })
+    }
 }
 
 /// Credits owed.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rad_core::money::Credits;
 use rad_core::revenue::{
-    AccountState, Body, BurnOrder, Effect, EntryKey, Lot, Needs, RevenueLine, Violation,
+    AccountState, Body, BurnOrder, Charge, Effect, EntryKey, Lot, Needs, RevenueLine, Violation,
 };
 use rad_core::source::Digest;
 use rad_core::strategies::{Attempt, Script, bodies, cases, histories, scripts};
@@ -25,6 +25,15 @@ proptest! {
                 prop_assert!(!inconsistent, "{:?} met {}", entry, violation);
                 prop_assert_eq!(&state, &before);
             }
+        }
+    }
+
+    #[test]
+    fn a_charge_begins_as_the_entry_that_made_it_says(history in histories(1..60)) {
+        let mut state = AccountState::new(history.account);
+        for entry in &history.entries {
+            let effect = state.apply(entry).unwrap();
+            prop_assert_eq!(Charge::made_by(entry, &effect), state.charge(entry.seq));
         }
     }
 
