@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 
 use rad_core::id::ModuleId;
-use rad_core::revenue::{
-    AccountState, Body, Effect, Entry, Grouping, Observer, RevenueLine, Summary, Violation,
-};
+use rad_core::revenue::{AccountState, Body, Earning, Effect, Entry, Grouping, Observer, Summary, Violation};
 use rad_core::simulation::Simulation;
 
 use crate::measure::Measured;
@@ -162,8 +160,8 @@ struct Tally {
 
 impl Observer for Tally {
     #[inline]
-    fn earned(&mut self, line: &RevenueLine) {
-        if let Err(violation) = self.summary.add(line) {
+    fn earned(&mut self, earning: &Earning<'_>) {
+        if let Err(violation) = self.summary.add(earning) {
             self.failed = Some(violation);
         }
     }

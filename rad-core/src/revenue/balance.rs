@@ -35,7 +35,7 @@ impl Balance {
     }
 
     /// The sum that credits of a bucket count into while they are in a place.
-    #[inline]
+    #[inline(always)]
     pub(super) fn place_mut(&mut self, bucket: Bucket, place: Place) -> Option<&mut Credits> {
         match (place, bucket) {
             (Place::Open, Bucket::Awarded) => Some(&mut self.awarded),

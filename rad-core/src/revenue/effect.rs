@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Balance, Bucket, Policies};
+use super::{Balance, Bucket, BurnOrder, ChargeTerms, Entry, Policies, Shares};
 use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::money::{Amount, Credits, Currency};
 
@@ -162,6 +162,58 @@ pub struct RevenueLine {
     pub agent: i64,
     /// What the platform keeps.
     pub platform: i64,
+}
+
+/// Revenue as it is booked: what a [`RevenueLine`] says, before it is written out.
+#[derive(Debug, Clone, Copy)]
+pub struct Earning<'a> {
+    /// The entry that books it.
+    pub entry: &'a Entry,
+    /// The charge it belongs to.
+    pub charge: u64,
+    /// Why.
+    pub kind: LineKind,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Which credits paid first.
+    pub burn: BurnOrder,
+    /// What the charge is bound to: module, who earns, rates, currency.
+    pub terms: &'a ChargeTerms,
+    /// All credits of the line; negative where they are taken back, as the others.
+    pub credits: Credits,
+    /// The awarded ones of them.
+    pub awarded: Credits,
+    /// The purchased ones of them.
+    pub purchased: Credits,
+    /// What is earned, and by whom.
+    pub shares: Shares,
+}
+
+impl Earning<'_> {
+    /// The line, written out.
+    pub fn line(&self) -> RevenueLine {
+        RevenueLine {
+            account: self.entry.account,
+            entry: self.entry.seq,
+            charge: self.charge,
+            original: (self.kind != LineKind::Charge).then_some(self.charge),
+            kind: self.kind,
+            at: self.entry.at,
+            module: self.terms.module,
+            deployment: self.deployment,
+            publisher: self.terms.publisher,
+            agent_account: self.terms.agent,
+            policies: self.terms.policies(self.burn),
+            credits: self.credits,
+            awarded: self.awarded,
+            purchased: self.purchased,
+            currency: self.terms.currency,
+            gross: self.shares.gross,
+            partner: self.shares.partner,
+            agent: self.shares.agent,
+            platform: self.shares.platform,
+        }
+    }
 }
 
 /// What a debt is owed for.

@@ -16,15 +16,16 @@ pub(super) trait Exact: Sized {
 }
 
 impl Exact for i64 {
+    #[inline]
     fn plus(self, other: Self) -> Result<Self, Violation> {
         self.checked_add(other).ok_or(Violation::Overflow { what: "a sum" })
     }
 
+    #[inline]
     fn minus(self, other: Self) -> Result<Self, Violation> {
-        match self.checked_sub(other) {
-            Some(difference) if difference >= 0 => Ok(difference),
-            _ => Err(Violation::Inconsistent { what: "more is taken than there is" }),
-        }
+        // Compared first: one subtraction answers both questions.
+        let difference = if self < other { None } else { self.checked_sub(other) };
+        difference.ok_or(Violation::Inconsistent { what: "more is taken than there is" })
     }
 
     fn negated(self) -> Result<Self, Violation> {
@@ -35,10 +36,12 @@ impl Exact for i64 {
 macro_rules! exact {
     ($($name:ident),*) => {$(
         impl Exact for $name {
+            #[inline]
             fn plus(self, other: Self) -> Result<Self, Violation> {
                 self.micros().plus(other.micros()).map(Self::from_micros)
             }
 
+            #[inline]
             fn minus(self, other: Self) -> Result<Self, Violation> {
                 self.micros().minus(other.micros()).map(Self::from_micros)
             }
@@ -53,15 +56,18 @@ macro_rules! exact {
 exact!(Credits, Amount);
 
 /// `⌊whole · part / all⌋` for numbers that are not negative; nothing of nothing is nothing.
+#[inline]
 pub(super) fn share_of(whole: i64, part: i64, all: i64) -> Result<i64, Violation> {
     if part == all || whole == 0 {
         return Ok(if part == 0 { 0 } else { whole });
     }
     // Sixty-four bits are enough nearly always, and divide several times faster than 128.
     let small = whole.checked_mul(part).and_then(|product| product.checked_div(all));
-    let wide = || {
-        let product = i128::from(whole).checked_mul(i128::from(part))?;
-        i64::try_from(product.checked_div(i128::from(all))?).ok()
-    };
-    small.or_else(wide).ok_or(Violation::Overflow { what: "a share" })
+    small.or_else(|| wide_share_of(whole, part, all)).ok_or(Violation::Overflow { what: "a share" })
+}
+
+#[cold]
+fn wide_share_of(whole: i64, part: i64, all: i64) -> Option<i64> {
+    let product = i128::from(whole).checked_mul(i128::from(part))?;
+    i64::try_from(product.checked_div(i128::from(all))?).ok()
 }

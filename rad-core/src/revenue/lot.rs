@@ -17,16 +17,6 @@ pub enum Bucket {
     Purchased,
 }
 
-impl Bucket {
-    /// A burn order of this bucket only.
-    pub(super) const fn alone(self) -> &'static [Self] {
-        match self {
-            Self::Awarded => &[Self::Awarded],
-            Self::Purchased => &[Self::Purchased],
-        }
-    }
-}
-
 /// Why credits arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,26 +147,15 @@ impl Lot {
         self.expires.is_some_and(|expires| expires <= at)
     }
 
-    /// Where unspent credits of the lot belong at `at`.
-    pub(super) fn resting_place(&self, at: DateTime<Utc>) -> Place {
-        if self.is_expired(at) {
-            Place::Expired
-        } else if self.is_frozen {
-            Place::Frozen
-        } else {
-            Place::Open
-        }
-    }
-
     /// The cost that goes with the next `credits` of the unspent ones.
-    #[inline]
+    #[inline(always)]
     pub(super) fn cost_of(&self, credits: Credits) -> Result<Amount, Violation> {
         let micros = share_of(self.unspent_cost.micros(), credits.micros(), self.unspent().micros())?;
         Ok(Amount::from_micros(micros))
     }
 
     /// Moves credits; spent ones are what is left over, so they are not counted here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn shift(&mut self, from: Place, to: Place, credits: Credits) -> Result<(), Violation> {
         if let Some(place) = self.place_mut(from) {
             *place = place.minus(credits)?;
@@ -213,7 +192,7 @@ impl Lot {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn place_mut(&mut self, place: Place) -> Option<&mut Credits> {
         match place {
             Place::Outside | Place::Spent => None,

@@ -37,7 +37,7 @@ pub use body::{
 };
 pub use chain::{Audit, Broken, Sealed};
 pub use coding::{CodingError, Compact};
-pub use effect::{DebtChange, DebtOf, Effect, LineKind, Move, Part, Place, RevenueLine};
+pub use effect::{DebtChange, DebtOf, Earning, Effect, LineKind, Move, Part, Place, RevenueLine};
 pub use entry::{Entry, EntryId, EntryKey};
 pub use history::{ShareHistory, TermDifference, TermsError};
 pub use lot::{Bucket, Lot, LotSource};
@@ -45,7 +45,7 @@ pub use observer::Observer;
 pub use policy::{BurnOrder, Policies, RevenueBasis, Rounding};
 pub use share::Shares;
 pub use state::{AccountState, Charge, Debt, Needs, OpenHold, Snapshot};
-pub use summary::{Group, Grouping, Summary, Totals};
+pub use summary::{Booked, Group, Grouping, Summary, Totals};
 pub use terms::{ChargeTerms, PLATFORM_ACCOUNT, PartnerRate, ShareRules};
 pub use text::Reason;
 pub use violation::Violation;

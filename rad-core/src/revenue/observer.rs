@@ -1,9 +1,9 @@
 //! Learning what an entry does while it is applied.
 
-use super::{Balance, DebtChange, Effect, Move, Part, RevenueLine};
+use super::{Balance, DebtChange, Earning, Effect, Move, Part};
 
 /// Learns what entries do, one thing after the other, in the order of an [`Effect`]'s lists. `Effect` is the observer that keeps
-/// everything; one that only adds up revenue lines does not pay for the rest. `()` ignores all.
+/// everything; one that only adds up revenue does not pay for the rest. `()` ignores all.
 ///
 /// Every method does nothing unless it is implemented. What was learned of an entry that is then refused means nothing.
 pub trait Observer {
@@ -17,7 +17,7 @@ pub trait Observer {
     fn attributed(&mut self, _part: &Part) {}
 
     /// Revenue is booked.
-    fn earned(&mut self, _line: &RevenueLine) {}
+    fn earned(&mut self, _earning: &Earning<'_>) {}
 
     /// Debt arises or goes.
     fn owed(&mut self, _change: DebtChange) {}
@@ -44,8 +44,8 @@ impl Observer for Effect {
         self.parts.push(*part);
     }
 
-    fn earned(&mut self, line: &RevenueLine) {
-        self.lines.push(*line);
+    fn earned(&mut self, earning: &Earning<'_>) {
+        self.lines.push(earning.line());
     }
 
     fn owed(&mut self, change: DebtChange) {

@@ -37,12 +37,12 @@ impl BurnOrder {
         if purchased_only { Self::PurchasedOnly } else { Self::AwardedFirst }
     }
 
-    /// The buckets that pay, first one first.
-    pub(super) const fn buckets(self) -> &'static [Bucket] {
+    /// The bucket that pays first, and the one that pays the rest where one does.
+    pub(super) const fn buckets(self) -> (Bucket, Option<Bucket>) {
         match self {
-            Self::AwardedFirst => &[Bucket::Awarded, Bucket::Purchased],
-            Self::PurchasedOnly => Bucket::Purchased.alone(),
-            Self::PurchasedFirst => &[Bucket::Purchased, Bucket::Awarded],
+            Self::AwardedFirst => (Bucket::Awarded, Some(Bucket::Purchased)),
+            Self::PurchasedOnly => (Bucket::Purchased, None),
+            Self::PurchasedFirst => (Bucket::Purchased, Some(Bucket::Awarded)),
         }
     }
 }

@@ -24,7 +24,7 @@ const WHOLE: i64 = 10_000;
 impl Shares {
     /// Splits `gross` by the rates of a charge. Everybody gets the whole units of the exact share; units left over go to the
     /// largest fractions, among equal ones first to the partner, then to the agent.
-    #[inline]
+    #[inline(always)]
     pub(super) fn split(gross: i64, terms: &ChargeTerms) -> Result<Self, Violation> {
         let (partner, agent) = terms.points();
         let rest = WHOLE.minus(i64::from(partner).plus(i64::from(agent))?)?;
@@ -63,7 +63,7 @@ impl Shares {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn by_weight(gross: i64, weights: [i64; 3], all: i64) -> Result<Self, Violation> {
         if gross == 0 {
             return Ok(Self::default());
@@ -76,29 +76,26 @@ impl Shares {
 }
 
 /// Whole numbers that add up to `total` and are in proportion to `weights`, whose sum is `all`; `None` if that is zero.
-#[inline]
+#[inline(always)]
 fn largest_remainder(total: i64, weights: [i64; 3], all: i64) -> Option<[i64; 3]> {
-    let [one, two, three] = weights;
-    let (mut first, mut over_first) = divide(total, one, all)?;
-    let (mut second, mut over_second) = divide(total, two, all)?;
-    let (mut third, mut over_third) = divide(total, three, all)?;
-    let mut left = total.checked_sub(first)?.checked_sub(second)?.checked_sub(third)?;
-    // Two units at the most are left: less than one for each of three shares, and of each at most one.
-    while left > 0 {
-        if over_first >= over_second && over_first >= over_third {
-            (first, over_first) = (first.checked_add(1)?, -1);
-        } else if over_second >= over_third {
-            (second, over_second) = (second.checked_add(1)?, -1);
-        } else {
-            (third, over_third) = (third.checked_add(1)?, -1);
-        }
-        left = left.checked_sub(1)?;
-    }
-    Some([first, second, third])
+    let [one, two, _] = weights;
+    let (first, over_first) = divide(total, one, all)?;
+    let (second, over_second) = divide(total, two, all)?;
+    // The three fractions add up to the whole units that are left, two at the most: so the third follows from the others.
+    let over_both = over_first.checked_add(over_second)?;
+    let left = u8::from(over_both > 0).wrapping_add(u8::from(over_both > all));
+    let over_third = all.checked_mul(left.into())?.checked_sub(over_both)?;
+    // Units go to the largest fractions, one each. No branches: which one is the largest cannot be foreseen.
+    let unit = |larger: bool, other_larger: bool| {
+        i64::from(u8::from(larger).wrapping_add(u8::from(other_larger)) < left)
+    };
+    let first = first.checked_add(unit(over_second > over_first, over_third > over_first))?;
+    let second = second.checked_add(unit(over_first >= over_second, over_third > over_second))?;
+    Some([first, second, total.checked_sub(first)?.checked_sub(second)?])
 }
 
 /// `total · weight / all` and the remainder of the division.
-#[inline]
+#[inline(always)]
 fn divide(total: i64, weight: i64, all: i64) -> Option<(i64, i64)> {
     if let Some(product) = total.checked_mul(weight) {
         return Some((product.checked_div(all)?, product.checked_rem(all)?));

@@ -1,11 +1,11 @@
 //! Statements are sums of revenue lines, and nothing else: nothing is rounded here, so every grouping adds up to the same
 //! total.
 
-use chrono::Datelike;
+use chrono::{DateTime, Datelike, Utc};
 use rustc_hash::FxHashMap;
 
 use super::exact::Exact;
-use super::{RevenueLine, Violation};
+use super::{Earning, RevenueLine, Violation};
 use crate::id::{AccountId, ModuleId};
 use crate::money::Credits;
 
@@ -62,6 +62,15 @@ pub struct Totals {
     pub platform: i64,
 }
 
+/// What a [`Summary`] adds up: a [`RevenueLine`], or an [`Earning`] while it is booked.
+pub trait Booked {
+    /// Its group.
+    fn group(&self, by: Grouping) -> Group;
+
+    /// Its figures, as sums over one line.
+    fn figures(&self) -> Totals;
+}
+
 /// Revenue by partner, agent, module, payer or month.
 ///
 /// ```
@@ -80,33 +89,39 @@ pub struct Summary {
     grouping: Grouping,
     /// Where each group stands among the sums.
     places: FxHashMap<Group, usize>,
+    /// The same for groups met before, by some bits of their ids: hints, which make looking up the exception.
+    hints: Vec<usize>,
     sums: Vec<(Group, Totals)>,
     total: Totals,
 }
 
+/// How many hints there are: a power of two, enough for most markets' modules.
+const HINTS: usize = 1 << 10;
+
 impl Summary {
     /// A summary of no lines.
     pub fn new(grouping: Grouping) -> Self {
-        Self { grouping, places: FxHashMap::default(), sums: Vec::new(), total: Totals::default() }
+        Self {
+            grouping,
+            places: FxHashMap::default(),
+            hints: vec![0; HINTS],
+            sums: Vec::new(),
+            total: Totals::default(),
+        }
     }
 
     /// Adds a line to its group and to the total.
     ///
     /// # Errors
     /// [`Violation::Overflow`] if a sum does not fit; the sums are as before.
-    pub fn add(&mut self, line: &RevenueLine) -> Result<(), Violation> {
-        let group = self.group_of(line);
-        let total = self.total.plus(line)?;
-        let next = self.sums.len();
-        let place = *self.places.entry(group).or_insert(next);
-        if place == next {
-            self.sums.push((group, Totals::default()));
-        }
-        if let Some((_, sum)) = self.sums.get_mut(place) {
-            *sum = sum.plus(line)?;
-        }
-        self.total = total;
-        Ok(())
+    #[inline(always)]
+    pub fn add(&mut self, line: &impl Booked) -> Result<(), Violation> {
+        let figures = line.figures();
+        let place = self.place(line.group(self.grouping));
+        let before = self.total;
+        self.total.add(&figures)?;
+        let added = self.sums.get_mut(place).map_or(Ok(()), |(_, sum)| sum.add(&figures));
+        added.inspect_err(|_| self.total = before)
     }
 
     /// The groups that have lines, in order.
@@ -122,14 +137,26 @@ impl Summary {
         self.total
     }
 
-    fn group_of(&self, line: &RevenueLine) -> Group {
-        match self.grouping {
-            Grouping::Partner => Group::Partner(line.publisher),
-            Grouping::Agent => Group::Agent(line.agent_account),
-            Grouping::Module => Group::Module(line.module),
-            Grouping::Account => Group::Account(line.account),
-            Grouping::Month => Group::Month(line.at.year(), line.at.month()),
+    #[inline(always)]
+    fn place(&mut self, group: Group) -> usize {
+        let slot = group.scattered() & HINTS.wrapping_sub(1);
+        let hint = self.hints.get(slot).copied().unwrap_or(0);
+        if self.sums.get(hint).is_some_and(|(known, _)| *known == group) {
+            return hint;
         }
+        self.look_up(group, slot)
+    }
+
+    fn look_up(&mut self, group: Group, slot: usize) -> usize {
+        let next = self.sums.len();
+        let place = *self.places.entry(group).or_insert(next);
+        if place == next {
+            self.sums.push((group, Totals::default()));
+        }
+        if let Some(hint) = self.hints.get_mut(slot) {
+            *hint = place;
+        }
+        place
     }
 }
 
@@ -142,17 +169,97 @@ impl PartialEq for Summary {
 
 impl Eq for Summary {}
 
+impl Booked for RevenueLine {
+    fn group(&self, by: Grouping) -> Group {
+        group(by, self.publisher, self.agent_account, self.module, self.account, self.at)
+    }
+
+    fn figures(&self) -> Totals {
+        Totals {
+            lines: 1,
+            credits: self.credits,
+            awarded: self.awarded,
+            purchased: self.purchased,
+            gross: self.gross,
+            partner: self.partner,
+            agent: self.agent,
+            platform: self.platform,
+        }
+    }
+}
+
+impl Booked for Earning<'_> {
+    #[inline]
+    fn group(&self, by: Grouping) -> Group {
+        let terms = self.terms;
+        group(by, terms.publisher, terms.agent, terms.module, self.entry.account, self.entry.at)
+    }
+
+    #[inline]
+    fn figures(&self) -> Totals {
+        let shares = self.shares;
+        Totals {
+            lines: 1,
+            credits: self.credits,
+            awarded: self.awarded,
+            purchased: self.purchased,
+            gross: shares.gross,
+            partner: shares.partner,
+            agent: shares.agent,
+            platform: shares.platform,
+        }
+    }
+}
+
+#[inline]
+fn group(
+    by: Grouping,
+    publisher: Option<AccountId>,
+    agent: Option<AccountId>,
+    module: ModuleId,
+    account: AccountId,
+    at: DateTime<Utc>,
+) -> Group {
+    match by {
+        Grouping::Partner => Group::Partner(publisher),
+        Grouping::Agent => Group::Agent(agent),
+        Grouping::Module => Group::Module(module),
+        Grouping::Account => Group::Account(account),
+        Grouping::Month => Group::Month(at.year(), at.month()),
+    }
+}
+
+impl Group {
+    /// Some bits that differ between most groups.
+    #[inline]
+    fn scattered(&self) -> usize {
+        let bits = match self {
+            Self::Module(module) => u128::from_ne_bytes(*module.as_bytes()),
+            Self::Account(id) | Self::Partner(Some(id)) | Self::Agent(Some(id)) => {
+                u128::from_ne_bytes(*id.as_bytes())
+            }
+            Self::Partner(None) | Self::Agent(None) => 0,
+            Self::Month(year, month) => u128::from(year.unsigned_abs().wrapping_mul(12).wrapping_add(*month)),
+        };
+        // Bytes of an id near either end are random.
+        usize::try_from((bits ^ (bits >> 100)) & 0xffff).unwrap_or(0)
+    }
+}
+
 impl Totals {
-    pub(super) fn plus(self, line: &RevenueLine) -> Result<Self, Violation> {
-        Ok(Self {
-            lines: self.lines.saturating_add(1),
-            credits: self.credits.plus(line.credits)?,
-            awarded: self.awarded.plus(line.awarded)?,
-            purchased: self.purchased.plus(line.purchased)?,
-            gross: self.gross.plus(line.gross)?,
-            partner: self.partner.plus(line.partner)?,
-            agent: self.agent.plus(line.agent)?,
-            platform: self.platform.plus(line.platform)?,
-        })
+    /// Adds other figures; if one of the sums does not fit, all are as before.
+    #[inline]
+    pub(super) fn add(&mut self, other: &Self) -> Result<(), Violation> {
+        *self = Self {
+            lines: self.lines.saturating_add(other.lines),
+            credits: self.credits.plus(other.credits)?,
+            awarded: self.awarded.plus(other.awarded)?,
+            purchased: self.purchased.plus(other.purchased)?,
+            gross: self.gross.plus(other.gross)?,
+            partner: self.partner.plus(other.partner)?,
+            agent: self.agent.plus(other.agent)?,
+            platform: self.platform.plus(other.platform)?,
+        };
+        Ok(())
     }
 }

@@ -4,17 +4,19 @@ use std::ops::Range;
 
 use super::super::exact::Exact;
 use super::super::{
-    Bucket, Capture, ChargeTerms, DebtOf, Entry, LineKind, Observer, Part, Place, RevenueLine, Shares,
+    Bucket, Capture, ChargeTerms, DebtOf, Earning, Entry, Hold, LineKind, Observer, Part, Place, Shares,
     Violation,
 };
+use super::moment::Step;
 use super::spend::part_of;
-use super::{AccountState, ChargeHead, LOT_LOST, Reserved, positive};
+use super::{AccountState, ChargeHead, LOT_LOST, positive};
 use crate::money::Credits;
 
 impl AccountState {
+    #[inline(always)]
     pub(super) fn capture(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         capture: &Capture,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
@@ -25,31 +27,31 @@ impl AccountState {
             return Err(Violation::CurrencyChanged { expected, actual: terms.currency });
         }
         let place = self.hold_place(capture.hold)?;
-        let head = self.holds.get(place).ok_or(LOT_LOST)?;
-        let (held, burn) = (head.amount, head.burn);
+        let Hold { amount: held, burn, .. } = self.holds.get(place).ok_or(LOT_LOST)?.hold;
         if capture.amount > held {
             return Err(Violation::ExceedsHold { hold: capture.hold, held, amount: capture.amount });
         }
-        // Everything that can fail comes before anything changes: parts and shares are computed first.
-        let reserved = self.reserved_by(capture.hold);
-        let first = self.spent.len();
-        let priced = self.price(entry.seq, capture, reserved.clone());
-        let split = priced.and_then(|(sum, owed)| Ok((sum, owed, Shares::split(sum.gross_minor, terms)?)));
-        let (sum, owed, shares) = split.inspect_err(|_| self.spent.truncate(first))?;
+        let (id, reserved, first) = (step.entry.seq, self.reserved_by(place), self.spent.len());
+        let spent = self.spend_reserved(id, capture, reserved.clone(), effect);
+        let split = spent.and_then(|(sum, owed)| Ok((sum, owed, Shares::split(sum.gross_minor, terms)?)));
+        let (sum, owed, shares) = match split {
+            Ok(split) => split,
+            Err(refusal) => {
+                self.unspend(first, reserved)?;
+                return Err(refusal);
+            }
+        };
 
         self.currency = Some(terms.currency);
-        self.spend_reserved(first, reserved.clone(), effect)?;
-        if owed.is_positive() {
-            self.keep_owed(capture.hold, entry.seq, owed)?;
-        }
         if owed.is_positive() || capture.amount < held {
-            self.return_reserved(capture.hold, entry.at, effect)?;
+            self.keep_owed(capture.hold, id, owed)?;
+            self.return_reserved(place, step.at, effect)?;
         } else {
             self.forget_reserved(reserved);
         }
         self.close_hold(place);
         let charge = ChargeHead {
-            id: entry.seq,
+            id,
             deployment: Some(capture.deployment),
             burn,
             terms: Some(self.terms.place(&capture.terms)),
@@ -57,67 +59,65 @@ impl AccountState {
             refunded: Credits::ZERO,
             shares,
         };
-        if let Some(line) = line(entry, &charge, Some(terms), LineKind::Charge, sum, shares)? {
-            effect.earned(&line);
+        if let Some(earning) = earning(step.entry, &charge, terms, LineKind::Charge, sum, shares)? {
+            effect.earned(&earning);
         }
         self.charges.push(charge);
         Ok(())
     }
 
-    /// Where the parts reserved by a hold stand.
-    pub(super) fn reserved_by(&self, hold: u64) -> Range<usize> {
-        // Nearly always the last ones, and few.
-        let end =
-            self.reserved.iter().rposition(|part| part.hold <= hold).map_or(0, |last| last.saturating_add(1));
-        let own = self.reserved.iter().take(end).rposition(|part| part.hold < hold);
-        own.map_or(0, |before| before.saturating_add(1))..end
-    }
-
-    /// Puts the parts of a charge with the others, in burn order. Gives their sums and what is left over: credits that were
-    /// reversed under the hold, which the charge goes on owing.
-    #[inline]
-    fn price(
+    /// Spends reserved parts, in burn order. Gives their sums and what is left over: credits that were reversed under the
+    /// hold, which the charge goes on owing.
+    #[inline(always)]
+    fn spend_reserved(
         &mut self,
-        seq: u64,
+        charge: u64,
         capture: &Capture,
         reserved: Range<usize>,
+        effect: &mut impl Observer,
     ) -> Result<(Sum, Credits), Violation> {
         let mut sum = Sum::default();
         let mut left = capture.amount;
-        for reserved in self.reserved.get(reserved).unwrap_or_default() {
+        for place in reserved {
             if !left.is_positive() {
                 break;
             }
-            let credits = reserved.credits.min(left);
-            let lot = self.lots.get(reserved.index).ok_or(LOT_LOST)?;
-            let part = part_of(lot, seq, seq, credits, Some(&capture.terms))?;
+            let reserved = self.reserved.get_mut(place).ok_or(LOT_LOST)?;
+            let (index, credits) = (reserved.index, reserved.credits.min(left));
+            let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+            let part = part_of(lot, charge, charge, credits, Some(&capture.terms))?;
             sum.add(&part)?;
-            self.spent.push(part);
             left = left.minus(credits)?;
+            reserved.credits = reserved.credits.minus(credits)?;
+            self.attribute(index, part, Place::Held, effect)?;
         }
         Ok((sum, left))
     }
 
-    /// Spends the reserved parts that the parts of the charge, which begin at `first`, take.
-    #[inline]
-    fn spend_reserved(
-        &mut self,
-        first: usize,
-        reserved: Range<usize>,
-        effect: &mut impl Observer,
-    ) -> Result<(), Violation> {
-        for (place, reserved) in (first..self.spent.len()).zip(reserved) {
-            let part = *self.spent.get(place).ok_or(LOT_LOST)?;
-            let Reserved { index, credits, .. } = self.reserved.get_mut(reserved).ok_or(LOT_LOST)?;
-            *credits = credits.minus(part.credits)?;
-            let index = *index;
-            self.book(index, &part, Place::Held, effect)?;
+    /// Takes back the parts of a charge that cannot be, which begin at `first`.
+    #[cold]
+    fn unspend(&mut self, first: usize, reserved: Range<usize>) -> Result<(), Violation> {
+        let spent = self.spent.get(first..).unwrap_or_default();
+        for (part, reserved) in spent.iter().zip(self.reserved.get_mut(reserved).unwrap_or_default()) {
+            let lot = self.lots.get_mut(reserved.index).ok_or(LOT_LOST)?;
+            lot.held = lot.held.plus(part.credits)?;
+            lot.unspent_cost = lot.unspent_cost.plus(part.cost)?;
+            lot.earned = lot.earned.minus(part.gross)?;
+            lot.booked = lot.booked.minus(part.gross_minor)?;
+            if let Some(sum) = self.balance.place_mut(part.bucket, Place::Held) {
+                *sum = sum.plus(part.credits)?;
+            }
+            reserved.credits = reserved.credits.plus(part.credits)?;
         }
+        self.spent.truncate(first);
         Ok(())
     }
 
     /// Lets the charge owe what the hold owed, the oldest first, up to `owed`; the rest stays with the hold.
     fn keep_owed(&mut self, hold: u64, charge: u64, owed: Credits) -> Result<(), Violation> {
+        if !owed.is_positive() {
+            return Ok(());
+        }
         let mut left = owed;
         let mut rest = None;
         for (place, debt) in self.debts.iter_mut().enumerate() {
@@ -154,7 +154,7 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, part: &Part) -> Result<(), Violation> {
         let sum = match part.bucket {
             Bucket::Awarded => &mut self.awarded,
@@ -174,41 +174,23 @@ impl Sum {
     }
 }
 
-/// The revenue line of a charge, or one that takes back or restores some of it; the sums are positive either way. None for
-/// what earns nothing: a project debit.
-#[inline]
-pub(super) fn line(
-    entry: &Entry,
+/// What is booked for a charge, or to take back or restore some of it; the sums are positive either way. None for what
+/// earns nothing: a project debit.
+#[inline(always)]
+pub(super) fn earning<'a>(
+    entry: &'a Entry,
     charge: &ChargeHead,
-    terms: Option<&ChargeTerms>,
+    terms: &'a ChargeTerms,
     kind: LineKind,
     sum: Sum,
     shares: Shares,
-) -> Result<Option<RevenueLine>, Violation> {
-    let (Some(terms), Some(deployment)) = (terms, charge.deployment) else { return Ok(None) };
+) -> Result<Option<Earning<'a>>, Violation> {
+    let Some(deployment) = charge.deployment else { return Ok(None) };
     let (sum, shares) = match kind {
         LineKind::Charge | LineKind::Repayment => (sum, shares),
         LineKind::Refund | LineKind::Reversal => (sum.negated()?, shares.negated()?),
     };
-    Ok(Some(RevenueLine {
-        account: entry.account,
-        entry: entry.seq,
-        charge: charge.id,
-        original: (kind != LineKind::Charge).then_some(charge.id),
-        kind,
-        at: entry.at,
-        module: terms.module,
-        deployment,
-        publisher: terms.publisher,
-        agent_account: terms.agent,
-        policies: terms.policies(charge.burn),
-        credits: sum.awarded.plus(sum.purchased)?,
-        awarded: sum.awarded,
-        purchased: sum.purchased,
-        currency: terms.currency,
-        gross: shares.gross,
-        partner: shares.partner,
-        agent: shares.agent,
-        platform: shares.platform,
-    }))
+    let Sum { awarded, purchased, .. } = sum;
+    let (charge, burn, credits) = (charge.id, charge.burn, awarded.plus(purchased)?);
+    Ok(Some(Earning { entry, charge, kind, deployment, burn, terms, credits, awarded, purchased, shares }))
 }

@@ -7,20 +7,21 @@ use super::super::{
     Adjustment, Body, Bucket, DebtOf, Entry, Grant, LineKind, Lot, LotSource, Observer, Part, Place, Shares,
     Violation,
 };
-use super::capture::{Sum, line};
+use super::capture::{Sum, earning};
+use super::moment::{Moment, Step};
 use super::spend::{Walk, part_of};
-use super::{AccountState, LOT_LOST, Reserved, check_time, positive};
+use super::{AccountState, LOT_LOST, Reserved, positive};
 use crate::id::AccountId;
 use crate::money::{Amount, Credits};
 
 impl AccountState {
     pub(super) fn grant(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         grant: &Grant,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        let source = grant.source;
+        let (entry, source) = (step.entry, grant.source);
         positive("credits", grant.credits)?;
         match source.bucket() {
             Some(bucket) if bucket != grant.bucket => {
@@ -32,11 +33,10 @@ impl AccountState {
         if grant.cost < Amount::ZERO || (grant.cost.is_positive() && !source.can_cost()) {
             return Err(Violation::WrongCost { source_kind: source, cost: grant.cost });
         }
-        if let Some(expires) = grant.expires {
-            check_time(expires)?;
-            if expires <= entry.at {
-                return Err(Violation::AlreadyExpired { expires });
-            }
+        if let Some(expires) = grant.expires
+            && Moment::of(expires)? <= step.at
+        {
+            return Err(Violation::AlreadyExpired { expires });
         }
         if source == LotSource::AdminAward && entry.actor == Some(self.account) {
             return Err(Violation::OwnBalance { account: self.account });
@@ -55,25 +55,25 @@ impl AccountState {
 
     pub(super) fn adjust(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         adjustment: &Adjustment,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        self.by_another(entry.actor)?;
+        self.by_another(step.entry.actor)?;
         if adjustment.amount.is_positive() {
-            return self.open_lot(entry.seq, &adjustment.grant(), effect).map(|_| ());
+            return self.open_lot(step.entry.seq, &adjustment.grant(), effect).map(|_| ());
         }
         let needed = adjustment.amount.negated()?;
         positive("the amount of an adjustment, up or down,", needed)?;
-        let available = self.usable(adjustment.bucket, entry.at)?;
+        let available = self.usable(adjustment.bucket, step.at)?;
         if available < needed {
             return Err(match adjustment.bucket {
                 Bucket::Awarded => Violation::InsufficientAwarded { needed, available },
                 Bucket::Purchased => Violation::InsufficientPurchased { needed, available },
             });
         }
-        let mut walk = Walk::new(adjustment.bucket.alone(), needed);
-        while let Some(pick) = self.next_pick(&mut walk, entry.at) {
+        let mut walk = Walk::new(adjustment.bucket, needed);
+        while let Some(pick) = self.next_pick(&mut walk, step.at) {
             self.shift(pick.index, Place::Open, Place::Removed, pick.credits, effect)?;
         }
         Ok(())
@@ -93,7 +93,7 @@ impl AccountState {
         self.count_volume(grant.credits)?;
         self.paid = paid;
         let index = self.lots.len();
-        self.lots.push(Lot {
+        let lot = Lot {
             id,
             source: grant.source,
             bucket: grant.bucket,
@@ -111,9 +111,10 @@ impl AccountState {
             reversed_cost: Amount::ZERO,
             earned: Amount::ZERO,
             booked: 0,
-        });
+        };
+        self.index.insert(index, &lot);
+        self.lots.push(lot);
         self.shift(index, Place::Outside, Place::Open, grant.credits, effect)?;
-        self.index.insert(index, &self.lots);
         Ok(index)
     }
 
@@ -161,8 +162,8 @@ impl AccountState {
             let shares = Shares::split(sum.gross_minor, &terms)?;
             let head = self.charges.get_mut(at).ok_or(lost)?;
             head.shares = head.shares.plus(shares)?;
-            if let Some(line) = line(entry, head, Some(&terms), LineKind::Repayment, sum, shares)? {
-                effect.earned(&line);
+            if let Some(earning) = earning(entry, head, &terms, LineKind::Repayment, sum, shares)? {
+                effect.earned(&earning);
             }
         }
         Ok(())

@@ -2,113 +2,138 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
-
 use super::super::exact::Exact;
-use super::super::{DebtOf, Entry, Hold, Observer, Place, Release, Violation};
+use super::super::{DebtOf, Hold, Observer, Place, Release, Violation};
+use super::moment::{Moment, Step};
 use super::spend::{Pick, Walk};
-use super::{AccountState, HoldHead, LOT_LOST, Reserved, check_time};
+use super::{AccountState, HoldHead, LOT_LOST, Reserved};
 use crate::money::Credits;
 
 impl AccountState {
+    #[inline(always)]
     pub(super) fn hold(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         hold: &Hold,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        if let Some(expires) = hold.expires {
-            check_time(expires)?;
-            if expires <= entry.at {
-                return Err(Violation::HoldInThePast { expires });
+        let lapses = match hold.expires {
+            None => Moment::NEVER,
+            Some(expires) => {
+                let lapses = Moment::of(expires)?;
+                if lapses <= step.at {
+                    return Err(Violation::HoldInThePast { expires });
+                }
+                lapses
+            }
+        };
+        let plan = self.plan_hold(hold.amount, hold.burn, step.at)?;
+        let id = step.entry.seq;
+        for (bucket, amount) in plan.takes {
+            let mut walk = Walk::new(bucket, amount);
+            while let Some(Pick { index, lot, credits }) = self.next_pick(&mut walk, step.at) {
+                self.shift(index, Place::Open, Place::Held, credits, effect)?;
+                self.reserved.push(Reserved { hold: id, lot, index, credits });
             }
         }
-        self.check_hold(hold.amount, hold.burn, entry.at)?;
-        let mut walk = Walk::new(hold.burn.buckets(), hold.amount);
-        while let Some(Pick { index, lot, credits, .. }) = self.next_pick(&mut walk, entry.at) {
-            self.shift(index, Place::Open, Place::Held, credits, effect)?;
-            self.reserved.push(Reserved { hold: entry.seq, lot, index, credits });
-        }
         self.index.drop_empty(&self.lots);
-        if let Some(expires) = hold.expires {
-            self.index.note_lapse(expires);
-        }
-        self.holds.push(HoldHead {
-            id: entry.seq,
-            amount: hold.amount,
-            burn: hold.burn,
-            expires: hold.expires,
-            deployment: hold.deployment,
-            module: hold.module,
-        });
+        self.index.note_lapse(lapses);
+        self.holds.push(HoldHead { id, hold: *hold });
         Ok(())
     }
 
+    #[inline]
     pub(super) fn release(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         release: Release,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         let place = self.hold_place(release.hold)?;
-        self.return_reserved(release.hold, entry.at, effect)?;
+        self.return_reserved(place, step.at, effect)?;
         self.close_hold(place);
         Ok(())
     }
 
     /// Releases the holds that have lapsed by `at`.
-    pub(super) fn lapse(&mut self, at: DateTime<Utc>, effect: &mut impl Observer) -> Result<(), Violation> {
-        let lapsed = self.holds.iter().filter(|hold| hold.expires.is_some_and(|expires| expires <= at));
-        let lapsed: Vec<u64> = lapsed.map(|hold| hold.id).collect();
-        for hold in lapsed {
-            self.return_reserved(hold, at, effect)?;
-            self.holds.retain(|open| open.id != hold);
-            effect.lapsed(hold);
+    pub(super) fn lapse(&mut self, at: Moment, effect: &mut impl Observer) -> Result<(), Violation> {
+        let mut place = 0;
+        while let Some(head) = self.holds.get(place).copied() {
+            if Moment::end(head.hold.expires) <= at {
+                self.return_reserved(place, at, effect)?;
+                self.holds.remove(place);
+                effect.lapsed(head.id);
+            } else {
+                place = place.saturating_add(1);
+            }
         }
         self.note_lapses();
         Ok(())
     }
 
     /// The place of an open hold.
+    #[inline(always)]
     pub(super) fn hold_place(&self, hold: u64) -> Result<usize, Violation> {
-        let settled = || match hold {
+        // Nearly always the oldest of few.
+        let place = self.holds.iter().take(4).position(|open| open.id == hold);
+        place.map_or_else(|| self.search_hold(hold), Ok)
+    }
+
+    fn search_hold(&self, hold: u64) -> Result<usize, Violation> {
+        let settled = |_| match hold {
             1.. if hold <= self.seq => Violation::HoldSettled { hold },
             _ => Violation::UnknownHold { hold },
         };
-        match self.holds.last() {
-            Some(last) if last.id == hold => Ok(self.holds.len().saturating_sub(1)),
-            _ => self.holds.binary_search_by_key(&hold, |open| open.id).map_err(|_| settled()),
-        }
+        self.holds.binary_search_by_key(&hold, |open| open.id).map_err(settled)
     }
 
+    #[inline(always)]
     pub(super) fn close_hold(&mut self, place: usize) {
-        let hold = self.holds.remove(place);
-        if hold.expires.is_some() {
+        let last = self.holds.len().checked_sub(1) == Some(place);
+        let closed = if last { self.holds.pop() } else { Some(self.holds.remove(place)) };
+        if closed.is_some_and(|head| head.hold.expires.is_some()) {
             self.note_lapses();
         }
     }
 
-    /// Returns everything a hold still reserves, last part first, and forgives what is owed under it.
+    /// Where the parts reserved by the hold at a place stand.
+    #[inline(always)]
+    pub(super) fn reserved_by(&self, place: usize) -> Range<usize> {
+        // Every part is an open hold's, so that one hold alone has all of them.
+        if self.holds.len() == 1 {
+            return 0..self.reserved.len();
+        }
+        let hold = self.holds.get(place).map_or(0, |head| head.id);
+        let start = self.reserved.partition_point(|part| part.hold < hold);
+        let own = self.reserved.iter().skip(start).take_while(|part| part.hold == hold).count();
+        start..start.saturating_add(own)
+    }
+
+    /// Returns everything the hold at a place still reserves, last part first, and forgives what is owed under it.
+    #[inline]
     pub(super) fn return_reserved(
         &mut self,
-        hold: u64,
-        at: DateTime<Utc>,
+        place: usize,
+        at: Moment,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        let reserved = self.reserved_by(hold);
+        let reserved = self.reserved_by(place);
         for place in reserved.clone().rev() {
-            let part = self.reserved.get(place).ok_or(LOT_LOST)?;
-            let (index, credits) = (part.index, part.credits);
-            if credits.is_positive() {
-                self.give_back(index, Place::Held, credits, at, effect)?;
+            let part = *self.reserved.get(place).ok_or(LOT_LOST)?;
+            if part.credits.is_positive() {
+                self.give_back(part.index, Place::Held, part.credits, at, effect)?;
             }
         }
         self.forget_reserved(reserved);
+        if self.debts.is_empty() {
+            return Ok(());
+        }
+        let hold = self.holds.get(place).ok_or(LOT_LOST)?.id;
         self.forgive(DebtOf::Hold(hold), None, effect)
     }
 
     /// Lets go of the parts reserved by a hold, none of which reserves anything any more.
-    #[inline]
+    #[inline(always)]
     pub(super) fn forget_reserved(&mut self, reserved: Range<usize>) {
         if reserved.end == self.reserved.len() {
             self.reserved.truncate(reserved.start);
@@ -143,8 +168,8 @@ impl AccountState {
 
     fn note_lapses(&mut self) {
         self.index.clear_lapses();
-        for expires in self.holds.iter().filter_map(|hold| hold.expires) {
-            self.index.note_lapse(expires);
+        for hold in &self.holds {
+            self.index.note_lapse(Moment::end(hold.hold.expires));
         }
     }
 }

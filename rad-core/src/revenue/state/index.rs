@@ -2,33 +2,45 @@
 //!
 //! A cache: it says nothing that the lots and holds do not.
 
-use std::collections::VecDeque;
-
-use chrono::{DateTime, Utc};
-
 use super::super::{Bucket, Lot};
+use super::moment::Moment;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct BurnIndex {
     deadlines: Deadlines,
-    awarded: VecDeque<usize>,
-    purchased: VecDeque<usize>,
+    awarded: Queue,
+    purchased: Queue,
+}
+
+/// Lots of a bucket in burn order. Some may have nothing to give.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    lots: Vec<Waiting>,
+    /// Those before it were let go of.
+    first: usize,
+}
+
+/// A lot that waits for its turn: soonest expiry first, then oldest, which has the lowest index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Waiting {
+    pub(super) expires: Moment,
+    pub(super) index: usize,
 }
 
 /// When something happens without an entry.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
     /// The soonest expiry of a lot that gives.
-    expiry: DateTime<Utc>,
+    expiry: Moment,
     /// The soonest lapse of a hold.
-    lapse: DateTime<Utc>,
+    lapse: Moment,
     /// The sooner of the two.
-    due: DateTime<Utc>,
+    due: Moment,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { expiry: NEVER, lapse: NEVER, due: NEVER }
+        Self { expiry: Moment::NEVER, lapse: Moment::NEVER, due: Moment::NEVER }
     }
 }
 
@@ -40,57 +52,49 @@ impl BurnIndex {
         self.purchased.clear();
     }
 
-    /// Places of lots in burn order: soonest expiry first, then oldest. Some may have nothing to give.
-    pub(super) fn of(&self, bucket: Bucket) -> &VecDeque<usize> {
+    /// The lots of a bucket in burn order. Some may have nothing to give.
+    #[inline]
+    pub(super) fn of(&self, bucket: Bucket) -> &[Waiting] {
         match bucket {
-            Bucket::Awarded => &self.awarded,
-            Bucket::Purchased => &self.purchased,
+            Bucket::Awarded => self.awarded.waiting(),
+            Bucket::Purchased => self.purchased.waiting(),
         }
     }
 
-    /// Puts a lot in its place in the order; it may be there already.
-    pub(super) fn insert(&mut self, index: usize, lots: &[Lot]) {
-        let Some(lot) = lots.get(index) else { return };
-        let key = burn_key(lot);
+    /// Puts the lot with an index in its place in the order; it may be there already.
+    #[inline]
+    pub(super) fn insert(&mut self, index: usize, lot: &Lot) {
+        let waiting = Waiting { expires: Moment::end(lot.expires), index };
         // A lot that stands in its place may still be one whose expiry was forgotten while it had nothing to give.
-        self.deadlines.expiry = self.deadlines.expiry.min(key.0);
-        self.deadlines.due = self.deadlines.due.min(key.0);
-        let queue = match lot.bucket {
-            Bucket::Awarded => &mut self.awarded,
-            Bucket::Purchased => &mut self.purchased,
-        };
-        if queue.front() == Some(&index) {
-            return;
-        }
-        let key_at = |place: &usize| lots.get(*place).map(burn_key);
-        if queue.back().is_none_or(|back| key_at(back) < Some(key)) {
-            queue.push_back(index);
-        } else if let Err(place) = queue.binary_search_by(|other| key_at(other).cmp(&Some(key))) {
-            queue.insert(place, index);
+        self.deadlines.expiry = self.deadlines.expiry.min(waiting.expires);
+        self.deadlines.due = self.deadlines.due.min(waiting.expires);
+        match lot.bucket {
+            Bucket::Awarded => self.awarded.insert(waiting),
+            Bucket::Purchased => self.purchased.insert(waiting),
         }
     }
 
     /// Notes when a hold lapses.
-    pub(super) fn note_lapse(&mut self, expires: DateTime<Utc>) {
+    pub(super) fn note_lapse(&mut self, expires: Moment) {
         self.deadlines.lapse = self.deadlines.lapse.min(expires);
         self.deadlines.due = self.deadlines.due.min(expires);
     }
 
     /// Forgets when holds lapse.
     pub(super) fn clear_lapses(&mut self) {
-        self.deadlines.lapse = NEVER;
+        self.deadlines.lapse = Moment::NEVER;
         self.deadlines.due = self.deadlines.expiry;
     }
 
     /// No usable credits run out before this time.
     #[inline]
-    pub(super) const fn next_expiry(&self) -> DateTime<Utc> {
+    pub(super) const fn next_expiry(&self) -> Moment {
         self.deadlines.expiry
     }
 
     /// Whether anything may have run out or lapsed by `at`.
     #[inline]
-    pub(super) fn is_due(&self, at: DateTime<Utc>) -> bool {
+    pub(super) fn is_due(&self, at: Moment) -> bool {
         self.deadlines.due <= at
     }
 
@@ -103,29 +107,26 @@ impl BurnIndex {
         self.deadlines = deadlines;
     }
 
-    /// Forgets lots from a place on.
-    pub(super) fn forget_from(&mut self, place: usize) {
-        self.awarded.retain(|lot| *lot < place);
-        self.purchased.retain(|lot| *lot < place);
+    /// Forgets lots from an index on.
+    pub(super) fn forget_from(&mut self, index: usize) {
+        for queue in [&mut self.awarded, &mut self.purchased] {
+            let first = std::mem::take(&mut queue.first);
+            queue.lots.drain(..first.min(queue.lots.len()));
+            queue.lots.retain(|waiting| waiting.index < index);
+        }
     }
 
     /// Whether a hold may have lapsed by `at`.
-    pub(super) fn lapses_by(&self, at: DateTime<Utc>) -> bool {
+    pub(super) fn lapses_by(&self, at: Moment) -> bool {
         self.deadlines.lapse <= at
     }
 
-    /// Places of the lots that have run out by `at`.
-    pub(super) fn expired_by(&self, at: DateTime<Utc>, lots: &[Lot]) -> Vec<usize> {
-        let expired = |place: &&usize| lots.get(**place).is_some_and(|lot| lot.is_expired(at));
-        let of = |queue: &VecDeque<usize>| queue.iter().take_while(expired).copied().collect::<Vec<_>>();
-        [of(&self.awarded), of(&self.purchased)].concat()
-    }
-
     /// Looks up the next expiry after `at`.
-    pub(super) fn set_next_expiry(&mut self, at: DateTime<Utc>, lots: &[Lot]) {
-        let later =
-            |place: &usize| lots.get(*place).map(|lot| burn_key(lot).0).filter(|expires| *expires > at);
-        let next = |queue: &VecDeque<usize>| queue.iter().find_map(later).unwrap_or(NEVER);
+    pub(super) fn set_next_expiry(&mut self, at: Moment) {
+        let next = |queue: &Queue| {
+            let later = queue.waiting().iter().find(|waiting| waiting.expires > at);
+            later.map_or(Moment::NEVER, |waiting| waiting.expires)
+        };
         self.deadlines.expiry = next(&self.awarded).min(next(&self.purchased));
         self.deadlines.due = self.deadlines.expiry.min(self.deadlines.lapse);
     }
@@ -133,16 +134,51 @@ impl BurnIndex {
     /// Lets go of lots at the front that have nothing to give; whoever gives them something back puts them in again.
     #[inline]
     pub(super) fn drop_empty(&mut self, lots: &[Lot]) {
-        for queue in [&mut self.awarded, &mut self.purchased] {
-            while queue.front().is_some_and(|place| lots.get(*place).is_none_or(|lot| !lot.gives())) {
-                queue.pop_front();
-            }
-        }
+        self.awarded.drop_empty(lots);
+        self.purchased.drop_empty(lots);
     }
 }
 
-const NEVER: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
+impl Queue {
+    fn clear(&mut self) {
+        self.lots.clear();
+        self.first = 0;
+    }
 
-fn burn_key(lot: &Lot) -> (DateTime<Utc>, u64) {
-    (lot.expires.unwrap_or(NEVER), lot.id)
+    #[inline]
+    fn waiting(&self) -> &[Waiting] {
+        self.lots.get(self.first..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn insert(&mut self, waiting: Waiting) {
+        if self.waiting().last().is_none_or(|last| *last < waiting) {
+            if self.first == self.lots.len() {
+                self.clear();
+            }
+            self.lots.push(waiting);
+        } else if self.waiting().first() != Some(&waiting) {
+            self.insert_before_last(waiting);
+        }
+    }
+
+    fn insert_before_last(&mut self, waiting: Waiting) {
+        let Err(place) = self.waiting().binary_search(&waiting) else { return };
+        let before = self.first.checked_sub(1).filter(|_| place == 0);
+        if let Some((first, free)) = before.and_then(|first| Some((first, self.lots.get_mut(first)?))) {
+            *free = waiting;
+            self.first = first;
+        } else {
+            self.lots.insert(self.first.saturating_add(place), waiting);
+        }
+    }
+
+    #[inline]
+    fn drop_empty(&mut self, lots: &[Lot]) {
+        while let Some(waiting) = self.lots.get(self.first)
+            && lots.get(waiting.index).is_none_or(|lot| !lot.gives())
+        {
+            self.first = self.first.saturating_add(1);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod capture;
 mod grant;
 mod hold;
 mod index;
+mod moment;
 mod refund;
 mod reversal;
 mod savepoint;
@@ -19,14 +20,15 @@ use serde::{Deserialize, Serialize};
 pub use snapshot::{Charge, Debt, Needs, OpenHold, Snapshot};
 
 use self::index::BurnIndex;
+use self::moment::{Moment, Step};
 use self::spend::{Pick, Walk};
 use self::terms::TermsTable;
 use super::exact::Exact;
 use super::{
-    Balance, Body, Bucket, BurnOrder, DebtChange, DebtOf, Effect, Entry, EntryKey, Lot, Move, Observer,
+    Balance, Body, Bucket, BurnOrder, DebtChange, DebtOf, Effect, Entry, EntryKey, Hold, Lot, Move, Observer,
     PLATFORM_ACCOUNT, Part, Place, Shares, Split, SplitPart, Violation,
 };
-use crate::id::{AccountId, DeploymentId, ModuleId};
+use crate::id::{AccountId, DeploymentId};
 use crate::money::{Amount, Credits, Currency};
 
 /// The state of one account after some of its entries.
@@ -58,8 +60,12 @@ use crate::money::{Amount, Credits, Currency};
 #[serde(try_from = "Snapshot", into = "Snapshot")]
 pub struct AccountState {
     account: AccountId,
+    /// Whether the account is the platform's own.
+    is_platform: bool,
     seq: u64,
     last: DateTime<Utc>,
+    /// The same, to compare with.
+    now: Moment,
     currency: Option<Currency>,
     /// All credits ever granted or debited for projects. They fit twice, so every sum over parts of them does, debt too.
     volume: Credits,
@@ -85,12 +91,8 @@ pub struct AccountState {
 #[derive(Debug, Clone, Copy)]
 struct HoldHead {
     id: u64,
-    /// What it reserves and what was reversed under it, together.
-    amount: Credits,
-    burn: BurnOrder,
-    expires: Option<DateTime<Utc>>,
-    deployment: Option<DeploymentId>,
-    module: Option<ModuleId>,
+    /// Its amount is what it reserves and what was reversed under it, together.
+    hold: Hold,
 }
 
 /// Those of one hold stand together, holds in the order of their ids.
@@ -126,8 +128,10 @@ impl AccountState {
     pub fn new(account: AccountId) -> Self {
         Self {
             account,
+            is_platform: account == PLATFORM_ACCOUNT,
             seq: 0,
             last: DateTime::UNIX_EPOCH,
+            now: Moment::BEGINNING,
             currency: None,
             volume: Credits::ZERO,
             paid: Amount::ZERO,
@@ -162,23 +166,14 @@ impl AccountState {
     #[inline]
     pub fn apply_into(&mut self, entry: &Entry, effect: &mut impl Observer) -> Result<(), Violation> {
         effect.begin();
-        self.check(entry)?;
-        let is_due = self.index.is_due(entry.at);
-        if (is_due && self.index.lapses_by(entry.at)) || self.repays(&entry.body) {
-            // Several steps, of which a later one may be refused.
-            let before = self.savepoint(entry.at);
-            if let Err(refusal) = self.act_late(entry, effect) {
-                self.go_back(before);
-                return Err(refusal);
-            }
+        let step = Step { entry, at: self.check(entry)? };
+        let is_due = self.index.is_due(step.at);
+        if is_due || self.repays(&entry.body) {
+            self.act_with_what_is_due(step, is_due, effect)?;
         } else {
-            self.act(entry, effect)?;
+            self.act(step, effect)?;
         }
-        if is_due {
-            self.sweep(entry.at, effect)?;
-        }
-        self.seq = entry.seq;
-        self.last = entry.at;
+        self.pass(step);
         effect.applied(self.balance);
         Ok(())
     }
@@ -190,9 +185,8 @@ impl AccountState {
     /// [`WrongAccount`](Violation::WrongAccount), [`OutOfSequence`](Violation::OutOfSequence),
     /// [`TimeBackwards`](Violation::TimeBackwards), [`TimePrecision`](Violation::TimePrecision).
     pub fn pass_over(&mut self, entry: &Entry) -> Result<(), Violation> {
-        self.check(entry)?;
-        self.seq = entry.seq;
-        self.last = entry.at;
+        let at = self.check(entry)?;
+        self.pass(Step { entry, at });
         Ok(())
     }
 
@@ -200,8 +194,10 @@ impl AccountState {
     /// account.
     pub fn reset(&mut self, account: AccountId) {
         self.account = account;
+        self.is_platform = account == PLATFORM_ACCOUNT;
         self.seq = 0;
         self.last = DateTime::UNIX_EPOCH;
+        self.now = Moment::BEGINNING;
         self.currency = None;
         self.volume = Credits::ZERO;
         self.paid = Amount::ZERO;
@@ -210,7 +206,7 @@ impl AccountState {
         self.holds.clear();
         self.reserved.clear();
         self.charges.clear();
-        self.terms.clear();
+        self.terms.reset();
         self.spent.clear();
         self.debts.clear();
         self.index.clear();
@@ -227,6 +223,7 @@ impl AccountState {
 
     /// The balance at a time at or after the last entry: lots and holds that have run out by then count as such.
     pub fn balance(&self, at: DateTime<Utc>) -> Balance {
+        let at = Moment::up_to(at);
         if !self.index.is_due(at) {
             return self.balance;
         }
@@ -242,20 +239,23 @@ impl AccountState {
     /// [`InsufficientPurchased`](Violation::InsufficientPurchased),
     /// [`InsufficientTotal`](Violation::InsufficientTotal), [`NotPositive`](Violation::NotPositive).
     pub fn preview(&self, amount: Credits, burn: BurnOrder, at: DateTime<Utc>) -> Result<Split, Violation> {
+        let at = Moment::up_to(at);
         let mut state = Cow::Borrowed(self);
         if self.index.lapses_by(at) {
             state.to_mut().lapse(at, &mut ())?;
         }
-        state.check_hold(amount, burn, at)?;
+        let plan = state.plan_hold(amount, burn, at)?;
         let mut split = Split::default();
-        let mut walk = Walk::new(burn.buckets(), amount);
-        while let Some(Pick { lot, bucket, credits, .. }) = state.next_pick(&mut walk, at) {
+        for (bucket, amount) in plan.takes {
             let sum = match bucket {
                 Bucket::Awarded => &mut split.awarded,
                 Bucket::Purchased => &mut split.purchased,
             };
-            *sum = sum.plus(credits)?;
-            split.parts.push(SplitPart { lot, bucket, credits });
+            *sum = sum.plus(amount)?;
+            let mut walk = Walk::new(bucket, amount);
+            while let Some(Pick { lot, credits, .. }) = state.next_pick(&mut walk, at) {
+                split.parts.push(SplitPart { lot, bucket, credits });
+            }
         }
         Ok(split)
     }
@@ -275,7 +275,8 @@ impl AccountState {
         (self.seq > 0).then_some(self.last)
     }
 
-    fn check(&self, entry: &Entry) -> Result<(), Violation> {
+    #[inline(always)]
+    fn check(&self, entry: &Entry) -> Result<Moment, Violation> {
         if entry.account != self.account {
             return Err(Violation::WrongAccount { expected: self.account, actual: entry.account });
         }
@@ -283,61 +284,102 @@ impl AccountState {
             let expected = self.seq.saturating_add(1);
             return Err(Violation::OutOfSequence { expected, actual: entry.seq });
         }
-        if self.seq > 0 && entry.at < self.last {
+        let at = Moment::of(entry.at);
+        if self.seq > 0 && at.as_ref().map_or(entry.at < self.last, |at| *at < self.now) {
             return Err(Violation::TimeBackwards { last: self.last, at: entry.at });
         }
-        check_time(entry.at)
+        at
+    }
+
+    /// Notes that an entry is applied.
+    #[inline]
+    const fn pass(&mut self, step: Step<'_>) {
+        self.seq = step.entry.seq;
+        self.last = step.entry.at;
+        self.now = step.at;
+    }
+
+    /// Acts where more happens than the entry says: debt is repaid, or something has run out by then.
+    #[inline(never)]
+    fn act_with_what_is_due(
+        &mut self,
+        step: Step<'_>,
+        is_due: bool,
+        effect: &mut impl Observer,
+    ) -> Result<(), Violation> {
+        if self.index.lapses_by(step.at) || self.repays(&step.entry.body) {
+            // Several steps, of which a later one may be refused.
+            let before = self.savepoint(step.at);
+            if let Err(refusal) = self.act_late(step, effect) {
+                self.go_back(before);
+                return Err(refusal);
+            }
+        } else {
+            self.act(step, effect)?;
+        }
+        if is_due {
+            self.sweep(step.at, effect)?;
+            self.index.drop_empty(&self.lots);
+        }
+        Ok(())
     }
 
     /// Acts after what has happened by then without an entry.
-    fn act_late(&mut self, entry: &Entry, effect: &mut impl Observer) -> Result<(), Violation> {
-        self.lapse(entry.at, effect)?;
+    fn act_late(&mut self, step: Step<'_>, effect: &mut impl Observer) -> Result<(), Violation> {
+        self.lapse(step.at, effect)?;
         // What a lapsed hold returns to a lot that has run out is void, and so is the rest of the lot, before the entry
         // does anything: whether somebody showed the expiry in between must make no difference.
-        self.sweep(entry.at, effect)?;
-        self.act(entry, effect)
+        self.sweep(step.at, effect)?;
+        self.act(step, effect)
     }
 
-    fn act(&mut self, entry: &Entry, effect: &mut impl Observer) -> Result<(), Violation> {
-        let on_platform = self.account == PLATFORM_ACCOUNT;
-        if on_platform != matches!(entry.body, Body::ShareRules(_)) {
+    #[inline(always)]
+    fn act(&mut self, step: Step<'_>, effect: &mut impl Observer) -> Result<(), Violation> {
+        let entry = step.entry;
+        if self.is_platform != matches!(entry.body, Body::ShareRules(_)) {
             return Err(Violation::WrongKindOfAccount);
         }
         match &entry.body {
-            Body::Grant(grant) => self.grant(entry, grant, effect),
-            Body::Hold(hold) => self.hold(entry, hold, effect),
-            Body::Capture(capture) => self.capture(entry, capture, effect),
-            Body::Release(release) => self.release(entry, *release, effect),
-            Body::Refund(refund) => self.refund(entry, refund, effect),
+            Body::Grant(grant) => self.grant(step, grant, effect),
+            Body::Hold(hold) => self.hold(step, hold, effect),
+            Body::Capture(capture) => self.capture(step, capture, effect),
+            Body::Release(release) => self.release(step, *release, effect),
+            Body::Refund(refund) => self.refund(step, refund, effect),
             Body::Freeze(freeze) => self.freeze(*freeze, effect),
-            Body::Unfreeze(unfreeze) => self.unfreeze(entry, *unfreeze, effect),
-            Body::Reversal(reversal) => self.reverse(entry, *reversal, effect),
-            Body::Expiry(expiry) => self.expire(entry, *expiry),
-            Body::ProjectDebit(debit) => self.debit(entry, *debit, effect),
-            Body::Adjustment(adjustment) => self.adjust(entry, adjustment, effect),
+            Body::Unfreeze(unfreeze) => self.unfreeze(step, *unfreeze, effect),
+            Body::Reversal(reversal) => self.reverse(step, *reversal, effect),
+            Body::Expiry(expiry) => self.expire(step, *expiry),
+            Body::ProjectDebit(debit) => self.debit(step, *debit, effect),
+            Body::Adjustment(adjustment) => self.adjust(step, adjustment, effect),
             Body::ShareRules(rules) => {
-                check_time(rules.effective).and_then(|()| rules.check_entry(entry.seq, entry.at))
+                Moment::of(rules.effective).and_then(|_| rules.check_entry(entry.seq, entry.at))
             }
         }
     }
 
     /// Voids what has run out by `at`.
-    fn sweep(&mut self, at: DateTime<Utc>, effect: &mut impl Observer) -> Result<(), Violation> {
+    fn sweep(&mut self, at: Moment, effect: &mut impl Observer) -> Result<(), Violation> {
         if at < self.index.next_expiry() {
             return Ok(());
         }
-        for index in self.index.expired_by(at, &self.lots) {
-            let lot = self.lots.get(index).ok_or(LOT_LOST)?;
-            let (open, frozen) = (lot.open, lot.frozen);
-            self.shift(index, Place::Open, Place::Expired, open, effect)?;
-            self.shift(index, Place::Frozen, Place::Expired, frozen, effect)?;
+        for bucket in [Bucket::Awarded, Bucket::Purchased] {
+            let mut next = 0;
+            while let Some(waiting) = self.index.of(bucket).get(next).filter(|waiting| waiting.expires <= at)
+            {
+                let index = waiting.index;
+                let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+                let (open, frozen) = (lot.open, lot.frozen);
+                self.shift(index, Place::Open, Place::Expired, open, effect)?;
+                self.shift(index, Place::Frozen, Place::Expired, frozen, effect)?;
+                next = next.saturating_add(1);
+            }
         }
-        self.index.set_next_expiry(at, &self.lots);
+        self.index.set_next_expiry(at);
         Ok(())
     }
 
     /// Moves credits of a lot, keeps the balance, records the move.
-    #[inline]
+    #[inline(always)]
     fn shift(
         &mut self,
         index: usize,
@@ -362,20 +404,22 @@ impl AccountState {
     }
 
     /// Returns credits to where unspent ones of their lot belong.
+    #[inline]
     fn give_back(
         &mut self,
         index: usize,
         from: Place,
         credits: Credits,
-        at: DateTime<Utc>,
+        at: Moment,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        let to = self.lots.get(index).ok_or(LOT_LOST)?.resting_place(at);
-        self.shift(index, from, to, credits, effect)?;
-        if to != Place::Expired {
-            self.index.insert(index, &self.lots);
+        let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+        if Moment::end(lot.expires) <= at {
+            return self.shift(index, from, Place::Expired, credits, effect);
         }
-        Ok(())
+        self.index.insert(index, lot);
+        let to = if lot.is_frozen { Place::Frozen } else { Place::Open };
+        self.shift(index, from, to, credits, effect)
     }
 
     /// Records debt that arises or, negative, goes.
@@ -415,15 +459,6 @@ impl PartialEq for AccountState {
 }
 
 impl Eq for AccountState {}
-
-#[inline]
-fn check_time(at: DateTime<Utc>) -> Result<(), Violation> {
-    let nanos = at.timestamp_subsec_nanos();
-    if nanos >= 1_000_000_000 || nanos.checked_rem(1_000) != Some(0) {
-        return Err(Violation::TimePrecision { at });
-    }
-    Ok(())
-}
 
 fn positive(field: &'static str, value: Credits) -> Result<(), Violation> {
     if value.is_positive() { Ok(()) } else { Err(Violation::NotPositive { field, value }) }

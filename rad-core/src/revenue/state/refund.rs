@@ -2,19 +2,20 @@
 
 use super::super::exact::Exact;
 use super::super::{DebtOf, Entry, LineKind, Observer, Place, Refund, Violation};
-use super::capture::{Sum, line};
+use super::capture::{Sum, earning};
+use super::moment::Step;
 use super::spend::PART_LOST;
 use super::{AccountState, LOT_LOST, positive};
 
 impl AccountState {
     pub(super) fn refund(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         refund: &Refund,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         positive("amount", refund.amount)?;
-        self.by_another(entry.actor)?;
+        self.by_another(step.entry.actor)?;
         let unknown = Violation::UnknownCharge { charge: refund.charge };
         let at = self.charge_index(refund.charge).ok_or(unknown)?;
         let head = self.charges.get(at).ok_or(PART_LOST)?;
@@ -42,13 +43,13 @@ impl AccountState {
             sum.add(&taken)?;
             let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
             lot.unspent_cost = lot.unspent_cost.plus(taken.cost)?;
-            self.give_back(index, Place::Spent, credits, entry.at, effect)?;
+            self.give_back(index, Place::Spent, credits, step.at, effect)?;
         }
         if left.is_positive() {
             return Err(PART_LOST);
         }
         self.drop_empty_parts(first);
-        self.book_back(entry, at, LineKind::Refund, sum, effect)?;
+        self.book_back(step.entry, at, LineKind::Refund, sum, effect)?;
         let head = self.charges.get_mut(at).ok_or(PART_LOST)?;
         head.refunded = head.refunded.plus(refund.amount)?;
         Ok(())
@@ -67,8 +68,8 @@ impl AccountState {
         let Some(terms) = self.terms.of(head) else { return Ok(()) };
         if sum.awarded.is_positive() || sum.purchased.is_positive() {
             let shares = head.shares.mirror(sum.gross_minor)?;
-            if let Some(line) = line(entry, head, Some(terms), kind, sum, shares)? {
-                effect.earned(&line);
+            if let Some(earning) = earning(entry, head, terms, kind, sum, shares)? {
+                effect.earned(&earning);
             }
             head.shares = head.shares.minus(shares)?;
         }

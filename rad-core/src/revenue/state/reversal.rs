@@ -1,10 +1,9 @@
 //! Payments taken back or in dispute, and lots that run out.
 
 use super::super::exact::Exact;
-use super::super::{
-    DebtOf, Entry, Expiry, Freeze, LineKind, Lot, Observer, Place, Reversal, Unfreeze, Violation,
-};
+use super::super::{DebtOf, Expiry, Freeze, LineKind, Lot, Observer, Place, Reversal, Unfreeze, Violation};
 use super::capture::Sum;
+use super::moment::Step;
 use super::spend::PART_LOST;
 use super::{AccountState, Debt, LOT_LOST, positive};
 use crate::money::Credits;
@@ -23,7 +22,7 @@ impl AccountState {
 
     pub(super) fn unfreeze(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         unfreeze: Unfreeze,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
@@ -33,20 +32,20 @@ impl AccountState {
         }
         let frozen = lot.frozen;
         self.lots.get_mut(index).ok_or(LOT_LOST)?.is_frozen = false;
-        self.give_back(index, Place::Frozen, frozen, entry.at, effect)
+        self.give_back(index, Place::Frozen, frozen, step.at, effect)
     }
 
     /// What has run out is void anyway, see [`sweep`](Self::sweep); this only insists that it has.
-    pub(super) fn expire(&self, entry: &Entry, expiry: Expiry) -> Result<(), Violation> {
+    pub(super) fn expire(&self, step: Step<'_>, expiry: Expiry) -> Result<(), Violation> {
         let (_, lot) = self.known_lot(expiry.lot)?;
-        if lot.is_expired(entry.at) { Ok(()) } else { Err(Violation::NotExpired { lot: expiry.lot }) }
+        if lot.is_expired(step.entry.at) { Ok(()) } else { Err(Violation::NotExpired { lot: expiry.lot }) }
     }
 
     /// Takes back credits of a paid lot: unspent ones, then reserved ones, then spent ones, each last attribution first.
     /// Reserved and spent ones become debt.
     pub(super) fn reverse(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         reversal: Reversal,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
@@ -69,8 +68,8 @@ impl AccountState {
             self.reverse_unspent(index, place, credits, effect)?;
             left = left.minus(credits)?;
         }
-        left = self.reverse_reserved(entry, index, reversal.lot, left, effect)?;
-        left = self.reverse_spent(entry, index, reversal.lot, left, effect)?;
+        left = self.reverse_reserved(step, index, reversal.lot, left, effect)?;
+        left = self.reverse_spent(step, index, reversal.lot, left, effect)?;
         if left.is_positive() { Err(PART_LOST) } else { Ok(()) }
     }
 
@@ -90,7 +89,7 @@ impl AccountState {
 
     fn reverse_reserved(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         index: usize,
         lot: u64,
         mut left: Credits,
@@ -104,7 +103,7 @@ impl AccountState {
             let of = DebtOf::Hold(part.hold);
             left = left.minus(credits)?;
             self.reverse_unspent(index, Place::Held, credits, effect)?;
-            self.owe(entry, of, credits, effect)?;
+            self.owe(step, of, credits, effect)?;
         }
         self.reserved.retain(|part| part.credits.is_positive());
         Ok(left)
@@ -112,7 +111,7 @@ impl AccountState {
 
     fn reverse_spent(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         index: usize,
         lot: u64,
         mut left: Credits,
@@ -135,8 +134,8 @@ impl AccountState {
             let mut sum = Sum::default();
             sum.add(&taken)?;
             let at = self.charge_index(part.charge).ok_or(PART_LOST)?;
-            self.book_back(entry, at, LineKind::Reversal, sum, effect)?;
-            self.owe(entry, DebtOf::Charge(part.charge), credits, effect)?;
+            self.book_back(step.entry, at, LineKind::Reversal, sum, effect)?;
+            self.owe(step, DebtOf::Charge(part.charge), credits, effect)?;
         }
         self.drop_empty_parts(first);
         Ok(left)
@@ -144,13 +143,13 @@ impl AccountState {
 
     fn owe(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         of: DebtOf,
         credits: Credits,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         if credits.is_positive() {
-            self.debts.push(Debt { entry: entry.seq, of, credits });
+            self.debts.push(Debt { entry: step.entry.seq, of, credits });
             self.change_debt(of, credits, effect)?;
         }
         Ok(())

@@ -1,9 +1,8 @@
 //! Taking back the steps of an entry that is refused after some of them.
 
-use chrono::{DateTime, Utc};
-
-use super::super::{Balance, Debt, DebtOf, Lot};
+use super::super::{Balance, Bucket, Debt, DebtOf, Lot};
 use super::index::Deadlines;
+use super::moment::Moment;
 use super::{AccountState, ChargeHead, HoldHead, Reserved};
 use crate::money::{Amount, Credits};
 
@@ -25,9 +24,12 @@ pub(super) struct Savepoint {
 
 impl AccountState {
     /// Remembers what an entry at `at` can change before it is sure to be taken.
-    pub(super) fn savepoint(&self, at: DateTime<Utc>) -> Savepoint {
+    pub(super) fn savepoint(&self, at: Moment) -> Savepoint {
         let mut places: Vec<usize> = self.reserved.iter().map(|part| part.index).collect();
-        places.extend(self.index.expired_by(at, &self.lots));
+        for bucket in [Bucket::Awarded, Bucket::Purchased] {
+            let run_out = self.index.of(bucket).iter().take_while(|waiting| waiting.expires <= at);
+            places.extend(run_out.map(|waiting| waiting.index));
+        }
         let owing = self.debts.iter().filter_map(|debt| match debt.of {
             DebtOf::Charge(charge) => self.charge_index(charge),
             DebtOf::Hold(_) => None,

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::super::exact::Exact;
 use super::super::{
-    Balance, Body, BurnOrder, ChargeTerms, DebtOf, Effect, Entry, Lot, Part, Place, Shares, Violation,
+    Balance, Body, BurnOrder, ChargeTerms, DebtOf, Effect, Entry, Hold, Lot, Part, Place, Shares, Violation,
 };
 use super::index::BurnIndex;
+use super::moment::Moment;
 use super::{AccountState, ChargeHead, HoldHead, Reserved};
 use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::money::{Amount, Credits, Currency};
@@ -252,11 +253,11 @@ impl AccountState {
     fn whole_hold(&self, hold: &HoldHead) -> OpenHold {
         OpenHold {
             id: hold.id,
-            amount: hold.amount,
-            burn: hold.burn,
-            expires: hold.expires,
-            deployment: hold.deployment,
-            module: hold.module,
+            amount: hold.hold.amount,
+            burn: hold.hold.burn,
+            expires: hold.hold.expires,
+            deployment: hold.hold.deployment,
+            module: hold.hold.module,
             parts: self.reserved.iter().filter(|p| p.hold == hold.id).map(|p| (p.lot, p.credits)).collect(),
         }
     }
@@ -283,12 +284,14 @@ impl AccountState {
         }
         for (index, lot) in self.lots.iter().enumerate() {
             if lot.gives() {
-                self.index.insert(index, &self.lots);
+                self.index.insert(index, lot);
             }
         }
-        self.holds.iter().filter_map(|hold| hold.expires).for_each(|expires| self.index.note_lapse(expires));
+        for hold in &self.holds {
+            self.index.note_lapse(Moment::end(hold.hold.expires));
+        }
         if self.seq > 0 {
-            self.index.set_next_expiry(self.last, &self.lots);
+            self.index.set_next_expiry(self.now);
         }
     }
 }
@@ -308,6 +311,9 @@ impl TryFrom<Snapshot> for AccountState {
         check(&from)?;
         let mut state = Self::new(from.account);
         (state.seq, state.last, state.currency) = (from.seq, from.last, from.currency);
+        if from.seq > 0 {
+            state.now = Moment::up_to(from.last);
+        }
         (state.volume, state.paid) = (from.volume, from.paid);
         for hold in from.holds {
             state.reserved.extend(hold.parts.iter().map(|(lot, credits)| Reserved {
@@ -316,14 +322,10 @@ impl TryFrom<Snapshot> for AccountState {
                 index: 0,
                 credits: *credits,
             }));
-            state.holds.push(HoldHead {
-                id: hold.id,
-                amount: hold.amount,
-                burn: hold.burn,
-                expires: hold.expires,
-                deployment: hold.deployment,
-                module: hold.module,
-            });
+            let (amount, burn, expires) = (hold.amount, hold.burn, hold.expires);
+            let (deployment, module) = (hold.deployment, hold.module);
+            let body = Hold { amount, burn, expires, deployment, module };
+            state.holds.push(HoldHead { id: hold.id, hold: body });
         }
         for charge in from.charges {
             state.spent.extend(charge.parts);

@@ -1,12 +1,11 @@
 //! Burn-down: which lots give, and what that costs and yields.
 
-use chrono::{DateTime, Utc};
-
 use super::super::exact::{Exact, share_of};
 use super::super::{
-    Bucket, BurnOrder, ChargeTerms, Entry, Lot, LotSource, Part, Place, ProjectDebit, RevenueBasis, Shares,
+    Bucket, BurnOrder, ChargeTerms, DebtOf, Lot, LotSource, Observer, Part, Place, ProjectDebit,
+    RevenueBasis, Shares, Violation,
 };
-use super::super::{DebtOf, Observer, Violation};
+use super::moment::{Moment, Step};
 use super::{AccountState, ChargeHead, Debt, LOT_LOST, positive};
 use crate::money::{Amount, Credits};
 
@@ -15,45 +14,45 @@ use crate::money::{Amount, Credits};
 pub(super) struct Pick {
     pub(super) index: usize,
     pub(super) lot: u64,
-    pub(super) bucket: Bucket,
     pub(super) credits: Credits,
 }
 
-/// How far a walk through the lots of a burn order has come.
+/// A walk through the lots of a bucket in burn order, until they have given enough.
 #[derive(Debug)]
 pub(super) struct Walk {
-    buckets: &'static [Bucket],
+    bucket: Bucket,
     next: usize,
-    pub(super) missing: Credits,
+    left: Credits,
 }
 
 impl Walk {
     /// A walk that is to find `amount`.
-    pub(super) const fn new(buckets: &'static [Bucket], amount: Credits) -> Self {
-        Self { buckets, next: 0, missing: amount }
+    #[inline]
+    pub(super) const fn new(bucket: Bucket, amount: Credits) -> Self {
+        Self { bucket, next: 0, left: amount }
     }
 }
 
+/// What each bucket pays of an amount, first one first, and what neither can.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) takes: [(Bucket, Credits); 2],
+    pub(super) missing: Credits,
+}
+
 impl AccountState {
-    /// Whether a hold of `amount` can be.
-    #[inline]
-    pub(super) fn check_hold(
-        &self,
-        amount: Credits,
-        burn: BurnOrder,
-        at: DateTime<Utc>,
-    ) -> Result<(), Violation> {
+    /// How a hold of `amount` would be paid, if it can be.
+    #[inline(always)]
+    pub(super) fn plan_hold(&self, amount: Credits, burn: BurnOrder, at: Moment) -> Result<Plan, Violation> {
         positive("amount", amount)?;
         if self.balance.debt.is_positive() {
             return Err(Violation::InDebt { debt: self.balance.debt });
         }
-        let mut available = Credits::ZERO;
-        for bucket in burn.buckets() {
-            available = available.plus(self.usable(*bucket, at)?)?;
+        let plan = self.plan(amount, burn, at)?;
+        if !plan.missing.is_positive() {
+            return Ok(plan);
         }
-        if amount <= available {
-            return Ok(());
-        }
+        let available = amount.minus(plan.missing)?;
         Err(match burn {
             BurnOrder::PurchasedOnly => Violation::InsufficientPurchased { needed: amount, available },
             BurnOrder::AwardedFirst | BurnOrder::PurchasedFirst => {
@@ -62,35 +61,44 @@ impl AccountState {
         })
     }
 
+    /// How `amount` would be paid.
+    #[inline(always)]
+    pub(super) fn plan(&self, amount: Credits, burn: BurnOrder, at: Moment) -> Result<Plan, Violation> {
+        let (first, then) = burn.buckets();
+        let from_first = self.usable(first, at)?.min(amount);
+        let rest = amount.minus(from_first)?;
+        let then_pays = match then {
+            Some(then) => (then, self.usable(then, at)?.min(rest)),
+            None => (first, Credits::ZERO),
+        };
+        Ok(Plan { takes: [(first, from_first), then_pays], missing: rest.minus(then_pays.1)? })
+    }
+
     /// Credits of a bucket that can be used at `at`.
-    #[inline]
-    pub(super) fn usable(&self, bucket: Bucket, at: DateTime<Utc>) -> Result<Credits, Violation> {
+    #[inline(always)]
+    pub(super) fn usable(&self, bucket: Bucket, at: Moment) -> Result<Credits, Violation> {
         if at < self.index.next_expiry() {
             return Ok(match bucket {
                 Bucket::Awarded => self.balance.awarded,
                 Bucket::Purchased => self.balance.purchased,
             });
         }
-        let open = self.index.of(bucket).iter().filter_map(|index| self.lots.get(*index));
-        let open = open.filter(|lot| !lot.is_expired(at)).map(|lot| lot.open);
+        let waiting = self.index.of(bucket).iter().filter(|waiting| waiting.expires > at);
+        let open = waiting.filter_map(|waiting| self.lots.get(waiting.index)).map(|lot| lot.open);
         Credits::checked_sum(open).ok_or(Violation::Overflow { what: "a sum" })
     }
 
     /// What the next lot of a walk gives; none when nothing is missing or nobody gives any more.
-    #[inline]
-    pub(super) fn next_pick(&self, walk: &mut Walk, at: DateTime<Utc>) -> Option<Pick> {
-        while walk.missing.is_positive() {
-            let (&bucket, later) = walk.buckets.split_first()?;
-            let Some(&index) = self.index.of(bucket).get(walk.next) else {
-                (walk.buckets, walk.next) = (later, 0);
-                continue;
-            };
+    #[inline(always)]
+    pub(super) fn next_pick(&self, walk: &mut Walk, at: Moment) -> Option<Pick> {
+        while walk.left.is_positive() {
+            let waiting = self.index.of(walk.bucket).get(walk.next)?;
             walk.next = walk.next.saturating_add(1);
-            let Some(lot) = self.lots.get(index) else { continue };
-            if lot.open.is_positive() && !lot.is_expired(at) {
-                let credits = lot.open.min(walk.missing);
-                walk.missing = walk.missing.checked_sub(credits)?;
-                return Some(Pick { index, lot: lot.id, bucket, credits });
+            let lot = self.lots.get(waiting.index)?;
+            if lot.open.is_positive() && waiting.expires > at {
+                let credits = lot.open.min(walk.left);
+                walk.left = walk.left.checked_sub(credits)?;
+                return Some(Pick { index: waiting.index, lot: lot.id, credits });
             }
         }
         None
@@ -99,20 +107,24 @@ impl AccountState {
     /// Takes what can be used for a project's cost; the rest becomes debt. It stands as a charge that earns nothing.
     pub(super) fn debit(
         &mut self,
-        entry: &Entry,
+        step: Step<'_>,
         debit: ProjectDebit,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         positive("amount", debit.amount)?;
         self.count_volume(debit.amount)?;
-        let mut walk = Walk::new(BurnOrder::AwardedFirst.buckets(), debit.amount);
-        while let Some(pick) = self.next_pick(&mut walk, entry.at) {
-            let lot = self.lots.get(pick.index).ok_or(LOT_LOST)?;
-            let part = part_of(lot, entry.seq, entry.seq, pick.credits, None)?;
-            self.attribute(pick.index, part, Place::Open, effect)?;
+        let id = step.entry.seq;
+        let Plan { takes, missing } = self.plan(debit.amount, BurnOrder::AwardedFirst, step.at)?;
+        for (bucket, amount) in takes {
+            let mut walk = Walk::new(bucket, amount);
+            while let Some(pick) = self.next_pick(&mut walk, step.at) {
+                let lot = self.lots.get(pick.index).ok_or(LOT_LOST)?;
+                let part = part_of(lot, id, id, pick.credits, None)?;
+                self.attribute(pick.index, part, Place::Open, effect)?;
+            }
         }
         self.charges.push(ChargeHead {
-            id: entry.seq,
+            id,
             deployment: debit.deployment,
             burn: BurnOrder::AwardedFirst,
             terms: None,
@@ -120,15 +132,16 @@ impl AccountState {
             refunded: Credits::ZERO,
             shares: Shares::default(),
         });
-        if walk.missing.is_positive() {
-            let of = DebtOf::Charge(entry.seq);
-            self.debts.push(Debt { entry: entry.seq, of, credits: walk.missing });
-            self.change_debt(of, walk.missing, effect)?;
+        if missing.is_positive() {
+            let of = DebtOf::Charge(id);
+            self.debts.push(Debt { entry: id, of, credits: missing });
+            self.change_debt(of, missing, effect)?;
         }
         Ok(())
     }
 
     /// Spends credits of a lot as a part of a charge.
+    #[inline(always)]
     pub(super) fn attribute(
         &mut self,
         index: usize,
@@ -142,7 +155,7 @@ impl AccountState {
     }
 
     /// Takes a part of a charge from its lot.
-    #[inline]
+    #[inline(always)]
     pub(super) fn book(
         &mut self,
         index: usize,
@@ -201,7 +214,7 @@ pub(super) const PART_LOST: Violation = Violation::Inconsistent { what: "a part 
 
 /// What `credits` of a lot are as a part of a charge: their cost, their revenue, and the whole minor units by which they
 /// bring the lot's revenue up to its floor. Parts that were refunded may have left more booked than the floor: then none.
-#[inline]
+#[inline(always)]
 pub(super) fn part_of(
     lot: &Lot,
     charge: u64,
@@ -229,7 +242,7 @@ pub(super) fn part_of(
     Ok(part)
 }
 
-#[inline]
+#[inline(always)]
 fn gross_of(lot: &Lot, credits: Credits, cost: Amount, terms: &ChargeTerms) -> Result<Amount, Violation> {
     let price = match (lot.bucket, lot.is_paid(), terms.basis) {
         (Bucket::Awarded, ..) => None,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::super::exact::Exact;
-use super::super::{Body, ChargeTerms, Effect, Entry, EntryId, RevenueLine, Rounding, Totals, Violation};
+use super::super::{
+    Body, Booked as _, ChargeTerms, Effect, Entry, EntryId, RevenueLine, Rounding, Totals, Violation,
+};
 use super::{Period, Row, Statement, Subject};
 use crate::id::AccountId;
 use crate::money::Currency;
@@ -156,7 +158,7 @@ impl Drawing {
             share,
             balance: 0,
         });
-        self.totals = self.totals.plus(line)?;
+        self.totals.add(&line.figures())?;
         self.rule_versions.insert(line.policies.rule_version);
         self.roundings.insert(line.policies.rounding);
         Ok(())
