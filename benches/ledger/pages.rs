@@ -8,6 +8,7 @@ use rad_billing::PostgresLedger;
 use rad_core::id::AccountId;
 use rad_core::ledger::{EntryQuery, Ledger as _, RevenueQuery};
 use rad_core::simulation::Market;
+use rad_core::verification::{Verification, VerifyOptions, verify_all};
 use sqlx::postgres::PgPool;
 
 use crate::table::Table;
@@ -162,30 +163,11 @@ impl History {
         Ok(())
     }
 
-    /// Verifies every account, some at a time.
     async fn verify(&self) -> anyhow::Result<()> {
-        let (mut after, mut tasks) = (None, tokio::task::JoinSet::new());
-        loop {
-            let accounts = self.ledger.accounts(after, 1_000).await?;
-            after = accounts.last().copied();
-            if accounts.is_empty() {
-                break;
-            }
-            for account in accounts {
-                while tasks.len() >= VERIFIERS {
-                    tasks.join_next().await.context("a task")???;
-                }
-                let ledger = self.ledger.clone();
-                tasks.spawn(async move {
-                    let found = ledger.verify(account).await?;
-                    ensure!(found.is_empty(), "{found:?}");
-                    Ok(())
-                });
-            }
-        }
-        while let Some(verified) = tasks.join_next().await {
-            verified??;
-        }
+        let options = VerifyOptions { side_by_side: VERIFIERS, ..VerifyOptions::default() };
+        let verified = verify_all(&self.ledger, Verification::default(), &options, |_| ()).await?;
+        ensure!(verified.is_sound(), "{:?}", verified.findings);
+        ensure!(verified.entries >= self.entries / 2, "only {} entries were verified", verified.entries);
         Ok(())
     }
 }

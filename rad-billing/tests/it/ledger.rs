@@ -191,35 +191,6 @@ async fn a_busy_or_read_only_file_is_told_apart_and_posting_goes_on_after() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_told_and_posting_goes_on_after() {
-    let database = database().await.unwrap();
-    // One connection, whose file may not grow: what SQLite does when the disk is full.
-    let options = database.pool.connect_options().as_ref().clone();
-    let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    let ledger = SqliteLedger::new(pool.clone());
-    let account = AccountId::new();
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&pool).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
-        .execute(&pool)
-        .await
-        .unwrap();
-    let mut posted = 0;
-    let error = loop {
-        match ledger.post(award(account, posted, 1)).await {
-            Ok(_) => posted += 1,
-            Err(LedgerError::Backend(error)) => break error,
-            Err(other) => panic!("{other:?}"),
-        }
-        assert!(posted < 1_000, "the file grows although it may not");
-    };
-    assert!(error.is_retryable(), "{error:?}");
-    sqlx::query("PRAGMA max_page_count = 1000000").execute(&pool).await.unwrap();
-    ledger.post(award(account, posted, 1)).await.unwrap();
-    assert_eq!(ledger.state(account).await.unwrap().seq(), posted + 1);
-    assert_eq!(ledger.verify(account).await.unwrap(), []);
-}
-
-#[tokio::test]
 async fn a_ledger_opened_again_goes_on_where_it_was() {
     let database = database().await.unwrap();
     let account = AccountId::new();

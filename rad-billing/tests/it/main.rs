@@ -3,6 +3,7 @@
 
 mod backends;
 mod export;
+mod faults;
 mod ledger;
 mod load;
 #[cfg(feature = "postgres")]

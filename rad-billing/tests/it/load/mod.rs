@@ -60,6 +60,9 @@ impl Scale {
     }
 }
 
+/// Holds of each task in a race for credits. All are open in one account.
+const RACES: u64 = 12;
+
 /// A seed for everything random, told so that a failure can be repeated: `RAD_TEST_SEED` sets it.
 pub(crate) fn seed() -> u64 {
     let seed = match std::env::var("RAD_TEST_SEED") {
@@ -117,14 +120,14 @@ pub(crate) async fn never_overdraws(place: &Place, processes: u64) {
     for round in 0..3 {
         let account = AccountId::new();
         // Half of what is asked for, and a rest that is not enough for one more.
-        let enough_for = processes * scale.tasks * scale.batches / 2;
+        let enough_for = processes * scale.tasks * RACES / 2;
         let credits = i64::try_from(enough_for).unwrap() * worker::HELD + worker::HELD - 1;
         ledger.post(award(account, round, credits)).await.unwrap();
         let crew = Crew::start((0..processes).map(|process| Orders {
             place: place.clone(),
             seed: seed.wrapping_add(process),
             tasks: scale.tasks,
-            batches: Some(scale.batches),
+            batches: Some(RACES),
             accounts: vec![account],
             holds_only: true,
         }));
