@@ -35,8 +35,10 @@ impl PostgresStore {
 impl Store for PostgresStore {
     type Transaction = Transaction<'static, Postgres>;
 
-    /// While one group waits for the disk, another is prepared.
-    const LANES: usize = 4;
+    const NAME: &'static str = "postgres";
+
+    /// While some wait for the disk, others are prepared.
+    const GROUPS: usize = 6;
 
     async fn begin(&self) -> Result<Self::Transaction, BackendError> {
         self.pool.begin_with(BEGIN).await.map_err(failed("beginning a transaction"))

@@ -1,34 +1,38 @@
-//! Posting, the same for every database: callers of one process wait in lanes, and whoever's turn it is posts for everybody in
-//! the lane, so that a group of callers shares one commit.
+//! Posting, the same for every database: a group of callers shares one commit.
 //!
-//! A group is posted in one of two ways. If the books of its accounts are still there from an earlier group, the engine applies
-//! its entries to them, and one write appends everything, provided that every account still has the last entry its book
-//! ends with. Else, and for whatever came out of that as refused or out of date, the accounts are locked and read, so
-//! that no refusal rests on a book that another process has overtaken, and no key is posted twice.
+//! A few groups are under way at once, each of accounts of its own; who comes meanwhile waits on the board and goes along with
+//! the next group. So a post to an idle account begins at once, and those to a busy one are posted together.
 //!
-//! A post belongs to its lane from the moment it is queued, so a caller who goes away neither loses nor doubles it. There is
-//! no task that must be kept alive: every caller brings one, and those whose posts went along with an earlier group find
-//! their lane empty.
+//! A group is posted in one of two ways. If the books of its accounts were kept from earlier groups, the engine applies its
+//! entries to them, and one write appends everything, provided that every account still has the last entry its book ends
+//! with. Else, and for whatever came out of that as refused or out of date, the accounts are locked and read, so that no
+//! refusal rests on a book that another process has overtaken, and no key is posted twice.
+//!
+//! A post is on the board until it is settled, so a caller who goes away neither loses nor doubles it.
 
+mod attempt;
+mod board;
 mod group;
-mod lane;
+mod measuring;
 mod shelf;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::{LedgerError, Post, Posted};
 use rad_core::revenue::{EntryKey, Needs};
 use tokio::sync::{Semaphore, oneshot};
+use tracing::Instrument as _;
 
 pub(super) use self::writes::{Gone, Took, Writes};
 
-use self::lane::{Job, Lane};
+use self::board::{Board, Job, Worker};
 use super::book::Book;
 
 /// The most posts that wait or are under way in one process; further callers wait for room.
@@ -43,8 +47,11 @@ pub(super) trait Store: fmt::Debug + Clone + Send + Sync + 'static {
     /// nothing.
     type Transaction: Send;
 
+    /// The database's name, for metrics.
+    const NAME: &'static str;
+
     /// How many groups of a process can be under way at once.
-    const LANES: usize;
+    const GROUPS: usize;
 
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction, BackendError>> + Send;
 
@@ -75,7 +82,7 @@ pub(super) trait Store: fmt::Debug + Clone + Send + Sync + 'static {
 #[derive(Debug)]
 pub(super) struct Queue<S> {
     store: S,
-    lanes: Vec<Arc<Lane>>,
+    board: Arc<Mutex<Board>>,
     room: Arc<Semaphore>,
     is_draining: AtomicBool,
 }
@@ -84,7 +91,7 @@ impl<S: Store> Queue<S> {
     pub(super) fn new(store: S) -> Self {
         Self {
             store,
-            lanes: (0..S::LANES).map(|_| Arc::default()).collect(),
+            board: Arc::default(),
             room: Arc::new(Semaphore::new(ROOM as usize)),
             is_draining: AtomicBool::new(false),
         }
@@ -97,10 +104,11 @@ impl<S: Store> Queue<S> {
         }
         let size = u32::try_from(posts.len()).unwrap_or(ROOM).min(ROOM);
         let room = Arc::clone(&self.room).acquire_many_owned(size).await.map_err(|_| shut_down())?;
-        let Some(lane) = posts.first().and_then(|post| self.lane(post)) else { return Ok(Vec::new()) };
+        measuring::waiting(S::NAME, ROOM as usize - self.room.available_permits());
         let (reply, outcome) = oneshot::channel();
-        lane.push(Job::new(posts, reply, room));
-        tokio::spawn(Arc::clone(lane).take_turn(self.store.clone()));
+        if let Some(worker) = Board::put(&self.board, Job { posts, reply, _room: room }, S::GROUPS) {
+            tokio::spawn(work(self.store.clone(), worker));
+        }
         outcome.await.map_err(|error| BackendError::unavailable("posting entries", error))?
     }
 
@@ -112,11 +120,25 @@ impl<S: Store> Queue<S> {
         self.room.close();
         drop(all);
     }
+}
 
-    /// The lane of a batch: that of its first account. The last byte of an account's id is random.
-    fn lane(&self, post: &Post) -> Option<&Arc<Lane>> {
-        let byte = usize::from(post.account.as_bytes()[15]);
-        self.lanes.get(byte % S::LANES)
+/// Posts group after group, until nobody waits whose accounts are not busy.
+async fn work<S: Store>(store: S, mut worker: Worker) {
+    while let Some(mut round) = worker.next_round() {
+        let jobs = std::mem::take(&mut round.jobs);
+        let batches: Vec<&[Post]> = jobs.iter().map(|job| job.posts.as_slice()).collect();
+        let posts: usize = batches.iter().map(|batch| batch.len()).sum();
+        let span = tracing::debug_span!("ledger.group", backend = S::NAME, batches = batches.len(), posts);
+        let begun = Instant::now();
+        let kept = std::mem::take(&mut round.books);
+        let posted = attempt::post_all(&store, kept, &batches).instrument(span).await;
+        (round.books, round.met_other_writer) = (posted.books, posted.met_other_writer);
+        drop(round);
+        measuring::group(S::NAME, begun, &posted.outcomes);
+        for (job, outcome) in jobs.into_iter().zip(posted.outcomes) {
+            // A caller who went away does not wait for an answer.
+            let _ = job.reply.send(outcome);
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Books kept between groups, so that an account that is posted to again need not be read again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use rad_core::id::AccountId;
 
 use super::super::book::Book;
+use super::attempt::Books;
 
 /// The most that the younger half of a shelf takes, in lots: some tens of megabytes.
 const HALF: usize = 100_000;
@@ -37,11 +38,6 @@ impl Shelf {
         self.caution = CAUTION;
     }
 
-    /// Looks at a book.
-    pub(super) fn get(&self, account: &AccountId) -> Option<&Book> {
-        self.young.get(account).or_else(|| self.old.get(account))
-    }
-
     /// Takes a book from the shelf.
     pub(super) fn take(&mut self, account: &AccountId) -> Option<Book> {
         match self.young.remove(account) {
@@ -54,7 +50,7 @@ impl Shelf {
     }
 
     /// Puts books onto the shelf that were just written or read.
-    pub(super) fn put(&mut self, books: BTreeMap<AccountId, Book>) {
+    pub(super) fn put(&mut self, books: Books) {
         for (account, book) in books {
             self.size += book.size();
             self.young.insert(account, book);

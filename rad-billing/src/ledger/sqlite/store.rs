@@ -30,8 +30,10 @@ impl SqliteStore {
 impl Store for SqliteStore {
     type Transaction = Transaction<'static, Sqlite>;
 
-    /// A file has one writer at a time. Waiting in a lane is fair; waiting for the file's lock is not.
-    const LANES: usize = 1;
+    const NAME: &'static str = "sqlite";
+
+    /// A file has one writer at a time. Waiting on the board is fair; waiting for the file's lock is not.
+    const GROUPS: usize = 1;
 
     async fn begin(&self) -> Result<Self::Transaction, BackendError> {
         begin(&self.pool).await
