@@ -52,6 +52,9 @@ struct Options {
     /// Where the SQLite files go: on a disk, not in memory.
     #[arg(long, default_value = "target")]
     dir: PathBuf,
+    /// Whether the server prints the plan of every page, once.
+    #[arg(long)]
+    explain: bool,
     /// What to measure; everything otherwise.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
@@ -87,7 +90,7 @@ async fn main() -> anyhow::Result<()> {
     if wants(Part::Pages) {
         let few = open(&database(&options, "few").await?).await?;
         let many = open(&database(&options, "many").await?).await?;
-        pages::run((few, options.few), (many, options.entries)).await?;
+        pages::run((few, options.few), (many, options.entries), options.explain).await?;
     }
     Ok(())
 }

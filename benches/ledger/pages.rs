@@ -9,7 +9,7 @@ use rad_core::id::AccountId;
 use rad_core::ledger::{EntryQuery, Ledger as _, RevenueQuery};
 use rad_core::simulation::Market;
 use rad_core::verification::{Verification, VerifyOptions, verify_all};
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgPool, PgPoolOptions};
 
 use crate::table::Table;
 use crate::{books, median};
@@ -27,7 +27,7 @@ const MOST_GROWTH: f64 = 1.5;
 /// Entries a second that verifying everything is to reach.
 const VERIFIED: f64 = 500_000.0;
 
-pub(crate) async fn run(few: (PgPool, u64), many: (PgPool, u64)) -> anyhow::Result<()> {
+pub(crate) async fn run(few: (PgPool, u64), many: (PgPool, u64), explains: bool) -> anyhow::Result<()> {
     let mut histories = Vec::new();
     for (pool, entries) in [few, many] {
         histories.push(History::filled(pool, entries).await?);
@@ -42,6 +42,9 @@ pub(crate) async fn run(few: (PgPool, u64), many: (PgPool, u64)) -> anyhow::Resu
     table.print();
     for history in [&few, &many] {
         history.print_figures().await?;
+    }
+    if explains {
+        many.explain().await?;
     }
     Ok(())
 }
@@ -102,6 +105,29 @@ impl History {
         }
         ensure!(found > 0, "{page:?}: nothing is there");
         Ok(median(times))
+    }
+
+    /// Asks for every page once by a connection whose server tells how it answers.
+    async fn explain(mut self) -> anyhow::Result<()> {
+        let settings = [
+            ("session_preload_libraries", "auto_explain"),
+            ("auto_explain.log_min_duration", "0"),
+            ("auto_explain.log_analyze", "on"),
+            ("auto_explain.log_buffers", "on"),
+            ("auto_explain.log_level", "notice"),
+        ];
+        let options = self.pool.connect_options().as_ref().clone().options(settings);
+        self.ledger =
+            PostgresLedger::new(PgPoolOptions::new().max_connections(1).connect_with(options).await?);
+        // The client writes down what the server notices.
+        let plain = tracing_subscriber::fmt().with_ansi(false).with_target(false).without_time();
+        plain.with_env_filter("sqlx::postgres::notice=info").init();
+        let mut random = fastrand::Rng::with_seed(1);
+        for (name, page) in PAGES {
+            tracing::info!(target: "sqlx::postgres::notice", "{name}");
+            self.ask_for(page, &mut random).await?;
+        }
+        Ok(())
     }
 
     /// Asks for a page of somebody, and gives how much is on it.

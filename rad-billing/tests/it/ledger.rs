@@ -9,6 +9,7 @@ use rad_core::id::AccountId;
 use rad_core::ledger::{
     EntryQuery, Ledger, LedgerError, LedgerExt, Post, Posted, RevenueQuery, RevenueTotals,
 };
+use rad_core::memory::MemoryLedger;
 use rad_core::revenue::{AccountState, Entry, RevenueLine};
 use rad_core::source::Digest;
 use rad_core::strategies::{Attempt, scripts};
@@ -28,6 +29,12 @@ fn any_history_is_posted_as_the_engine_replays_it() {
     let other = runtime.block_on(sqlite::open(&database.dir.path().join("rad.db"))).unwrap();
     let (one, two) = (SqliteLedger::new(database.pool.clone()), SqliteLedger::new(other));
     any_history_is_replayed(&runtime, [&one, &two], 96);
+}
+
+#[test]
+fn any_history_is_posted_to_memory_as_the_engine_replays_it() {
+    let ledger = MemoryLedger::default();
+    any_history_is_replayed(&runtime(), [&ledger, &ledger], 96);
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

@@ -1,5 +1,6 @@
 //! What one process knows of an account is outdated as soon as another posts to it; nobody is told what is no longer true.
 
+use chrono::{DateTime, TimeDelta};
 use rad_billing::{SqliteLedger, sqlite};
 use rad_core::id::AccountId;
 use rad_core::ledger::{Ledger, LedgerError, LedgerExt, Post, Posted};
@@ -23,6 +24,7 @@ pub(crate) async fn all(one: &dyn Ledger, two: &dyn Ledger) {
     knows_keys_of_another(one, two).await;
     knows_settled_holds_of_another(one, two).await;
     refuses_a_batch_beside_others(one, two).await;
+    keeps_time_when_a_clock_goes_backwards(one, two).await;
 }
 
 async fn must(ledger: &dyn Ledger, post: Post) -> Posted {
@@ -67,7 +69,7 @@ async fn takes_what_another_made_possible(one: &dyn Ledger, two: &dyn Ledger) {
     for number in (0..40).step_by(2) {
         // Each knows the account before it learns that it is not enough.
         must(one, award(account, number + 1_000, 1)).await;
-        let available = one.balance(account, chrono::DateTime::UNIX_EPOCH).await.unwrap().spendable();
+        let available = one.balance(account, DateTime::UNIX_EPOCH).await.unwrap().spendable();
         let wanted = hold(account, number, 5);
         let refusal = Violation::InsufficientTotal { needed: whole(5), available };
         if available < whole(5) {
@@ -114,6 +116,29 @@ async fn knows_settled_holds_of_another(one: &dyn Ledger, two: &dyn Ledger) {
     assert_eq!(one.verify(account).await.unwrap(), []);
 }
 
+async fn keeps_time_when_a_clock_goes_backwards(one: &dyn Ledger, two: &dyn Ledger) {
+    let account = AccountId::new();
+    let second = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+    let mut lapsing = award(account, 0, 10);
+    if let Body::Grant(grant) = &mut lapsing.body {
+        grant.expires = Some(second(100));
+    }
+    must(one, lapsing).await;
+    must(two, Post { at: second(200), ..award(account, 1, 1) }).await;
+    // By the clock of this one, the first credits still have half a minute.
+    let wanted = Post { at: second(70), ..hold(account, 2, 5) };
+    assert_eq!(
+        refused(one, wanted).await,
+        Violation::InsufficientTotal { needed: whole(5), available: whole(1) }
+    );
+    for (number, at) in [(3, 150), (4, 300), (5, -1_000)] {
+        let ledger = if number % 2 == 0 { one } else { two };
+        let posted = must(ledger, Post { at: second(at), ..award(account, number, 1) }).await;
+        assert_eq!(posted.entry.at, second(at.max(if number == 3 { 200 } else { 300 })));
+    }
+    assert_eq!(one.verify(account).await.unwrap(), []);
+}
+
 /// Batches that are refused half way, posted at once with others to the same accounts: those are whole, these leave nothing.
 async fn refuses_a_batch_beside_others(one: &dyn Ledger, two: &dyn Ledger) {
     let accounts = [AccountId::new(), AccountId::new()];
@@ -156,7 +181,7 @@ async fn refuses_a_batch_beside_others(one: &dyn Ledger, two: &dyn Ledger) {
     for account in accounts {
         // Ten single awards in turns, and ten batches of two over both.
         assert_eq!(one.state(account).await.unwrap().seq(), 15);
-        let spendable = two.balance(account, chrono::DateTime::UNIX_EPOCH).await.unwrap().spendable();
+        let spendable = two.balance(account, DateTime::UNIX_EPOCH).await.unwrap().spendable();
         assert_eq!(spendable, whole(5 * 2 + 10 * 3));
         assert_eq!(one.verify(account).await.unwrap(), []);
     }
