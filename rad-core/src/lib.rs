@@ -3,6 +3,8 @@
 
 pub mod access;
 pub mod catalog;
+#[cfg(feature = "checkpoint")]
+pub mod checkpoint;
 pub mod clock;
 mod concurrent;
 #[cfg(feature = "conformance")]

@@ -5,6 +5,8 @@
 
 pub mod archive;
 pub mod catalog;
+#[cfg(feature = "checkpoint")]
+pub mod checkpoint;
 pub mod deployment;
 pub mod directory;
 pub mod ledger;

@@ -1,5 +1,8 @@
 //! The ledger in memory.
 
+#[cfg(feature = "checkpoint")]
+mod checkpoints;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -47,6 +50,8 @@ use crate::source::Digest;
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
     books: Mutex<BTreeMap<AccountId, Book>>,
+    #[cfg(feature = "checkpoint")]
+    checkpoints: Mutex<Vec<checkpoints::Kept>>,
 }
 
 /// One account.
