@@ -15,6 +15,7 @@ use crate::database::{bytes, failed};
 pub(super) trait Sql {
     fn text(&mut self, sql: &'static str) -> &mut Self;
     fn id(&mut self, id: &[u8; 16]) -> &mut Self;
+    fn bytes(&mut self, bytes: Vec<u8>) -> &mut Self;
     fn name(&mut self, name: String) -> &mut Self;
     fn number(&mut self, number: i64) -> &mut Self;
     fn time(&mut self, time: Micros) -> &mut Self;
@@ -29,6 +30,10 @@ macro_rules! write_sql_for {
 
             fn id(&mut self, id: &[u8; 16]) -> &mut Self {
                 self.push_bind(id.to_vec())
+            }
+
+            fn bytes(&mut self, bytes: Vec<u8>) -> &mut Self {
+                self.push_bind(bytes)
             }
 
             fn name(&mut self, name: String) -> &mut Self {

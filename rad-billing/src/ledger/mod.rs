@@ -1,10 +1,11 @@
 //! Ledgers that last.
 //!
 //! What the databases share is here: posting in groups (`posting`), the open part of an account (`book`), the rows (`rows`),
-//! listings (`listing`) and verifying (`verifying`, `stored`). A module for each database loads and writes rows in the way that
+//! listings (`listing`), verifying (`verifying`, `stored`) and checkpoints (`checkpoints`). A module for each database loads and writes rows in the way that
 //! suits it.
 
 mod book;
+mod checkpoints;
 mod export;
 mod listing;
 mod micros;

@@ -301,6 +301,22 @@ fn flipped(kind: Kind, text: &str, tries: usize, random: &mut fastrand::Rng) -> 
     places.into_iter().map(flip).collect()
 }
 
+/// Drops all triggers, and connects without constraints and without waiting for the disk.
+pub(crate) async fn unguarded(database: &Database) -> SqlitePool {
+    let triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name LIKE 'ledger%'";
+    let triggers: Vec<String> = sqlx::query_scalar(triggers).fetch_all(&database.pool).await.unwrap();
+    for trigger in triggers {
+        let drop = AssertSqlSafe(format!("DROP TRIGGER {trigger}"));
+        sqlx::query(drop).execute(&database.pool).await.unwrap();
+    }
+    let options = database.pool.connect_options().as_ref().clone();
+    let options = options
+        .foreign_keys(false)
+        .synchronous(SqliteSynchronous::Off)
+        .pragma("ignore_check_constraints", "ON");
+    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+}
+
 /// A file of which triggers, constraints and the wait for the disk are switched off.
 struct Unguarded {
     pool: SqlitePool,
@@ -313,18 +329,7 @@ impl Unguarded {
         let database = database().await.unwrap();
         let ledger = SqliteLedger::new(database.pool.clone());
         ledger::posting::does_what_the_engine_does(&ledger).await;
-        let triggers = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name LIKE 'ledger%'";
-        let triggers: Vec<String> = sqlx::query_scalar(triggers).fetch_all(&database.pool).await.unwrap();
-        for trigger in triggers {
-            let drop = AssertSqlSafe(format!("DROP TRIGGER {trigger}"));
-            sqlx::query(drop).execute(&database.pool).await.unwrap();
-        }
-        let options = database.pool.connect_options().as_ref().clone();
-        let options = options
-            .foreign_keys(false)
-            .synchronous(SqliteSynchronous::Off)
-            .pragma("ignore_check_constraints", "ON");
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        let pool = unguarded(&database).await;
         Self { pool, _database: database }
     }
 }

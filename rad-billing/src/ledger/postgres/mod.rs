@@ -49,12 +49,28 @@ impl PostgresLedger {
     /// # Errors
     /// A failure of the database.
     pub async fn export(&self) -> Result<Export, BackendError> {
-        let during = "beginning an export";
+        Export::begin(self.snapshot("beginning an export").await?).await
+    }
+
+    /// A transaction that sees the database as it is now, for as long as it takes.
+    pub(super) async fn snapshot(&self, during: &'static str) -> Result<Snapshot, BackendError> {
         let mut reading = snapshot(&self.pool, during).await?;
         // Whoever reads it may take a break between pages.
         let patient = "SET LOCAL idle_in_transaction_session_timeout = 0";
         sqlx::query(patient).execute(&mut *reading).await.map_err(failed(during))?;
-        Export::begin(Snapshot::Postgres(reading)).await
+        Ok(Snapshot::Postgres(reading))
+    }
+
+    /// A transaction for writing.
+    pub(super) async fn begin(
+        &self,
+        during: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, BackendError> {
+        self.pool.begin().await.map_err(failed(during))
+    }
+
+    pub(super) const fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// Takes no more posts, and returns when those taken before are settled: for an orderly shutdown. Every later post is

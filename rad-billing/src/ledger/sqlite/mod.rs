@@ -19,7 +19,7 @@ use rad_core::ledger::{
 use rad_core::page::Page;
 use rad_core::revenue::{AccountState, EntryKey, RevenueLine};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{QueryBuilder, Sqlite, Transaction};
 
 use self::store::SqliteStore;
 use super::export::{Export, Snapshot};
@@ -27,6 +27,7 @@ use super::listing::{self, SumsRow};
 use super::posting::Queue;
 use super::verifying;
 use crate::database::failed;
+use crate::sqlite::begin;
 
 /// A [`Ledger`] in a SQLite file.
 ///
@@ -49,8 +50,21 @@ impl SqliteLedger {
     /// # Errors
     /// A failure of the database.
     pub async fn export(&self) -> Result<Export, BackendError> {
-        let reading = self.pool.begin().await.map_err(failed("beginning an export"))?;
-        Export::begin(Snapshot::Sqlite(reading)).await
+        Export::begin(self.snapshot("beginning an export").await?).await
+    }
+
+    /// A transaction for reading that sees the database as it is now.
+    pub(super) async fn snapshot(&self, during: &'static str) -> Result<Snapshot, BackendError> {
+        Ok(Snapshot::Sqlite(self.pool.begin().await.map_err(failed(during))?))
+    }
+
+    /// A transaction for writing.
+    pub(super) async fn begin(&self, _: &'static str) -> Result<Transaction<'static, Sqlite>, BackendError> {
+        begin(&self.pool).await
+    }
+
+    pub(super) const fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 
     /// Takes no more posts, and returns when those taken before are settled: for an orderly shutdown. Every later post is

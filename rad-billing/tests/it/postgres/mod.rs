@@ -1,5 +1,6 @@
 //! The ledger on PostgreSQL: each test has a schema of its own on the server that `make test` starts.
 
+mod checkpoints;
 mod cluster;
 mod connections;
 mod database;

@@ -18,18 +18,23 @@ impl Unguarded {
     async fn with_books() -> Self {
         let pool = pool().await;
         ledger::posting::does_what_the_engine_does(&PostgresLedger::new(pool.clone())).await;
-        let guards = "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
-                FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid::regclass::text LIKE 'ledger\\_%'
-                    AND connamespace = current_schema()::regnamespace
-            UNION ALL
-            SELECT format('ALTER TABLE %s DISABLE TRIGGER USER', oid::regclass) FROM pg_class
-                WHERE relkind = 'r' AND relname LIKE 'ledger\\_%'
-                    AND relnamespace = current_schema()::regnamespace";
-        let guards: Vec<String> = sqlx::query_scalar(guards).fetch_all(&pool).await.unwrap();
-        for sql in guards {
-            run(&pool, &sql).await;
-        }
+        unguard(&pool).await;
         Self { pool }
+    }
+}
+
+/// Switches all triggers off, and drops the constraints between tables and on values.
+pub(super) async fn unguard(pool: &PgPool) {
+    let guards = "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+            FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid::regclass::text LIKE 'ledger\\_%'
+                AND connamespace = current_schema()::regnamespace
+        UNION ALL
+        SELECT format('ALTER TABLE %s DISABLE TRIGGER USER', oid::regclass) FROM pg_class
+            WHERE relkind = 'r' AND relname LIKE 'ledger\\_%'
+                AND relnamespace = current_schema()::regnamespace";
+    let guards: Vec<String> = sqlx::query_scalar(guards).fetch_all(pool).await.unwrap();
+    for sql in guards {
+        run(pool, &sql).await;
     }
 }
 

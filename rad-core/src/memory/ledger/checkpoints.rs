@@ -141,6 +141,7 @@ fn at_most(limit: u32) -> usize {
 mod tests {
     use super::*;
     use crate::conformance::checkpoint::{all, attacks};
+    use crate::conformance::must;
     use crate::ledger::{Ledger as _, Post};
 
     /// Whoever has the memory.
@@ -151,7 +152,7 @@ mod tests {
     impl attacks::Tamper for Insider<'_> {
         async fn rewrite(&self, account: AccountId, posts: &[Post]) {
             let other = MemoryLedger::default();
-            other.post_batch(posts).await.unwrap();
+            must("posts that were taken are taken", other.post_batch(posts).await);
             let anew = other.books().remove(&account);
             let mut books = self.0.books();
             books.remove(&account);
