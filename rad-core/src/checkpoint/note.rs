@@ -126,3 +126,64 @@ impl Changes {
         Digest::from_bytes(self.0.clone().finalize().into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Tree;
+
+    /// The example in `FORMAT.md`, whose values another implementation computed.
+    #[test]
+    fn the_example_of_the_format_is_right() {
+        let format = include_str!("../../FORMAT.md");
+        let (_, example) = format.split_once("An example, with the secret key").unwrap();
+        let says = |what: String| assert!(example.contains(&what), "{what}");
+        let head = |n: u8, seq, hash| {
+            let account: AccountId = format!("018f3c5e-7a00-7000-8000-00000000000{n}").parse().unwrap();
+            says(format!("`{account}`, {seq}"));
+            says(format!("`{hash}`"));
+            Head { account, seq, hash }
+        };
+        let first: Digest =
+            "f57876f0be203a950dd17de8dfc4335b371c5275c56ffda0eae979f3743a7d7a".parse().unwrap();
+        let heads = [head(1, 1, first), head(2, 3, Digest::of(b"b")), head(3, 2, Digest::of(b"c"))];
+        let (mut tree, mut changes) = (Tree::default(), Changes::default());
+        for head in &heads {
+            tree.push(head);
+            changes.push(head);
+        }
+        let checkpoint = Checkpoint {
+            number: 1,
+            at: "2026-10-02T00:00:00Z".parse().unwrap(),
+            accounts: 3,
+            entries: 6,
+            root: tree.root(),
+            changes: changes.hash(),
+            previous: Digest::ZERO,
+        };
+        let secret: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let signed = checkpoint.sign(&SigningKey::from_hex(&secret.into()).unwrap());
+        let signature = signed.signature.to_string();
+        let (one, other) = signature.split_at(64);
+        says(format!("| root | `{}` |", checkpoint.root));
+        says(format!("| changes | `{}` |", checkpoint.changes));
+        says(format!("| key | `{}` |", signed.key));
+        says(format!("| hash | `{}` |", signed.hash()));
+        says(format!("| signature | `{one}` `{other}` |"));
+        assert_eq!(signed.checkpoint.signed_bytes(&signed.key).len(), 177);
+        assert!(signed.is_intact());
+    }
+
+    #[test]
+    fn json_has_every_field_and_no_secret() {
+        let none = Digest::ZERO;
+        let (at, root) = (DateTime::UNIX_EPOCH, Tree::default().root());
+        let checkpoint =
+            Checkpoint { number: 1, at, accounts: 0, entries: 0, root, changes: none, previous: none };
+        let secret = "1f".repeat(32);
+        let signed = checkpoint.sign(&SigningKey::from_hex(&secret.clone().into()).unwrap());
+        let json = serde_json::to_string(&signed).unwrap();
+        assert!(!json.contains(&secret));
+        assert_eq!(serde_json::from_str::<SignedCheckpoint>(&json).unwrap(), signed);
+    }
+}
