@@ -176,7 +176,8 @@ impl Gathered {
                 heads.into_iter().map(|head| SignedHead { checkpoint: number, head }).collect();
             comparison.add(ledger, &signed).await?;
         }
-        let findings = [comparison.findings, self.findings.clone()].concat();
+        let differences = comparison.differences.into_iter().map(Finding::from);
+        let findings: Vec<Finding> = differences.chain(self.findings.iter().cloned()).collect();
         if !findings.is_empty() {
             return Err(CheckpointError::Altered { findings });
         }

@@ -38,7 +38,7 @@ mod store;
 mod tree;
 mod verifying;
 
-pub use compare::compare;
+pub use compare::{Difference, NotExtended, compare, compare_range};
 pub use file::{FileError, FileReader, FileWriter};
 pub use key::{NotAKey, PublicKey, Signature, SigningKey};
 pub use making::{CheckpointError, CheckpointsExt};

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::compare::Comparison;
-use super::{Changes, Checkpoint, Checkpoints, PublicKey, SignedCheckpoint, SignedHead, Tree};
+use super::{Changes, Checkpoint, Checkpoints, PublicKey, SignedCheckpoint, SignedHead, Tree, compare_range};
 use crate::id::AccountId;
-use crate::ledger::{LedgerError, Verified};
+use crate::ledger::{Finding, LedgerError, Verified};
 use crate::source::Digest;
 use crate::verification::{Verification, VerifyOptions, in_ranges};
 
@@ -66,6 +65,9 @@ pub enum CheckpointProblem {
         /// What became less.
         what: String,
     },
+    /// It was made, and the ledger does not keep it.
+    #[error("the ledger does not keep it, or another in its place")]
+    NotKept,
     /// The heads kept with it are not those it was made over.
     #[error("the heads kept with it are not those it signed: {what} differs")]
     Heads {
@@ -86,7 +88,7 @@ pub struct FullVerification {
 impl FullVerification {
     /// Whether nothing is wrong as far as it has come.
     pub const fn is_sound(&self) -> bool {
-        self.checkpoints.findings.is_empty() && self.books.is_sound()
+        self.checkpoints.is_sound() && self.books.is_sound()
     }
 }
 
@@ -95,7 +97,7 @@ impl FullVerification {
 /// A tail that was cut off, an account that was removed and a history that was written anew are findings of the account, at
 /// the first entry concerned. A checkpoint under a key that is not `trusted` is one of the checkpoint. That the newest
 /// checkpoints were removed together with the entries they cover only a checkpoint kept elsewhere shows:
-/// [`FileReader`](super::FileReader), [`compare`](super::compare).
+/// [`FileReader`](super::FileReader), [`compare`](super::compare()).
 ///
 /// # Errors
 /// A failure of the ledger: what `progress` was told last is where to go on.
@@ -123,15 +125,8 @@ async fn verify_range(
     to: Option<AccountId>,
 ) -> Result<Verified, LedgerError> {
     let mut verified = ledger.verify_range(after, to).await?;
-    let mut comparison = Comparison::default();
-    let mut place = after.map(|account| (account, u64::MAX));
-    loop {
-        let signed = ledger.signed_heads(place, to, SignedHead::MOST).await?;
-        let Some(last) = signed.last() else { break };
-        place = Some((last.head.account, last.checkpoint));
-        comparison.add(ledger, &signed).await?;
-    }
-    verified.findings.append(&mut comparison.findings);
+    let differences = compare_range(ledger, after, to).await?;
+    verified.findings.extend(differences.into_iter().map(Finding::from));
     // Stable: what an account's own entries show comes first.
     verified.findings.sort_by_key(|finding| finding.account);
     Ok(verified)
@@ -168,19 +163,32 @@ pub async fn verify_chain(
     Ok(chain)
 }
 
+impl SignedCheckpoint {
+    /// What is wrong with its signature: it is none, or that of a key that is not `trusted`.
+    pub fn unsigned(&self, trusted: &[PublicKey]) -> Vec<CheckpointFinding> {
+        let key = self.key;
+        let problems = [
+            (self.is_intact(), CheckpointProblem::Signature { key }),
+            (trusted.contains(&key), CheckpointProblem::ForeignKey { key }),
+        ];
+        let wrong = problems.into_iter().filter(|(is_right, _)| !is_right);
+        wrong.map(|(_, problem)| CheckpointFinding { checkpoint: self.checkpoint.number, problem }).collect()
+    }
+}
+
 impl ChainVerification {
+    /// Whether nothing is wrong.
+    pub const fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+
     fn found(&mut self, signed: &SignedCheckpoint, problem: CheckpointProblem) {
         self.findings.push(CheckpointFinding { checkpoint: signed.checkpoint.number, problem });
     }
 
     /// Takes the next checkpoint.
     fn follow(&mut self, signed: &SignedCheckpoint, trusted: &[PublicKey]) {
-        if !signed.is_intact() {
-            self.found(signed, CheckpointProblem::Signature { key: signed.key });
-        }
-        if !trusted.contains(&signed.key) {
-            self.found(signed, CheckpointProblem::ForeignKey { key: signed.key });
-        }
+        self.findings.extend(signed.unsigned(trusted));
         let now = &signed.checkpoint;
         let before = self.last.map_or(0, |last| last.checkpoint.number);
         let actual = self.last.map_or(Digest::ZERO, |last| last.hash());

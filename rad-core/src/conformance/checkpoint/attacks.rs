@@ -151,6 +151,7 @@ impl<'a> Victim<'a> {
         self.tamper.replace_checkpoint(number, None).await;
         assert_eq!(self.rewrite(*account, &posts[..5]).await, [], "what nobody signed can be cut off");
         let found = must("a ledger can be compared", compare(self.ledger, &kept).await);
+        let found: Vec<Finding> = found.into_iter().map(Finding::from).collect();
         assert_eq!(places(&found), [(*account, Some(6))], "a checkpoint that was kept elsewhere shows it");
         self.tamper.rewrite(*account, posts).await;
         self.tamper.replace_checkpoint(number, Some((self.second, changed))).await;
