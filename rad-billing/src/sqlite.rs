@@ -6,9 +6,10 @@ use std::time::Duration;
 use rad_core::error::BackendError;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection as _, Row, Sqlite, Transaction};
 
 use crate::database::{MIGRATIONS, check_schema, failed, not_migrated, own_record};
 
@@ -45,7 +46,7 @@ pub async fn open(path: &Path) -> Result<SqlitePool, BackendError> {
 /// Brings a database to the schema of this release.
 ///
 /// Which steps were taken is kept in the table `billing_migrations`, so that other crates can keep theirs in the same
-/// file. The pool should open its connections as [`open`] does.
+/// file. The pool should have [`pool_options`] and open its connections as [`open`] does.
 ///
 /// # Errors
 /// If a step fails, or the database was written by a newer release.
@@ -56,6 +57,18 @@ pub async fn migrate(pool: &SqlitePool) -> Result<(), BackendError> {
     // `run` cannot borrow a connection inside a future that moves between threads; this is what it calls.
     migrator.run_direct(None, &mut *transaction, false).await.map_err(not_migrated(&migrator))?;
     transaction.commit().await.map_err(failed("bringing the schema up to date"))
+}
+
+/// The options of the pools that [`open`] makes, for a pool of your own: it gives up a connection that takes itself for one in
+/// a transaction.
+///
+/// After some failures, a full disk's among them, SQLite has rolled back by itself, and the connection does not know: it would
+/// begin nothing any more, and what it reads would stay as it is at the next look.
+pub fn pool_options() -> SqlitePoolOptions {
+    let is_usable = |connection: &SqliteConnection| !connection.is_in_transaction();
+    SqlitePoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .before_acquire(move |connection, _| Box::pin(std::future::ready(Ok(is_usable(connection)))))
 }
 
 /// Opens a database file for reading alone: it is neither made nor brought up to date.
@@ -120,8 +133,7 @@ fn create(path: &Path) -> std::io::Result<()> {
 async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let mut waited = Duration::ZERO;
     loop {
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS);
-        match pool.connect_with(options.clone()).await {
+        match pool_options().connect_with(options.clone()).await {
             Err(error) if is_busy(&error) && waited < PATIENCE => {
                 tokio::time::sleep(PAUSE).await;
                 waited += PAUSE;
