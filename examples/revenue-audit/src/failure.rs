@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use rad_core::checkpoint::FileError;
 use rad_core::error::BackendError;
 use rad_core::export::ReadError;
 use rad_core::id::AccountId;
@@ -62,6 +63,9 @@ pub enum InputFault {
     /// The content of a file cannot be read on.
     #[error(transparent)]
     Content(#[from] ReadError),
+    /// A checkpoint file cannot be read on.
+    #[error(transparent)]
+    Checkpoint(#[from] FileError),
     /// A database cannot be read.
     #[error("the database cannot be read: {}", with_causes(.0))]
     Database(#[source] BackendError),
@@ -111,6 +115,7 @@ impl InputError {
             InputFault::Open(_) => "check the name and the permissions".into(),
             InputFault::UnknownFormat => format!("give {}", crate::source::KINDS),
             InputFault::Content(error) => error.fault.mend().into_owned(),
+            InputFault::Checkpoint(_) => "write the checkpoint again, from a ledger that you trust".into(),
             InputFault::Database(error) if error.is_retryable() => "try again in a moment".into(),
             InputFault::Database(_) => {
                 "check that it is the database of a ledger, and of this version".into()
@@ -138,6 +143,7 @@ impl InputError {
         match &self.fault {
             InputFault::Content(error) => Some(error.line),
             InputFault::AccountOrder { line, .. } => *line,
+            InputFault::Checkpoint(FileError::Line { line, .. }) => Some(*line),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod chain;
+pub mod checkpoint;
 pub mod cli;
 pub mod commands;
 pub mod destination;

@@ -10,9 +10,10 @@ use std::thread;
 
 use rad_billing::ledger::Export;
 use rad_billing::{PostgresLedger, SqliteLedger, postgres, sqlite};
+use rad_core::checkpoint::Checkpoints;
 use rad_core::error::BackendError;
 use rad_core::export::{Record, Recorded};
-use rad_core::ledger::{Ledger, Posted};
+use rad_core::ledger::Posted;
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
 
@@ -49,7 +50,7 @@ impl Address {
         }
     }
 
-    async fn ledger(&self) -> Result<Arc<dyn Ledger>, BackendError> {
+    async fn ledger(&self) -> Result<Arc<dyn Checkpoints>, BackendError> {
         Ok(match self {
             Self::Sqlite(path) => Arc::new(SqliteLedger::new(sqlite::open_read_only(path).await?)),
             Self::Postgres(url) => Arc::new(PostgresLedger::new(postgres::open_read_only(url).await?)),
@@ -88,7 +89,7 @@ pub(super) fn open(address: Address, wanted: Wanted) -> Result<LedgerRecords, In
 pub struct LedgerAt {
     name: String,
     runtime: Runtime,
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Checkpoints>,
 }
 
 impl LedgerAt {
@@ -108,9 +109,9 @@ impl LedgerAt {
     ///
     /// # Errors
     /// [`InputFault::Database`].
-    pub fn run<'a, F>(&'a self, work: impl FnOnce(&'a Arc<dyn Ledger>) -> F) -> Result<(), InputError>
+    pub fn run<'a, T, F>(&'a self, work: impl FnOnce(&'a Arc<dyn Checkpoints>) -> F) -> Result<T, InputError>
     where
-        F: Future<Output = Result<(), BackendError>>,
+        F: Future<Output = Result<T, BackendError>>,
     {
         self.runtime.block_on(work(&self.ledger)).map_err(|error| unread(&self.name, error))
     }

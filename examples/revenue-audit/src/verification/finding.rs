@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rad_core::checkpoint::NotExtended;
 use rad_core::id::AccountId;
 use rad_core::revenue::{TermsError, Violation};
 use rad_core::source::Digest;
@@ -84,6 +85,9 @@ pub enum Wrong {
         /// What is wrong, in a sentence.
         problem: String,
     },
+    /// It does not extend a checkpoint.
+    #[error(transparent)]
+    NotExtended(#[from] NotExtended),
     /// The shares of a line are not its gross.
     #[error("the shares of charge {charge} are not its gross")]
     SharesDiffer {
@@ -97,6 +101,7 @@ impl Wrong {
     pub fn kind(&self) -> String {
         match self {
             Self::Refused(violation) => variant(violation),
+            Self::NotExtended(what) => variant(what),
             Self::Terms(error) => format!("Terms{}", variant(error)),
             other => variant(other),
         }

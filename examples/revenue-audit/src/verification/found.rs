@@ -3,6 +3,7 @@
 use rad_core::id::AccountId;
 
 use super::finding::{Finding, Wrong};
+use crate::checkpoint::Differs;
 
 /// Where a finding is.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +55,12 @@ impl Found {
             list.first
                 .push((self.number, Finding { account: at.account, seq: at.seq, line: at.line, wrong }));
         }
+    }
+
+    /// Adds that an account differs from its checkpoint; `at` is where the source is.
+    pub(super) fn differs(&mut self, (account, what): Differs, at: Option<(AccountId, Option<u64>)>) {
+        let line = at.filter(|(current, _)| *current == account).and_then(|(_, line)| line);
+        self.add(At { account, seq: what.seq(), line }, Wrong::NotExtended(what));
     }
 
     /// How many there are for certain.

@@ -17,10 +17,12 @@ use serde::Serialize;
 
 pub use self::finding::{Finding, Wrong};
 pub use self::stored::add_stored;
+pub(crate) use self::stored::failure;
 
 use self::found::{At, Found, Has};
 use self::keys::Keys;
 use self::tally::Tally;
+use crate::checkpoint::Against;
 use crate::failure::InputError;
 use crate::progress::Progress;
 use crate::source::Records;
@@ -70,18 +72,37 @@ impl Verification {
     pub const fn is_sound(&self) -> bool {
         self.findings.is_empty() && self.more_findings == 0
     }
+
+    /// Adds a finding, or counts it if there are `most` already.
+    pub fn add(&mut self, finding: Finding, most: usize) {
+        if self.findings.len() < most {
+            self.findings.push(finding);
+        } else {
+            self.more_findings += 1;
+        }
+    }
 }
 
-/// Verifies a source, and lists up to `most` findings.
+/// Verifies a source, compares it with a checkpoint file where there is one, and lists up to `most` findings.
 ///
 /// # Errors
-/// [`InputError`] if the source cannot be read to its end.
-pub fn verify(records: &mut dyn Records, most: usize) -> Result<Verification, InputError> {
+/// [`InputError`] if the source or the file cannot be read to its end.
+pub fn verify(
+    records: &mut dyn Records,
+    against: Option<&mut Against>,
+    most: usize,
+) -> Result<Verification, InputError> {
     let (mut record, mut progress) = (Record::default(), Progress::new());
-    let mut verifier = Verifier::new(most);
+    let (mut verifier, mut against) = (Verifier::new(most), against);
     while records.next(&mut record)? {
         progress.note(&*records);
         verifier.look_at(&record, records.line());
+        if let Some(against) = &mut against {
+            verifier.compare(&record, records.line(), against)?;
+        }
+    }
+    if let Some(against) = against {
+        against.finish(&mut |differs| verifier.found.differs(differs, None))?;
     }
     Ok(verifier.finish())
 }
@@ -187,6 +208,18 @@ impl Verifier {
             }
             None => self.found.add(at, Wrong::HashMissing),
         }
+    }
+
+    /// Compares an entry with the checkpoint: its hash as it follows from what is there, if none is recorded.
+    fn compare(
+        &mut self,
+        record: &Record,
+        line: Option<u64>,
+        against: &mut Against,
+    ) -> Result<(), InputError> {
+        let Entry { account, seq, .. } = record.entry;
+        let (hash, found) = (self.head, &mut self.found);
+        against.look_at(account, seq, hash, &mut |differs| found.differs(differs, Some((account, line))))
     }
 
     fn check_terms(&mut self, entry: &Entry, at: At) {

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rad_core::checkpoint::Checkpoints;
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
-use rad_core::ledger::{self, Ledger, LedgerError};
+use rad_core::ledger::{self, LedgerError};
 use tokio::task::JoinSet;
 
 use super::{Finding, Verification, Wrong};
@@ -24,7 +25,7 @@ const PAGE: u32 = 1_000;
 /// A failure of the database; what is stored wrong is a finding.
 pub async fn add_stored(
     verification: &mut Verification,
-    ledger: &Arc<dyn Ledger>,
+    ledger: &Arc<dyn Checkpoints>,
     most: usize,
 ) -> Result<(), BackendError> {
     let known: BTreeSet<AccountId> = verification.findings.iter().map(|finding| finding.account).collect();
@@ -51,12 +52,8 @@ pub async fn add_stored(
     // Side by side they come in any order.
     found.sort_by_key(|finding| (finding.account, finding.seq));
     for ledger::Finding { account, seq, problem } in found {
-        if verification.findings.len() < most {
-            let wrong = Wrong::Stored { problem };
-            verification.findings.push(Finding { account, seq: seq.unwrap_or(0), line: None, wrong });
-        } else {
-            verification.more_findings += 1;
-        }
+        let wrong = Wrong::Stored { problem };
+        verification.add(Finding { account, seq: seq.unwrap_or(0), line: None, wrong }, most);
     }
     Ok(())
 }
@@ -71,7 +68,8 @@ async fn next(running: &mut JoinSet<Verified>) -> Result<Vec<ledger::Finding>, B
     }
 }
 
-fn failure(error: LedgerError) -> BackendError {
+/// What of the database failed.
+pub(crate) fn failure(error: LedgerError) -> BackendError {
     match error {
         LedgerError::Backend(error) => error,
         other => BackendError::permanent("verifying an account", other),

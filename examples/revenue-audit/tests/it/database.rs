@@ -115,7 +115,7 @@ const CHANGES: [(&str, &str, u64); 6] = [
     (
         "UPDATE ledger_accounts SET seq = seq + 1 WHERE seq = (SELECT max(seq) FROM ledger_accounts)",
         "Stored",
-        0,
+        737,
     ),
     ("UPDATE ledger_lines SET partner = agent WHERE agent IS NOT NULL", "Stored", u64::MAX),
     ("DELETE FROM ledger_entries", "Stored", 0),

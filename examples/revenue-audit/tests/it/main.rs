@@ -4,6 +4,7 @@
 mod books;
 mod broken;
 mod bundle;
+mod checkpoint;
 mod common;
 mod database;
 mod explain;
