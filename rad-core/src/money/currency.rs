@@ -10,10 +10,10 @@ use super::MoneyError;
 /// A currency of ISO 4217 by its alphabetic code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Currency {
-    code: [u8; 3],
-    minor_digits: u8,
-}
+pub struct Currency(
+    /// The code, then the number of digits: together, since they are compared as one.
+    [u8; 4],
+);
 
 /// Active codes of ISO 4217 whose minor unit is not a hundredth: none, thousandths, ten-thousandths.
 const NO_MINOR: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF";
@@ -30,28 +30,30 @@ const HUNDREDTHS: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BN
 
 impl Currency {
     /// United States dollar.
-    pub const USD: Self = Self { code: *b"USD", minor_digits: 2 };
+    pub const USD: Self = Self(*b"USD\x02");
     /// Euro.
-    pub const EUR: Self = Self { code: *b"EUR", minor_digits: 2 };
+    pub const EUR: Self = Self(*b"EUR\x02");
 
     /// The three letters.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.code).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
     /// The three ASCII bytes.
     pub const fn as_bytes(&self) -> &[u8; 3] {
-        &self.code
+        let [code @ .., _] = &self.0;
+        code
     }
 
     /// Digits of the minor unit: 2 for USD, 0 for JPY, 3 for KWD.
     pub const fn minor_digits(self) -> u8 {
-        self.minor_digits
+        let [.., digits] = self.0;
+        digits
     }
 
     /// Micro-units in one minor unit: 10 000 for USD, 1 000 000 for JPY.
     pub const fn micros_per_minor(self) -> i64 {
-        match self.minor_digits {
+        match self.minor_digits() {
             0 => 1_000_000,
             2 => 10_000,
             3 => 1_000,
@@ -63,7 +65,7 @@ impl Currency {
     #[inline]
     pub(crate) const fn floor_to_minor(self, micros: i64) -> i64 {
         // Divisions by constants: several times faster than by a number that is looked up.
-        match self.minor_digits {
+        match self.minor_digits() {
             0 => micros / 1_000_000,
             2 => micros / 10_000,
             3 => micros / 1_000,
@@ -80,7 +82,7 @@ impl FromStr for Currency {
         let known = [(2, HUNDREDTHS), (0, NO_MINOR), (3, THOUSANDTHS), (4, TEN_THOUSANDTHS)];
         let found = known.iter().find(|(_, codes)| among(codes));
         match (<[u8; 3]>::try_from(text.as_bytes()), found) {
-            (Ok(code), Some((minor_digits, _))) => Ok(Self { code, minor_digits: *minor_digits }),
+            (Ok([one, two, three]), Some((digits, _))) => Ok(Self([one, two, three, *digits])),
             _ => Err(MoneyError::new("a currency", text, "use an active code of ISO 4217, such as USD")),
         }
     }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bucket, Place};
+use super::exact::Exact;
+use super::{Bucket, Place, Violation};
 use crate::money::Credits;
 
 /// What an account has at a moment.
@@ -32,6 +33,24 @@ impl Balance {
     /// Credits reserved by holds, of both kinds.
     pub fn held(&self) -> Credits {
         self.held_awarded.checked_add(self.held_purchased).unwrap_or(Credits::MAX)
+    }
+
+    /// Moves credits of a bucket.
+    #[inline(always)]
+    pub(super) fn shift(
+        &mut self,
+        bucket: Bucket,
+        from: Place,
+        to: Place,
+        credits: Credits,
+    ) -> Result<(), Violation> {
+        if let Some(sum) = self.place_mut(bucket, from) {
+            *sum = sum.minus(credits)?;
+        }
+        if let Some(sum) = self.place_mut(bucket, to) {
+            *sum = sum.plus(credits)?;
+        }
+        Ok(())
     }
 
     /// The sum that credits of a bucket count into while they are in a place.

@@ -56,7 +56,7 @@ macro_rules! exact {
 exact!(Credits, Amount);
 
 /// `⌊whole · part / all⌋` for numbers that are not negative; nothing of nothing is nothing.
-#[inline]
+#[inline(always)]
 pub(super) fn share_of(whole: i64, part: i64, all: i64) -> Result<i64, Violation> {
     if part == all || whole == 0 {
         return Ok(if part == 0 { 0 } else { whole });

@@ -99,6 +99,7 @@ pub struct Lot {
 
 impl Lot {
     /// Credits that are neither spent nor reversed, void ones included.
+    #[inline]
     pub fn unspent(&self) -> Credits {
         // Parts of `credits`, which fits: the sum cannot fail.
         let usable = self.open.checked_add(self.frozen).and_then(|sum| sum.checked_add(self.held));

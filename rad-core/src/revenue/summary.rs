@@ -91,8 +91,23 @@ pub struct Summary {
     places: FxHashMap<Group, usize>,
     /// The same for groups met before, by some bits of their ids: hints, which make looking up the exception.
     hints: Vec<usize>,
-    sums: Vec<(Group, Totals)>,
+    sums: Vec<Sum>,
     total: Totals,
+}
+
+/// The sums of a group.
+#[derive(Debug, Clone, Copy)]
+struct Sum {
+    key: Key,
+    group: Group,
+    totals: Totals,
+}
+
+/// What tells a group from others of its grouping, in a form that compares at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key {
+    bits: u128,
+    is_some: bool,
 }
 
 /// How many hints there are: a power of two, enough for most markets' modules.
@@ -120,13 +135,18 @@ impl Summary {
         let place = self.place(line.group(self.grouping));
         let before = self.total;
         self.total.add(&figures)?;
-        let added = self.sums.get_mut(place).map_or(Ok(()), |(_, sum)| sum.add(&figures));
-        added.inspect_err(|_| self.total = before)
+        match self.sums.get_mut(place).map(|sum| sum.totals.add(&figures)) {
+            Some(Err(violation)) => {
+                self.total = before;
+                Err(violation)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The groups that have lines, in order.
     pub fn groups(&self) -> impl Iterator<Item = (Group, Totals)> {
-        let mut groups = self.sums.clone();
+        let mut groups: Vec<_> = self.sums.iter().map(|sum| (sum.group, sum.totals)).collect();
         groups.retain(|(_, totals)| totals.lines > 0);
         groups.sort_by_key(|(group, _)| *group);
         groups.into_iter()
@@ -137,21 +157,24 @@ impl Summary {
         self.total
     }
 
+    /// Where the sum of a group stands.
     #[inline(always)]
     fn place(&mut self, group: Group) -> usize {
-        let slot = group.scattered() & HINTS.wrapping_sub(1);
+        let key = group.key();
+        let slot = key.slot();
         let hint = self.hints.get(slot).copied().unwrap_or(0);
-        if self.sums.get(hint).is_some_and(|(known, _)| *known == group) {
+        if self.sums.get(hint).is_some_and(|sum| sum.key == key) {
             return hint;
         }
-        self.look_up(group, slot)
+        self.look_up(group, key, slot)
     }
 
-    fn look_up(&mut self, group: Group, slot: usize) -> usize {
+    #[cold]
+    fn look_up(&mut self, group: Group, key: Key, slot: usize) -> usize {
         let next = self.sums.len();
         let place = *self.places.entry(group).or_insert(next);
         if place == next {
-            self.sums.push((group, Totals::default()));
+            self.sums.push(Sum { key, group, totals: Totals::default() });
         }
         if let Some(hint) = self.hints.get_mut(slot) {
             *hint = place;
@@ -189,13 +212,13 @@ impl Booked for RevenueLine {
 }
 
 impl Booked for Earning<'_> {
-    #[inline]
+    #[inline(always)]
     fn group(&self, by: Grouping) -> Group {
         let terms = self.terms;
         group(by, terms.publisher, terms.agent, terms.module, self.entry.account, self.entry.at)
     }
 
-    #[inline]
+    #[inline(always)]
     fn figures(&self) -> Totals {
         let shares = self.shares;
         Totals {
@@ -211,7 +234,7 @@ impl Booked for Earning<'_> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn group(
     by: Grouping,
     publisher: Option<AccountId>,
@@ -230,25 +253,33 @@ fn group(
 }
 
 impl Group {
-    /// Some bits that differ between most groups.
-    #[inline]
-    fn scattered(&self) -> usize {
-        let bits = match self {
-            Self::Module(module) => u128::from_ne_bytes(*module.as_bytes()),
+    #[inline(always)]
+    const fn key(&self) -> Key {
+        let (bits, is_some) = match self {
+            Self::Module(module) => (u128::from_ne_bytes(*module.as_bytes()), true),
             Self::Account(id) | Self::Partner(Some(id)) | Self::Agent(Some(id)) => {
-                u128::from_ne_bytes(*id.as_bytes())
+                (u128::from_ne_bytes(*id.as_bytes()), true)
             }
-            Self::Partner(None) | Self::Agent(None) => 0,
-            Self::Month(year, month) => u128::from(year.unsigned_abs().wrapping_mul(12).wrapping_add(*month)),
+            Self::Partner(None) | Self::Agent(None) => (0, false),
+            Self::Month(year, month) => (((year.unsigned_abs() as u128) << 4) | *month as u128, *year >= 0),
         };
+        Key { bits, is_some }
+    }
+}
+
+impl Key {
+    /// Where its hint stands.
+    #[inline(always)]
+    fn slot(self) -> usize {
         // Bytes of an id near either end are random.
-        usize::try_from((bits ^ (bits >> 100)) & 0xffff).unwrap_or(0)
+        let mixed = (self.bits ^ (self.bits >> 100)) & 0xffff;
+        usize::try_from(mixed).unwrap_or(0) & HINTS.wrapping_sub(1)
     }
 }
 
 impl Totals {
     /// Adds other figures; if one of the sums does not fit, all are as before.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add(&mut self, other: &Self) -> Result<(), Violation> {
         *self = Self {
             lines: self.lines.saturating_add(other.lines),

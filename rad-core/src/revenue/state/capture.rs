@@ -8,7 +8,7 @@ use super::super::{
     Violation,
 };
 use super::moment::Step;
-use super::spend::part_of;
+use super::spend::{attribute, part_of};
 use super::{AccountState, ChargeHead, LOT_LOST, positive};
 use crate::money::Credits;
 
@@ -42,6 +42,8 @@ impl AccountState {
             }
         };
 
+        self.balance.shift(Bucket::Awarded, Place::Held, Place::Spent, sum.awarded)?;
+        self.balance.shift(Bucket::Purchased, Place::Held, Place::Spent, sum.purchased)?;
         self.currency = Some(terms.currency);
         if owed.is_positive() || capture.amount < held {
             self.keep_owed(capture.hold, id, owed)?;
@@ -78,18 +80,19 @@ impl AccountState {
     ) -> Result<(Sum, Credits), Violation> {
         let mut sum = Sum::default();
         let mut left = capture.amount;
-        for place in reserved {
+        let Self { lots, reserved: held, spent, .. } = self;
+        for held in held.get_mut(reserved).unwrap_or_default() {
             if !left.is_positive() {
                 break;
             }
-            let reserved = self.reserved.get_mut(place).ok_or(LOT_LOST)?;
-            let (index, credits) = (reserved.index, reserved.credits.min(left));
-            let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+            let credits = held.credits.min(left);
+            let lot = lots.get_mut(held.index).ok_or(LOT_LOST)?;
             let part = part_of(lot, charge, charge, credits, Some(&capture.terms))?;
             sum.add(&part)?;
             left = left.minus(credits)?;
-            reserved.credits = reserved.credits.minus(credits)?;
-            self.attribute(index, part, Place::Held, effect)?;
+            held.credits = held.credits.minus(credits)?;
+            attribute(lot, &part, Place::Held, effect)?;
+            spent.push(part);
         }
         Ok((sum, left))
     }
@@ -104,9 +107,6 @@ impl AccountState {
             lot.unspent_cost = lot.unspent_cost.plus(part.cost)?;
             lot.earned = lot.earned.minus(part.gross)?;
             lot.booked = lot.booked.minus(part.gross_minor)?;
-            if let Some(sum) = self.balance.place_mut(part.bucket, Place::Held) {
-                *sum = sum.plus(part.credits)?;
-            }
             reserved.credits = reserved.credits.plus(part.credits)?;
         }
         self.spent.truncate(first);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::super::exact::Exact;
 use super::super::{
-    Adjustment, Body, Bucket, DebtOf, Entry, Grant, LineKind, Lot, LotSource, Observer, Part, Place, Shares,
-    Violation,
+    Adjustment, Body, Bucket, DebtOf, Entry, Grant, LineKind, Lot, LotSource, Move, Observer, Part, Place,
+    Shares, Violation,
 };
 use super::capture::{Sum, earning};
 use super::moment::{Moment, Step};
-use super::spend::{Walk, part_of};
+use super::spend::{attribute, part_of};
 use super::{AccountState, LOT_LOST, Reserved, positive};
 use crate::id::AccountId;
 use crate::money::{Amount, Credits};
@@ -72,11 +72,13 @@ impl AccountState {
                 Bucket::Purchased => Violation::InsufficientPurchased { needed, available },
             });
         }
-        let mut walk = Walk::new(adjustment.bucket, needed);
-        while let Some(pick) = self.next_pick(&mut walk, step.at) {
-            self.shift(pick.index, Place::Open, Place::Removed, pick.credits, effect)?;
-        }
-        Ok(())
+        let (bucket, from, to) = (adjustment.bucket, Place::Open, Place::Removed);
+        self.index.draw(&mut self.lots, (bucket, needed), step.at, |_, lot, credits| {
+            lot.shift(from, to, credits)?;
+            effect.moved(Move { lot: lot.id, bucket, from, to, credits });
+            Ok(())
+        })?;
+        self.balance.shift(bucket, from, to, needed)
     }
 
     /// Refuses what owners do to their own balance.
@@ -152,9 +154,11 @@ impl AccountState {
         let lost = Violation::Inconsistent { what: "the charge that owes credits is missing" };
         let at = self.charge_index(charge).ok_or(lost.clone())?;
         let terms = self.charges.get(at).and_then(|head| self.terms.of(head)).map(Arc::clone);
-        let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+        let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
         let part = part_of(lot, charge, entry.seq, credits, terms.as_deref())?;
-        self.attribute(index, part, Place::Open, effect)?;
+        attribute(lot, &part, Place::Open, effect)?;
+        self.balance.shift(part.bucket, Place::Open, Place::Spent, credits)?;
+        self.spent.push(part);
         self.merge_last_part(part)?;
         if let Some(terms) = terms {
             let mut sum = Sum::default();

@@ -3,9 +3,8 @@
 use std::ops::Range;
 
 use super::super::exact::Exact;
-use super::super::{DebtOf, Hold, Observer, Place, Release, Violation};
+use super::super::{DebtOf, Hold, Move, Observer, Place, Release, Violation};
 use super::moment::{Moment, Step};
-use super::spend::{Pick, Walk};
 use super::{AccountState, HoldHead, LOT_LOST, Reserved};
 use crate::money::Credits;
 
@@ -29,15 +28,23 @@ impl AccountState {
         };
         let plan = self.plan_hold(hold.amount, hold.burn, step.at)?;
         let id = step.entry.seq;
+        let (mut is_drained, from, to) = (false, Place::Open, Place::Held);
+        let Self { index, lots, reserved, .. } = self;
         for (bucket, amount) in plan.takes {
-            let mut walk = Walk::new(bucket, amount);
-            while let Some(Pick { index, lot, credits }) = self.next_pick(&mut walk, step.at) {
-                self.shift(index, Place::Open, Place::Held, credits, effect)?;
-                self.reserved.push(Reserved { hold: id, lot, index, credits });
-            }
+            is_drained |= index.draw(lots, (bucket, amount), step.at, |index, lot, credits| {
+                lot.shift(from, to, credits)?;
+                reserved.push(Reserved { hold: id, lot: lot.id, index, credits });
+                effect.moved(Move { lot: lot.id, bucket, from, to, credits });
+                Ok(())
+            })?;
+            self.balance.shift(bucket, from, to, amount)?;
         }
-        self.index.drop_empty(&self.lots);
-        self.index.note_lapse(lapses);
+        if is_drained {
+            self.index.drop_empty(&self.lots);
+        }
+        if hold.expires.is_some() {
+            self.index.note_lapse(lapses);
+        }
         self.holds.push(HoldHead { id, hold: *hold });
         Ok(())
     }

@@ -2,8 +2,11 @@
 //!
 //! A cache: it says nothing that the lots and holds do not.
 
-use super::super::{Bucket, Lot};
+use super::super::exact::Exact;
+use super::super::{Bucket, Lot, Violation};
+use super::LOT_LOST;
 use super::moment::Moment;
+use crate::money::Credits;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct BurnIndex {
@@ -59,6 +62,36 @@ impl BurnIndex {
             Bucket::Awarded => self.awarded.waiting(),
             Bucket::Purchased => self.purchased.waiting(),
         }
+    }
+
+    /// Takes `amount` from the lots of a bucket, in burn order, as far as they have it: `take` is told of each lot that gives,
+    /// and how many credits. Says whether one has nothing left to give.
+    #[inline(always)]
+    pub(super) fn draw(
+        &self,
+        lots: &mut [Lot],
+        (bucket, amount): (Bucket, Credits),
+        at: Moment,
+        mut take: impl FnMut(usize, &mut Lot, Credits) -> Result<(), Violation>,
+    ) -> Result<bool, Violation> {
+        let (mut left, mut is_drained) = (amount, false);
+        if !amount.is_positive() {
+            return Ok(false);
+        }
+        for waiting in self.of(bucket) {
+            let lot = lots.get_mut(waiting.index).ok_or(LOT_LOST)?;
+            if !lot.open.is_positive() || waiting.expires <= at {
+                continue;
+            }
+            let credits = lot.open.min(left);
+            left = left.minus(credits)?;
+            take(waiting.index, lot, credits)?;
+            is_drained |= !lot.open.is_positive();
+            if !left.is_positive() {
+                break;
+            }
+        }
+        Ok(is_drained)
     }
 
     /// Puts the lot with an index in its place in the order; it may be there already.

@@ -21,7 +21,6 @@ pub use snapshot::{Charge, Debt, Needs, OpenHold, Snapshot};
 
 use self::index::BurnIndex;
 use self::moment::{Moment, Step};
-use self::spend::{Pick, Walk};
 use self::terms::TermsTable;
 use super::exact::Exact;
 use super::{
@@ -245,17 +244,17 @@ impl AccountState {
             state.to_mut().lapse(at, &mut ())?;
         }
         let plan = state.plan_hold(amount, burn, at)?;
-        let mut split = Split::default();
+        let (mut split, mut lots) = (Split::default(), state.lots.clone());
         for (bucket, amount) in plan.takes {
             let sum = match bucket {
                 Bucket::Awarded => &mut split.awarded,
                 Bucket::Purchased => &mut split.purchased,
             };
             *sum = sum.plus(amount)?;
-            let mut walk = Walk::new(bucket, amount);
-            while let Some(Pick { lot, credits, .. }) = state.next_pick(&mut walk, at) {
-                split.parts.push(SplitPart { lot, bucket, credits });
-            }
+            state.index.draw(&mut lots, (bucket, amount), at, |_, lot, credits| {
+                split.parts.push(SplitPart { lot: lot.id, bucket, credits });
+                Ok(())
+            })?;
         }
         Ok(split)
     }
@@ -284,11 +283,18 @@ impl AccountState {
             let expected = self.seq.saturating_add(1);
             return Err(Violation::OutOfSequence { expected, actual: entry.seq });
         }
-        let at = Moment::of(entry.at);
-        if self.seq > 0 && at.as_ref().map_or(entry.at < self.last, |at| *at < self.now) {
-            return Err(Violation::TimeBackwards { last: self.last, at: entry.at });
+        match Moment::of(entry.at) {
+            Ok(at) if at >= self.now => Ok(at),
+            at => Err(self.refuse_time(entry, at)),
         }
-        at
+    }
+
+    #[cold]
+    fn refuse_time(&self, entry: &Entry, at: Result<Moment, Violation>) -> Violation {
+        match at {
+            Err(imprecise) if self.seq == 0 || entry.at >= self.last => imprecise,
+            _ => Violation::TimeBackwards { last: self.last, at: entry.at },
+        }
     }
 
     /// Notes that an entry is applied.
@@ -379,7 +385,7 @@ impl AccountState {
     }
 
     /// Moves credits of a lot, keeps the balance, records the move.
-    #[inline(always)]
+    #[inline]
     fn shift(
         &mut self,
         index: usize,
@@ -393,12 +399,7 @@ impl AccountState {
         }
         let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
         lot.shift(from, to, credits)?;
-        if let Some(sum) = self.balance.place_mut(lot.bucket, from) {
-            *sum = sum.minus(credits)?;
-        }
-        if let Some(sum) = self.balance.place_mut(lot.bucket, to) {
-            *sum = sum.plus(credits)?;
-        }
+        self.balance.shift(lot.bucket, from, to, credits)?;
         effect.moved(Move { lot: lot.id, bucket: lot.bucket, from, to, credits });
         Ok(())
     }

@@ -2,36 +2,12 @@
 
 use super::super::exact::{Exact, share_of};
 use super::super::{
-    Bucket, BurnOrder, ChargeTerms, DebtOf, Lot, LotSource, Observer, Part, Place, ProjectDebit,
+    Bucket, BurnOrder, ChargeTerms, DebtOf, Lot, LotSource, Move, Observer, Part, Place, ProjectDebit,
     RevenueBasis, Shares, Violation,
 };
 use super::moment::{Moment, Step};
 use super::{AccountState, ChargeHead, Debt, LOT_LOST, positive};
-use crate::money::{Amount, Credits};
-
-/// Credits to be taken from the lot at a place.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pick {
-    pub(super) index: usize,
-    pub(super) lot: u64,
-    pub(super) credits: Credits,
-}
-
-/// A walk through the lots of a bucket in burn order, until they have given enough.
-#[derive(Debug)]
-pub(super) struct Walk {
-    bucket: Bucket,
-    next: usize,
-    left: Credits,
-}
-
-impl Walk {
-    /// A walk that is to find `amount`.
-    #[inline]
-    pub(super) const fn new(bucket: Bucket, amount: Credits) -> Self {
-        Self { bucket, next: 0, left: amount }
-    }
-}
+use crate::money::{Amount, Credits, CreditsPerUnit};
 
 /// What each bucket pays of an amount, first one first, and what neither can.
 #[derive(Debug, Clone, Copy)]
@@ -88,22 +64,6 @@ impl AccountState {
         Credits::checked_sum(open).ok_or(Violation::Overflow { what: "a sum" })
     }
 
-    /// What the next lot of a walk gives; none when nothing is missing or nobody gives any more.
-    #[inline(always)]
-    pub(super) fn next_pick(&self, walk: &mut Walk, at: Moment) -> Option<Pick> {
-        while walk.left.is_positive() {
-            let waiting = self.index.of(walk.bucket).get(walk.next)?;
-            walk.next = walk.next.saturating_add(1);
-            let lot = self.lots.get(waiting.index)?;
-            if lot.open.is_positive() && waiting.expires > at {
-                let credits = lot.open.min(walk.left);
-                walk.left = walk.left.checked_sub(credits)?;
-                return Some(Pick { index: waiting.index, lot: lot.id, credits });
-            }
-        }
-        None
-    }
-
     /// Takes what can be used for a project's cost; the rest becomes debt. It stands as a charge that earns nothing.
     pub(super) fn debit(
         &mut self,
@@ -115,13 +75,14 @@ impl AccountState {
         self.count_volume(debit.amount)?;
         let id = step.entry.seq;
         let Plan { takes, missing } = self.plan(debit.amount, BurnOrder::AwardedFirst, step.at)?;
+        let Self { index, lots, spent, .. } = self;
         for (bucket, amount) in takes {
-            let mut walk = Walk::new(bucket, amount);
-            while let Some(pick) = self.next_pick(&mut walk, step.at) {
-                let lot = self.lots.get(pick.index).ok_or(LOT_LOST)?;
-                let part = part_of(lot, id, id, pick.credits, None)?;
-                self.attribute(pick.index, part, Place::Open, effect)?;
-            }
+            index.draw(lots, (bucket, amount), step.at, |_, lot, credits| {
+                let part = part_of(lot, id, id, credits, None)?;
+                spent.push(part);
+                attribute(lot, &part, Place::Open, effect)
+            })?;
+            self.balance.shift(bucket, Place::Open, Place::Spent, amount)?;
         }
         self.charges.push(ChargeHead {
             id,
@@ -137,38 +98,6 @@ impl AccountState {
             self.debts.push(Debt { entry: id, of, credits: missing });
             self.change_debt(of, missing, effect)?;
         }
-        Ok(())
-    }
-
-    /// Spends credits of a lot as a part of a charge.
-    #[inline(always)]
-    pub(super) fn attribute(
-        &mut self,
-        index: usize,
-        part: Part,
-        from: Place,
-        effect: &mut impl Observer,
-    ) -> Result<(), Violation> {
-        self.book(index, &part, from, effect)?;
-        self.spent.push(part);
-        Ok(())
-    }
-
-    /// Takes a part of a charge from its lot.
-    #[inline(always)]
-    pub(super) fn book(
-        &mut self,
-        index: usize,
-        part: &Part,
-        from: Place,
-        effect: &mut impl Observer,
-    ) -> Result<(), Violation> {
-        self.shift(index, from, Place::Spent, part.credits, effect)?;
-        let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
-        lot.unspent_cost = lot.unspent_cost.minus(part.cost)?;
-        lot.earned = lot.earned.plus(part.gross)?;
-        lot.booked = lot.booked.plus(part.gross_minor)?;
-        effect.attributed(part);
         Ok(())
     }
 
@@ -212,6 +141,26 @@ impl AccountState {
 
 pub(super) const PART_LOST: Violation = Violation::Inconsistent { what: "a part of a charge is missing" };
 
+/// Takes a part of a charge from its lot. The caller keeps the part, and the balance.
+#[inline(always)]
+pub(super) fn attribute(
+    lot: &mut Lot,
+    part: &Part,
+    from: Place,
+    effect: &mut impl Observer,
+) -> Result<(), Violation> {
+    let credits = part.credits;
+    if credits.is_positive() {
+        lot.shift(from, Place::Spent, credits)?;
+        effect.moved(Move { lot: lot.id, bucket: lot.bucket, from, to: Place::Spent, credits });
+    }
+    lot.unspent_cost = lot.unspent_cost.minus(part.cost)?;
+    lot.earned = lot.earned.plus(part.gross)?;
+    lot.booked = lot.booked.plus(part.gross_minor)?;
+    effect.attributed(part);
+    Ok(())
+}
+
 /// What `credits` of a lot are as a part of a charge: their cost, their revenue, and the whole minor units by which they
 /// bring the lot's revenue up to its floor. Parts that were refunded may have left more booked than the floor: then none.
 #[inline(always)]
@@ -237,7 +186,8 @@ pub(super) fn part_of(
     part.gross = gross_of(lot, credits, cost, terms)?;
     if part.gross.is_positive() {
         let earned = lot.earned.plus(part.gross)?.micros();
-        part.gross_minor = terms.currency.floor_to_minor(earned).saturating_sub(lot.booked).max(0);
+        let floor = terms.currency.floor_to_minor(earned);
+        part.gross_minor = if floor > lot.booked { floor.minus(lot.booked)? } else { 0 };
     }
     Ok(part)
 }
@@ -252,7 +202,10 @@ fn gross_of(lot: &Lot, credits: Credits, cost: Amount, terms: &ChargeTerms) -> R
             terms.allowance_earns.filter(|_| lot.source == LotSource::PartnerAllowance)
         }
     };
-    price.map_or(Ok(Amount::ZERO), |price| {
-        price.worth_of(credits).ok_or(Violation::Overflow { what: "the worth of credits" })
-    })
+    price.map_or(Ok(Amount::ZERO), |price| worth_of(price, credits))
+}
+
+#[cold]
+fn worth_of(price: CreditsPerUnit, credits: Credits) -> Result<Amount, Violation> {
+    price.worth_of(credits).ok_or(Violation::Overflow { what: "the worth of credits" })
 }
