@@ -9,19 +9,22 @@ use serde_json::Value;
 
 use crate::measure::Measured;
 
-/// What the two took, and the awarded credits they found charged.
+/// What the two took, and the split they found.
 #[derive(Debug)]
 pub(crate) struct Beside {
     pub(crate) duckdb: Measured,
     pub(crate) polars: Measured,
-    awarded: (i64, i64),
+    pub(crate) split: Split,
 }
+
+/// Awarded and purchased micro-credits charged, by the running number of the module.
+pub(crate) type Split = Vec<(i64, i64, i64)>;
 
 /// The script that asks them, carried in the program so that it runs from anywhere.
 const SCRIPT: &str = include_str!("beside.py");
 
 impl Beside {
-    /// Runs both over the columns in `dir`.
+    /// Runs both over the columns in `dir`; they must find the same.
     pub(crate) fn run(python: &Path, dir: &Path, rounds: u32) -> anyhow::Result<Self> {
         let output = Command::new(python)
             .args(["-c", SCRIPT])
@@ -37,17 +40,9 @@ impl Beside {
             let seconds = found[name]["seconds"].as_f64().context("seconds")?;
             Ok(Measured { elapsed: Duration::from_secs_f64(seconds), entries })
         };
-        let awarded = |name: &str| found[name]["awarded"].as_i64().context("awarded");
-        Ok(Self {
-            duckdb: measured("duckdb")?,
-            polars: measured("polars")?,
-            awarded: (awarded("duckdb")?, awarded("polars")?),
-        })
-    }
-
-    /// That both did the same work.
-    pub(crate) fn agrees(&self) -> anyhow::Result<()> {
-        ensure!(self.awarded.0 == self.awarded.1, "DuckDB and Polars disagree: {:?}", self.awarded);
-        Ok(())
+        let split = |name: &str| serde_json::from_value::<Split>(found[name]["modules"].clone());
+        let (split, other) = (split("duckdb")?, split("polars")?);
+        ensure!(split == other, "DuckDB and Polars disagree: {split:?} is not {other:?}");
+        Ok(Self { duckdb: measured("duckdb")?, polars: measured("polars")?, split })
     }
 }

@@ -3,11 +3,16 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 
+use anyhow::{Context as _, ensure};
 use rad_core::id::ModuleId;
-use rad_core::revenue::{AccountState, Body, Earning, Effect, Entry, Grouping, Observer, Summary, Violation};
+use rad_core::revenue::{
+    AccountState, Body, Earning, Effect, Entry, Group, Grouping, Observer, Summary, Totals, Violation,
+};
 use rad_core::simulation::Simulation;
 
+use crate::beside::Split;
 use crate::measure::Measured;
+use crate::plain;
 
 /// A history in memory, account after account.
 pub(crate) struct Books {
@@ -23,8 +28,31 @@ impl Books {
         Ok(Self { entries, accounts: market.accounts })
     }
 
+    /// A plain history, taken from a simulated market of a third more entries.
+    pub(crate) fn plain(market: Simulation) -> anyhow::Result<Self> {
+        let market = Simulation { entries: market.entries / 3 * 4, ..market };
+        Ok(Self { entries: plain::history(&market.market()?), accounts: market.accounts })
+    }
+
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Checks that every module was charged as many awarded and purchased credits as others found.
+    pub(crate) fn splits_as(&self, others: &Split, modules: &[ModuleId]) -> anyhow::Result<()> {
+        let ours: HashMap<Group, Totals> = replay(&self.entries)?.groups().collect();
+        let found = ours.values().filter(|totals| totals.credits.is_positive()).count();
+        ensure!(found == others.len(), "{found} modules were charged, others found {}", others.len());
+        for (number, awarded, purchased) in others {
+            let module = modules.get(usize::try_from(*number)?).context("a module without a number")?;
+            let totals = ours.get(&Group::Module(*module)).copied().unwrap_or_default();
+            let split = (totals.awarded.micros(), totals.purchased.micros());
+            ensure!(
+                split == (*awarded, *purchased),
+                "module {module}: {split:?}, others {awarded}, {purchased}"
+            );
+        }
+        Ok(())
     }
 
     /// Every entry applied, shares summed per module.

@@ -7,6 +7,7 @@ mod beside;
 mod columns;
 mod engine;
 mod measure;
+mod plain;
 mod stream;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use clap::Parser;
 use rad_core::simulation::Simulation;
 
 use crate::beside::Beside;
+use crate::columns::ChargedBy;
 use crate::measure::{Measured, row};
 
 /// Measures the revenue engine.
@@ -48,7 +50,7 @@ fn main() -> anyhow::Result<()> {
             largest(&options, &books, replay)?;
         }
     }
-    Ok(())
+    plain(&options)
 }
 
 /// What is measured on the largest history only.
@@ -59,18 +61,43 @@ fn largest(options: &Options, books: &engine::Books, replay: Measured) -> anyhow
     let two = books.two_threads(options.rounds)?;
     row("rad, two threads", two, Some(replay));
     row("one pass that sums the columns", books.floor(options.rounds)?, Some(replay));
-    if let Some(python) = &options.python {
-        let dir = tempfile::tempdir()?;
-        columns::write(books.entries(), dir.path())?;
-        let beside = Beside::run(python, dir.path(), options.rounds)?;
-        row("DuckDB, one thread: two buckets", beside.duckdb, Some(replay));
-        row("Polars, one thread: two buckets", beside.polars, Some(replay));
-        beside.agrees()?;
-    }
+    beside(options, books, ChargedBy::Captures, replay)?;
     println!("\n{:.2} times faster on two threads", replay.ratio_to(two));
     println!("{} bytes of memory for an account's compact state", books.bytes_of_compact_states()?);
     if options.stream {
         stream::run(Simulation { accounts: options.entries / 100, entries: options.entries, seed: 1 })?;
+    }
+    Ok(())
+}
+
+/// The question that window functions can answer as exactly as we do.
+fn plain(options: &Options) -> anyhow::Result<()> {
+    let market = Simulation { accounts: options.entries / 100, entries: options.entries, seed: 1 };
+    let books = engine::Books::plain(market)?;
+    println!("\nGrants, holds and whole captures, {} entries:", books.entries().len());
+    let replay = books.replay(options.rounds)?;
+    row("rad, one thread", replay, None);
+    row("rad, two threads", books.two_threads(options.rounds)?, Some(replay));
+    row("one pass that sums the columns", books.floor(options.rounds)?, Some(replay));
+    beside(options, &books, ChargedBy::Holds, replay)
+}
+
+/// DuckDB and Polars over the same entries.
+fn beside(
+    options: &Options,
+    books: &engine::Books,
+    charged_by: ChargedBy,
+    replay: Measured,
+) -> anyhow::Result<()> {
+    let Some(python) = &options.python else { return Ok(()) };
+    let dir = tempfile::tempdir()?;
+    let modules = columns::write(books.entries(), charged_by, dir.path())?;
+    let beside = Beside::run(python, dir.path(), options.rounds)?;
+    row("DuckDB, one thread: two buckets", beside.duckdb, Some(replay));
+    row("Polars, one thread: two buckets", beside.polars, Some(replay));
+    if charged_by == ChargedBy::Holds {
+        books.splits_as(&beside.split, &modules)?;
+        println!("  All three split every module's charges the same, to the millionth of a credit.");
     }
     Ok(())
 }
