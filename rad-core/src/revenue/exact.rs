@@ -18,14 +18,14 @@ pub(super) trait Exact: Sized {
 impl Exact for i64 {
     #[inline]
     fn plus(self, other: Self) -> Result<Self, Violation> {
-        self.checked_add(other).ok_or(Violation::Overflow { what: "a sum" })
+        self.checked_add(other).ok_or_else(sum_too_large)
     }
 
     #[inline]
     fn minus(self, other: Self) -> Result<Self, Violation> {
         // Compared first: one subtraction answers both questions.
         let difference = if self < other { None } else { self.checked_sub(other) };
-        difference.ok_or(Violation::Inconsistent { what: "more is taken than there is" })
+        difference.ok_or_else(too_little)
     }
 
     fn negated(self) -> Result<Self, Violation> {
@@ -63,7 +63,24 @@ pub(super) fn share_of(whole: i64, part: i64, all: i64) -> Result<i64, Violation
     }
     // Sixty-four bits are enough nearly always, and divide several times faster than 128.
     let small = whole.checked_mul(part).and_then(|product| product.checked_div(all));
-    small.or_else(|| wide_share_of(whole, part, all)).ok_or(Violation::Overflow { what: "a share" })
+    small.or_else(|| wide_share_of(whole, part, all)).ok_or_else(share_too_large)
+}
+
+// Made out of line: where numbers fit, as they do, nothing is spent on what to say if they did not.
+
+#[cold]
+const fn sum_too_large() -> Violation {
+    Violation::Overflow { what: "a sum" }
+}
+
+#[cold]
+const fn share_too_large() -> Violation {
+    Violation::Overflow { what: "a share" }
+}
+
+#[cold]
+pub(super) const fn too_little() -> Violation {
+    Violation::Inconsistent { what: "more is taken than there is" }
 }
 
 #[cold]

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::exact::{Exact, share_of};
-use super::{Place, Violation};
+use super::exact::{Exact, share_of, too_little};
+use super::{Part, Place, Violation};
 use crate::money::{Amount, Credits};
 
 /// The two kinds of credits.
@@ -102,9 +102,9 @@ impl Lot {
     #[inline]
     pub fn unspent(&self) -> Credits {
         // Parts of `credits`, which fits: the sum cannot fail.
-        let usable = self.open.checked_add(self.frozen).and_then(|sum| sum.checked_add(self.held));
-        let sum = usable.and_then(|sum| sum.checked_add(self.expired)?.checked_add(self.removed));
-        sum.unwrap_or(self.credits)
+        let places = [self.frozen, self.held, self.expired, self.removed];
+        let sum = places.iter().fold(self.open.micros(), |sum, place| sum.wrapping_add(place.micros()));
+        Credits::from_micros(sum)
     }
 
     /// Spent credits that were not taken back.
@@ -167,6 +167,26 @@ impl Lot {
         Ok(())
     }
 
+    /// Spends credits that are in a place, as a part of a charge.
+    #[inline(always)]
+    pub(super) fn spend(&mut self, from: Place, part: &Part) -> Result<(), Violation> {
+        // Nothing here is negative, so that whatever goes wrong shows in a sign.
+        let there = self.at(from).unwrap_or(Credits::ZERO);
+        let left = there.micros().wrapping_sub(part.credits.micros());
+        let unspent_cost = self.unspent_cost.micros().wrapping_sub(part.cost.micros());
+        let earned = self.earned.micros().wrapping_add(part.gross.micros());
+        let booked = self.booked.wrapping_add(part.gross_minor);
+        if (left | unspent_cost | earned | booked) < 0 {
+            return Err(too_little());
+        }
+        if let Some(place) = self.place_mut(from) {
+            *place = Credits::from_micros(left);
+        }
+        self.unspent_cost = Amount::from_micros(unspent_cost);
+        (self.earned, self.booked) = (Amount::from_micros(earned), booked);
+        Ok(())
+    }
+
     /// Whether the places fit into the lot and nothing is negative.
     pub(super) fn is_sound(&self) -> bool {
         let places = [self.open, self.frozen, self.held, self.expired, self.removed, self.reversed];
@@ -181,6 +201,7 @@ impl Lot {
     }
 
     /// Unspent credits in a place; `None` for places that are not counted.
+    #[inline(always)]
     pub(super) const fn at(&self, place: Place) -> Option<Credits> {
         match place {
             Place::Outside | Place::Spent => None,

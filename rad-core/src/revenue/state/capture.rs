@@ -9,7 +9,7 @@ use super::super::{
 };
 use super::moment::Step;
 use super::spend::{attribute, part_of};
-use super::{AccountState, ChargeHead, LOT_LOST, positive};
+use super::{AccountState, ChargeHead, lot_lost, positive};
 use crate::money::Credits;
 
 impl AccountState {
@@ -27,7 +27,7 @@ impl AccountState {
             return Err(Violation::CurrencyChanged { expected, actual: terms.currency });
         }
         let place = self.hold_place(capture.hold)?;
-        let Hold { amount: held, burn, .. } = self.holds.get(place).ok_or(LOT_LOST)?.hold;
+        let Hold { amount: held, burn, .. } = self.holds.get(place).ok_or_else(lot_lost)?.hold;
         if capture.amount > held {
             return Err(Violation::ExceedsHold { hold: capture.hold, held, amount: capture.amount });
         }
@@ -86,7 +86,7 @@ impl AccountState {
                 break;
             }
             let credits = held.credits.min(left);
-            let lot = lots.get_mut(held.index).ok_or(LOT_LOST)?;
+            let lot = lots.get_mut(held.index).ok_or_else(lot_lost)?;
             let part = part_of(lot, charge, charge, credits, Some(&capture.terms))?;
             sum.add(&part)?;
             left = left.minus(credits)?;
@@ -102,7 +102,7 @@ impl AccountState {
     fn unspend(&mut self, first: usize, reserved: Range<usize>) -> Result<(), Violation> {
         let spent = self.spent.get(first..).unwrap_or_default();
         for (part, reserved) in spent.iter().zip(self.reserved.get_mut(reserved).unwrap_or_default()) {
-            let lot = self.lots.get_mut(reserved.index).ok_or(LOT_LOST)?;
+            let lot = self.lots.get_mut(reserved.index).ok_or_else(lot_lost)?;
             lot.held = lot.held.plus(part.credits)?;
             lot.unspent_cost = lot.unspent_cost.plus(part.cost)?;
             lot.earned = lot.earned.minus(part.gross)?;

@@ -10,7 +10,7 @@ use super::super::{
 use super::capture::{Sum, earning};
 use super::moment::{Moment, Step};
 use super::spend::{attribute, part_of};
-use super::{AccountState, LOT_LOST, Reserved, positive};
+use super::{AccountState, Reserved, lot_lost, positive};
 use crate::id::AccountId;
 use crate::money::{Amount, Credits};
 
@@ -125,7 +125,7 @@ impl AccountState {
     fn repay(&mut self, entry: &Entry, index: usize, effect: &mut impl Observer) -> Result<(), Violation> {
         let first = self.spent.len();
         for place in 0..self.debts.len() {
-            let open = self.lots.get(index).ok_or(LOT_LOST)?.open;
+            let open = self.lots.get(index).ok_or_else(lot_lost)?.open;
             let Some(debt) = self.debts.get_mut(place).filter(|_| open.is_positive()) else { break };
             let credits = debt.credits.min(open);
             debt.credits = debt.credits.minus(credits)?;
@@ -154,7 +154,7 @@ impl AccountState {
         let lost = Violation::Inconsistent { what: "the charge that owes credits is missing" };
         let at = self.charge_index(charge).ok_or(lost.clone())?;
         let terms = self.charges.get(at).and_then(|head| self.terms.of(head)).map(Arc::clone);
-        let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+        let lot = self.lots.get_mut(index).ok_or_else(lot_lost)?;
         let part = part_of(lot, charge, entry.seq, credits, terms.as_deref())?;
         attribute(lot, &part, Place::Open, effect)?;
         self.balance.shift(part.bucket, Place::Open, Place::Spent, credits)?;
@@ -200,7 +200,7 @@ impl AccountState {
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
         self.shift(index, Place::Open, Place::Held, credits, effect)?;
-        let lot = self.lots.get(index).ok_or(LOT_LOST)?.id;
+        let lot = self.lots.get(index).ok_or_else(lot_lost)?.id;
         match self.reserved.iter_mut().find(|part| part.hold == hold && part.lot == lot) {
             Some(part) => part.credits = part.credits.plus(credits)?,
             None => self.reserved.push(Reserved { hold, lot, index, credits }),

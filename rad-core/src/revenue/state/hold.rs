@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::exact::Exact;
 use super::super::{DebtOf, Hold, Move, Observer, Place, Release, Violation};
 use super::moment::{Moment, Step};
-use super::{AccountState, HoldHead, LOT_LOST, Reserved};
+use super::{AccountState, HoldHead, Reserved, lot_lost};
 use crate::money::Credits;
 
 impl AccountState {
@@ -126,7 +126,7 @@ impl AccountState {
     ) -> Result<(), Violation> {
         let reserved = self.reserved_by(place);
         for place in reserved.clone().rev() {
-            let part = *self.reserved.get(place).ok_or(LOT_LOST)?;
+            let part = *self.reserved.get(place).ok_or_else(lot_lost)?;
             if part.credits.is_positive() {
                 self.give_back(part.index, Place::Held, part.credits, at, effect)?;
             }
@@ -135,7 +135,7 @@ impl AccountState {
         if self.debts.is_empty() {
             return Ok(());
         }
-        let hold = self.holds.get(place).ok_or(LOT_LOST)?.id;
+        let hold = self.holds.get(place).ok_or_else(lot_lost)?.id;
         self.forgive(DebtOf::Hold(hold), None, effect)
     }
 

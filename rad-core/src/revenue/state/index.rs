@@ -4,7 +4,7 @@
 
 use super::super::exact::Exact;
 use super::super::{Bucket, Lot, Violation};
-use super::LOT_LOST;
+use super::lot_lost;
 use super::moment::Moment;
 use crate::money::Credits;
 
@@ -79,7 +79,7 @@ impl BurnIndex {
             return Ok(false);
         }
         for waiting in self.of(bucket) {
-            let lot = lots.get_mut(waiting.index).ok_or(LOT_LOST)?;
+            let lot = lots.get_mut(waiting.index).ok_or_else(lot_lost)?;
             if !lot.open.is_positive() || waiting.expires <= at {
                 continue;
             }

@@ -120,7 +120,10 @@ struct ChargeHead {
 /// What an account can be granted and debited in all: half of what fits, so that debt fits too.
 const MOST_VOLUME: Credits = Credits::from_micros(i64::MAX / 2);
 
-const LOT_LOST: Violation = Violation::Inconsistent { what: "a lot is missing" };
+#[cold]
+const fn lot_lost() -> Violation {
+    Violation::Inconsistent { what: "a lot is missing" }
+}
 
 impl AccountState {
     /// The state of an account before its first entry.
@@ -373,7 +376,7 @@ impl AccountState {
             while let Some(waiting) = self.index.of(bucket).get(next).filter(|waiting| waiting.expires <= at)
             {
                 let index = waiting.index;
-                let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+                let lot = self.lots.get(index).ok_or_else(lot_lost)?;
                 let (open, frozen) = (lot.open, lot.frozen);
                 self.shift(index, Place::Open, Place::Expired, open, effect)?;
                 self.shift(index, Place::Frozen, Place::Expired, frozen, effect)?;
@@ -397,7 +400,7 @@ impl AccountState {
         if !credits.is_positive() {
             return Ok(());
         }
-        let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+        let lot = self.lots.get_mut(index).ok_or_else(lot_lost)?;
         lot.shift(from, to, credits)?;
         self.balance.shift(lot.bucket, from, to, credits)?;
         effect.moved(Move { lot: lot.id, bucket: lot.bucket, from, to, credits });
@@ -414,7 +417,7 @@ impl AccountState {
         at: Moment,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        let lot = self.lots.get(index).ok_or(LOT_LOST)?;
+        let lot = self.lots.get(index).ok_or_else(lot_lost)?;
         if Moment::end(lot.expires) <= at {
             return self.shift(index, from, Place::Expired, credits, effect);
         }

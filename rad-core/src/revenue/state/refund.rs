@@ -5,7 +5,7 @@ use super::super::{DebtOf, Entry, LineKind, Observer, Place, Refund, Violation};
 use super::capture::{Sum, earning};
 use super::moment::Step;
 use super::spend::PART_LOST;
-use super::{AccountState, LOT_LOST, positive};
+use super::{AccountState, lot_lost, positive};
 
 impl AccountState {
     pub(super) fn refund(
@@ -38,10 +38,10 @@ impl AccountState {
             let credits = part.credits.min(left);
             left = left.minus(credits)?;
             first = place;
-            let index = self.lot_index(part.lot).ok_or(LOT_LOST)?;
+            let index = self.lot_index(part.lot).ok_or_else(lot_lost)?;
             let taken = self.take_back(place, index, credits, effect)?;
             sum.add(&taken)?;
-            let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+            let lot = self.lots.get_mut(index).ok_or_else(lot_lost)?;
             lot.unspent_cost = lot.unspent_cost.plus(taken.cost)?;
             self.give_back(index, Place::Spent, credits, step.at, effect)?;
         }

@@ -5,7 +5,7 @@ use super::super::{DebtOf, Expiry, Freeze, LineKind, Lot, Observer, Place, Rever
 use super::capture::Sum;
 use super::moment::Step;
 use super::spend::PART_LOST;
-use super::{AccountState, Debt, LOT_LOST, positive};
+use super::{AccountState, Debt, lot_lost, positive};
 use crate::money::Credits;
 
 impl AccountState {
@@ -16,7 +16,7 @@ impl AccountState {
         }
         let open = lot.open;
         self.shift(index, Place::Open, Place::Frozen, open, effect)?;
-        self.lots.get_mut(index).ok_or(LOT_LOST)?.is_frozen = true;
+        self.lots.get_mut(index).ok_or_else(lot_lost)?.is_frozen = true;
         Ok(())
     }
 
@@ -31,7 +31,7 @@ impl AccountState {
             return Err(Violation::NotFrozen { lot: unfreeze.lot });
         }
         let frozen = lot.frozen;
-        self.lots.get_mut(index).ok_or(LOT_LOST)?.is_frozen = false;
+        self.lots.get_mut(index).ok_or_else(lot_lost)?.is_frozen = false;
         self.give_back(index, Place::Frozen, frozen, step.at, effect)
     }
 
@@ -64,7 +64,7 @@ impl AccountState {
         }
         let mut left = reversal.amount;
         for place in [Place::Open, Place::Frozen, Place::Expired, Place::Removed] {
-            let credits = self.lots.get(index).and_then(|lot| lot.at(place)).ok_or(LOT_LOST)?.min(left);
+            let credits = self.lots.get(index).and_then(|lot| lot.at(place)).ok_or_else(lot_lost)?.min(left);
             self.reverse_unspent(index, place, credits, effect)?;
             left = left.minus(credits)?;
         }
@@ -80,7 +80,7 @@ impl AccountState {
         credits: Credits,
         effect: &mut impl Observer,
     ) -> Result<(), Violation> {
-        let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+        let lot = self.lots.get_mut(index).ok_or_else(lot_lost)?;
         let cost = lot.cost_of(credits)?;
         lot.unspent_cost = lot.unspent_cost.minus(cost)?;
         lot.reversed_cost = lot.reversed_cost.plus(cost)?;
@@ -128,7 +128,7 @@ impl AccountState {
             let credits = part.credits.min(left);
             left = left.minus(credits)?;
             let taken = self.take_back(place, index, credits, effect)?;
-            let reversed = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+            let reversed = self.lots.get_mut(index).ok_or_else(lot_lost)?;
             reversed.reversed_cost = reversed.reversed_cost.plus(taken.cost)?;
             self.shift(index, Place::Spent, Place::Reversed, credits, effect)?;
             let mut sum = Sum::default();
@@ -157,6 +157,6 @@ impl AccountState {
 
     fn known_lot(&self, lot: u64) -> Result<(usize, &Lot), Violation> {
         let index = self.lot_index(lot).ok_or(Violation::UnknownLot { lot })?;
-        Ok((index, self.lots.get(index).ok_or(LOT_LOST)?))
+        Ok((index, self.lots.get(index).ok_or_else(lot_lost)?))
     }
 }

@@ -6,7 +6,7 @@ use super::super::{
     RevenueBasis, Shares, Violation,
 };
 use super::moment::{Moment, Step};
-use super::{AccountState, ChargeHead, Debt, LOT_LOST, positive};
+use super::{AccountState, ChargeHead, Debt, lot_lost, positive};
 use crate::money::{Amount, Credits, CreditsPerUnit};
 
 /// What each bucket pays of an amount, first one first, and what neither can.
@@ -125,7 +125,7 @@ impl AccountState {
         part.gross = part.gross.minus(gross)?;
         part.gross_minor = part.gross_minor.minus(gross_minor)?;
         let taken = Part { credits, cost, gross, gross_minor, ..*part };
-        let lot = self.lots.get_mut(index).ok_or(LOT_LOST)?;
+        let lot = self.lots.get_mut(index).ok_or_else(lot_lost)?;
         lot.earned = lot.earned.minus(gross)?;
         lot.booked = lot.booked.minus(gross_minor)?;
         effect.attributed(&Part {
@@ -149,14 +149,11 @@ pub(super) fn attribute(
     from: Place,
     effect: &mut impl Observer,
 ) -> Result<(), Violation> {
-    let credits = part.credits;
+    lot.spend(from, part)?;
+    let (to, credits) = (Place::Spent, part.credits);
     if credits.is_positive() {
-        lot.shift(from, Place::Spent, credits)?;
-        effect.moved(Move { lot: lot.id, bucket: lot.bucket, from, to: Place::Spent, credits });
+        effect.moved(Move { lot: part.lot, bucket: part.bucket, from, to, credits });
     }
-    lot.unspent_cost = lot.unspent_cost.minus(part.cost)?;
-    lot.earned = lot.earned.plus(part.gross)?;
-    lot.booked = lot.booked.plus(part.gross_minor)?;
     effect.attributed(part);
     Ok(())
 }
