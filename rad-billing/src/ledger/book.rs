@@ -10,7 +10,7 @@ use rad_core::revenue::{
 };
 use rad_core::source::Digest;
 
-use super::rows::{HeadRow, StateRow, compact, number};
+use super::rows::{EntryRow, HeadRow, StateRow, compact, number};
 use crate::database::bytes;
 
 /// How many settled lots and charges a book keeps at least before it lets go of them.
@@ -197,6 +197,28 @@ impl Book {
             self.state.compact();
             self.settled = 0;
         }
+    }
+
+    /// The number of the last entry.
+    pub(super) fn seq(&self) -> Result<i64, BackendError> {
+        number(self.state.seq())
+    }
+
+    /// Whether the book ends with the entry that a head is at.
+    pub(super) fn ends_with(&self, head: &HeadRow) -> bool {
+        i64::try_from(self.state.seq()) == Ok(head.seq) && self.head.as_bytes().as_slice() == head.hash
+    }
+
+    /// Applies an entry that somebody else posted. False if the book does not have what it takes for that.
+    pub(super) fn follow(&mut self, row: &EntryRow) -> Result<bool, BackendError> {
+        let entry = row.entry()?;
+        if !self.has(AccountState::needs(&entry.body)) || self.state.apply(&entry).is_err() {
+            return Ok(false);
+        }
+        self.head = entry.hash(&self.head);
+        self.loaded = self.state.seq();
+        self.settled += 1;
+        Ok(true)
     }
 
     /// How much memory it takes, in lots.

@@ -120,6 +120,11 @@ impl EntryRow {
         Ok(Charge::made_by(&self.entry()?, &self.effect()?))
     }
 
+    /// The account it belongs to.
+    pub(super) fn owner(&self) -> Result<AccountId, BackendError> {
+        owner(&self.account)
+    }
+
     /// Which entry it is, for messages.
     pub(super) fn place(&self) -> String {
         let account = bytes(&self.account).map(AccountId::from_bytes);
@@ -201,6 +206,11 @@ impl HeadRow {
             state: state.totals().to_compact(),
         })
     }
+
+    /// The account it belongs to.
+    pub(super) fn owner(&self) -> Result<AccountId, BackendError> {
+        owner(&self.account)
+    }
 }
 
 impl StateRow {
@@ -231,7 +241,7 @@ impl StateRow {
 
     /// The account it belongs to.
     pub(super) fn owner(&self) -> Result<AccountId, BackendError> {
-        parsed("account", bytes(&self.account).map(AccountId::from_bytes))
+        owner(&self.account)
     }
 
     /// Adds what the row says to the parts of a state.
@@ -249,6 +259,10 @@ impl StateRow {
 /// A number of an entry as databases keep it.
 pub(super) fn number(number: u64) -> Result<i64, BackendError> {
     i64::try_from(number).map_err(|error| BackendError::permanent("numbering an entry", error))
+}
+
+fn owner(account: &[u8]) -> Result<AccountId, BackendError> {
+    parsed("account", bytes(account).map(AccountId::from_bytes))
 }
 
 /// The value of a column in the compact form.

@@ -12,18 +12,16 @@ use super::super::book::{Book, Parts};
 use super::super::rows::{CHARGE, EntryRow, HeadRow, LOT, StateRow};
 use crate::database::{bytes, failed};
 
-/// Reads the books of accounts, with what entries `need` of their past. With `lock`, nobody else can post to those that
-/// have entries before the transaction ends.
+/// Reads the books of accounts, given their heads, with what entries need of their past.
 pub(super) async fn books(
     connection: &mut PgConnection,
-    accounts: &BTreeSet<AccountId>,
+    heads: &BTreeMap<AccountId, HeadRow>,
     needs: &[(AccountId, Needs)],
-    lock: bool,
 ) -> Result<BTreeMap<AccountId, Book>, BackendError> {
-    let heads = heads(connection, accounts, lock).await?;
     let mut wanted = Ids::default();
     let mut charges_of = Ids::default();
-    for (account, need) in needs.iter().filter(|(account, _)| heads.contains_key(account)) {
+    let needs = || needs.iter().filter(|(account, _)| heads.contains_key(account));
+    for (account, need) in needs() {
         match *need {
             Needs::Nothing => {}
             Needs::Lot(lot) => wanted.add(*account, LOT, lot),
@@ -35,29 +33,42 @@ pub(super) async fn books(
             _ => return Err(BackendError::permanent("posting an entry", "its kind is not known here")),
         }
     }
-    let mut state = State::default();
-    if !heads.is_empty() {
-        if !charges_of.ids.is_empty() {
-            wanted.append(charges(connection, &charges_of).await?);
-        }
-        state.add(open_rows(connection, heads.keys(), &wanted).await?)?;
-        let unchanged = state.charges_lacking(&wanted)?;
-        if !unchanged.ids.is_empty() {
-            state.add_made(&entries(connection, &unchanged).await?)?;
-        }
-        let lacking = state.lots_lacking(needs);
-        if !lacking.ids.is_empty() {
-            state.add(rows(connection, &lacking).await?)?;
-        }
+    if !charges_of.ids.is_empty() {
+        wanted.append(charges(connection, &charges_of).await?);
     }
-    let book = |account: &AccountId| {
-        let book = match heads.get(account) {
-            Some(head) => Book::new(head, state.0.remove(account).unwrap_or_default())?,
-            None => Book::empty(*account),
-        };
-        Ok((*account, book))
+    let mut state = State::default();
+    state.add(open_rows(connection, heads.keys(), &wanted).await?)?;
+    let unchanged = state.charges_lacking(&wanted)?;
+    if !unchanged.ids.is_empty() {
+        state.add_made(&entries(connection, &unchanged).await?)?;
+    }
+    let lacking = state.lots_lacking(needs());
+    if !lacking.ids.is_empty() {
+        state.add(rows(connection, &lacking).await?)?;
+    }
+    let book = |(account, head): (&AccountId, &HeadRow)| {
+        Ok((*account, Book::new(head, state.0.remove(account).unwrap_or_default())?))
     };
-    accounts.iter().map(book).collect()
+    heads.iter().map(book).collect()
+}
+
+/// The entries of accounts after those with these numbers, in order.
+pub(super) async fn entries_after(
+    connection: &mut PgConnection,
+    places: &[(AccountId, i64)],
+) -> Result<Vec<EntryRow>, BackendError> {
+    let accounts: Vec<&[u8]> = places.iter().map(|(account, _)| account.as_bytes().as_slice()).collect();
+    let numbers: Vec<i64> = places.iter().map(|(_, seq)| *seq).collect();
+    sqlx::query_as(
+        "SELECT entry.* FROM unnest($1::bytea[], $2::bigint[]) AS known (account, seq)
+         JOIN ledger_entries AS entry ON entry.account = known.account AND entry.seq > known.seq
+         ORDER BY entry.account, entry.seq",
+    )
+    .bind(accounts)
+    .bind(numbers)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("reading what others posted"))
 }
 
 /// The entries with these keys, of those that are there.
@@ -123,7 +134,7 @@ impl State {
     /// Adds charges that are as the entries that made them say.
     fn add_made(&mut self, entries: &[EntryRow]) -> Result<(), BackendError> {
         for entry in entries {
-            self.0.entry(account_of(&entry.account)?).or_default().charges.extend(entry.charge()?);
+            self.0.entry(entry.owner()?).or_default().charges.extend(entry.charge()?);
         }
         Ok(())
     }
@@ -141,7 +152,7 @@ impl State {
     }
 
     /// The lots that needed charges have parts of, and that are not there.
-    fn lots_lacking(&self, needs: &[(AccountId, Needs)]) -> Ids {
+    fn lots_lacking<'n>(&self, needs: impl Iterator<Item = &'n (AccountId, Needs)>) -> Ids {
         let mut lacking = Ids::default();
         for (account, need) in needs {
             let (Needs::Charge(id), Some(known)) = (need, self.0.get(account)) else { continue };
@@ -161,23 +172,19 @@ fn account_of(stored: &[u8]) -> Result<AccountId, BackendError> {
     account.ok_or_else(|| BackendError::corrupt("reading a state", "an id has not 16 bytes"))
 }
 
-async fn heads(
+/// The heads of accounts, of those that have one. With `lock`, nobody else can post to these before the transaction ends.
+pub(super) async fn heads(
     connection: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
     lock: bool,
-) -> Result<BTreeMap<AccountId, HeadRow>, BackendError> {
+) -> Result<Vec<HeadRow>, BackendError> {
     // In the order of ids, so that groups that share accounts wait for each other and never in a circle.
     let sql = match lock {
         true => "SELECT * FROM ledger_accounts WHERE account = ANY($1) ORDER BY account FOR UPDATE",
         false => "SELECT * FROM ledger_accounts WHERE account = ANY($1)",
     };
     let ids: Vec<&[u8]> = accounts.iter().map(|account| account.as_bytes().as_slice()).collect();
-    let rows: Vec<HeadRow> = sqlx::query_as(sql)
-        .bind(ids)
-        .fetch_all(connection)
-        .await
-        .map_err(failed("reading the heads of accounts"))?;
-    rows.into_iter().map(|row| Ok((account_of(&row.account)?, row))).collect()
+    sqlx::query_as(sql).bind(ids).fetch_all(connection).await.map_err(failed("reading the heads of accounts"))
 }
 
 /// Every charge that ever took from lots.

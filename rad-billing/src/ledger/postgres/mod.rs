@@ -8,7 +8,7 @@ mod loading;
 mod store;
 mod writing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -91,7 +91,9 @@ impl Ledger for PostgresLedger {
 
     async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError> {
         let mut reading = snapshot(&self.pool, "reading a state").await?;
-        let mut books = loading::books(&mut reading, &BTreeSet::from([account]), &[], false).await?;
+        let head = loading::heads(&mut reading, &BTreeSet::from([account]), false).await?.pop();
+        let Some(head) = head else { return Ok(AccountState::new(account)) };
+        let mut books = loading::books(&mut reading, &BTreeMap::from([(account, head)]), &[]).await?;
         Ok(books.remove(&account).map_or_else(|| AccountState::new(account), |book| book.into_state()))
     }
 

@@ -1,16 +1,18 @@
 //! What posting needs of PostgreSQL.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::Posted;
 use rad_core::revenue::{EntryKey, Needs};
-use sqlx::postgres::PgPool;
-use sqlx::{Postgres, Transaction};
+use sqlx::Postgres;
+use sqlx::postgres::{PgConnection, PgPool};
 
 use super::super::book::Book;
-use super::super::posting::{Store, Writes};
+use super::super::posting::{Connections, Store, Writes};
+use super::super::rows::{EntryRow, HeadRow};
 use super::{loading, writing};
 use crate::database::failed;
 
@@ -20,52 +22,84 @@ use crate::database::failed;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
-/// The tables of a ledger, through a pool of connections.
+/// The tables of a ledger.
 #[derive(Debug, Clone)]
 pub(super) struct PostgresStore {
-    pool: PgPool,
+    connections: Arc<Connections<Postgres>>,
+}
+
+/// Dropped, it closes its connection, and the server takes back what was done.
+#[derive(Debug)]
+pub(super) struct Open {
+    connection: PgConnection,
+    store: PostgresStore,
 }
 
 impl PostgresStore {
-    pub(super) const fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self { connections: Arc::new(Connections::new(pool)) }
+    }
+}
+
+impl Open {
+    async fn close(mut self, sql: &'static str, during: &'static str) -> Result<(), BackendError> {
+        sqlx::raw_sql(sql).execute(&mut self.connection).await.map_err(failed(during))?;
+        self.store.connections.give_back(self.connection);
+        Ok(())
     }
 }
 
 impl Store for PostgresStore {
-    type Transaction = Transaction<'static, Postgres>;
+    type Transaction = Open;
 
     const NAME: &'static str = "postgres";
 
     /// While some wait for the disk, others are prepared.
     const GROUPS: usize = 6;
 
-    async fn begin(&self) -> Result<Self::Transaction, BackendError> {
-        self.pool.begin_with(BEGIN).await.map_err(failed("beginning a transaction"))
+    async fn begin(&self) -> Result<Open, BackendError> {
+        let mut connection = self.connections.take().await?;
+        sqlx::raw_sql(BEGIN).execute(&mut connection).await.map_err(failed("beginning a transaction"))?;
+        Ok(Open { connection, store: self.clone() })
+    }
+
+    async fn heads(open: &mut Open, accounts: &BTreeSet<AccountId>) -> Result<Vec<HeadRow>, BackendError> {
+        loading::heads(&mut open.connection, accounts, true).await
+    }
+
+    async fn entries_after(
+        open: &mut Open,
+        places: &[(AccountId, i64)],
+    ) -> Result<Vec<EntryRow>, BackendError> {
+        loading::entries_after(&mut open.connection, places).await
     }
 
     async fn books(
-        transaction: &mut Self::Transaction,
-        accounts: &BTreeSet<AccountId>,
+        open: &mut Open,
+        heads: &BTreeMap<AccountId, HeadRow>,
         needs: &[(AccountId, Needs)],
     ) -> Result<BTreeMap<AccountId, Book>, BackendError> {
-        loading::books(transaction, accounts, needs, true).await
+        loading::books(&mut open.connection, heads, needs).await
     }
 
-    async fn by_keys(
-        transaction: &mut Self::Transaction,
-        keys: &[(AccountId, EntryKey)],
-    ) -> Result<Vec<Posted>, BackendError> {
-        loading::by_keys(transaction, keys).await
+    async fn by_keys(open: &mut Open, keys: &[(AccountId, EntryKey)]) -> Result<Vec<Posted>, BackendError> {
+        loading::by_keys(&mut open.connection, keys).await
     }
 
-    async fn write(mut transaction: Self::Transaction, writes: Writes) -> Result<(), BackendError> {
-        writing::execute(writes, &mut *transaction).await?;
-        transaction.commit().await.map_err(failed("committing entries"))
+    async fn write(mut open: Open, writes: Writes) -> Result<(), BackendError> {
+        writing::execute(writes, &mut open.connection).await?;
+        open.close("COMMIT", "committing entries").await
+    }
+
+    async fn end(open: Open) -> Result<(), BackendError> {
+        open.close("ROLLBACK", "ending a transaction").await
     }
 
     async fn write_alone(&self, writes: Writes) -> Result<(), BackendError> {
+        let mut connection = self.connections.take().await?;
         // One statement is a transaction by itself, and one trip to the server.
-        writing::execute(writes, &self.pool).await
+        writing::execute(writes, &mut connection).await?;
+        self.connections.give_back(connection);
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use rad_core::id::AccountId;
 use rad_core::ledger::{LedgerError, Post};
 use rad_core::revenue::{AccountState, Needs};
 
+use super::catching_up::catch_up;
 use super::group::Group;
 use super::measuring::{self, Way};
 use super::{Outcome, Store};
@@ -35,9 +36,17 @@ pub(super) struct Posted {
     pub(super) met_other_writer: bool,
 }
 
-/// Posts batches, given the books that were kept of their accounts.
-pub(super) async fn post_all(store: &impl Store, kept: Books, batches: &[&[Post]]) -> Posted {
-    let mut tried = from_kept(store, kept, batches).await;
+/// Posts batches, given the books that were kept of their accounts, and whether they are likely to be up to date.
+pub(super) async fn post_all(
+    store: &impl Store,
+    kept: Books,
+    trusts_books: bool,
+    batches: &[&[Post]],
+) -> Posted {
+    let mut tried = match trusts_books {
+        true => from_kept(store, kept, batches).await,
+        false => Tried { books: kept, ..Tried::unsettled(batches.len(), false) },
+    };
     let open: Vec<usize> = (0..batches.len()).filter(|place| tried.outcomes[*place].is_none()).collect();
     if !open.is_empty() {
         let rest: Vec<&[Post]> = open.iter().map(|place| batches[*place]).collect();
@@ -74,7 +83,7 @@ async fn from_kept<S: Store>(store: &S, kept: Books, batches: &[&[Post]]) -> Tri
     };
     let ready: Vec<bool> = batches.iter().map(|batch| is_ready(batch)).collect();
     if !ready.contains(&true) {
-        return Tried::unsettled(batches.len(), false);
+        return Tried { books: kept, ..Tried::unsettled(batches.len(), false) };
     }
     measuring::way(S::NAME, Way::Kept);
     let mut group = Group::new(kept, Vec::new());
@@ -160,10 +169,17 @@ async fn try_group<S: Store>(
     let accounts: BTreeSet<AccountId> = posts().map(|post| post.account).collect();
     let needs = posts().map(|post| (post.account, AccountState::needs(&post.body)));
     let needs: Vec<_> = needs.filter(|(_, needs)| *needs != Needs::Nothing).collect();
-    // What is read now is newer.
-    kept.retain(|account, _| !accounts.contains(account));
     let mut transaction = store.begin().await?;
-    let books = S::books(&mut transaction, &accounts, &needs).await?;
+    let heads = S::heads(&mut transaction, &accounts).await?.into_iter();
+    let mut heads = heads.map(|head| Ok((head.owner()?, head))).collect::<Result<_, BackendError>>()?;
+    let mut books = catch_up::<S>(&mut transaction, kept, &heads, &needs).await?;
+    heads.retain(|account, _| !books.contains_key(account));
+    if !heads.is_empty() {
+        books.extend(S::books(&mut transaction, &heads, &needs).await?);
+    }
+    for account in accounts {
+        books.entry(account).or_insert_with(|| Book::empty(account));
+    }
     // After the accounts were locked: what is not found now can be posted by nobody else.
     let keys: Vec<_> = posts().map(|post| (post.account, post.key)).collect();
     let mut group = Group::new(books, S::by_keys(&mut transaction, &keys).await?);
@@ -174,8 +190,9 @@ async fn try_group<S: Store>(
             outcome => outcomes.push(outcome),
         }
     }
-    if let Some(writes) = group.writes()? {
-        S::write(transaction, writes).await?;
+    match group.writes()? {
+        Some(writes) => S::write(transaction, writes).await?,
+        None => S::end(transaction).await?,
     }
     kept.extend(group.into_books());
     Ok(outcomes)

@@ -38,7 +38,9 @@ pub(super) struct Round {
     pub(super) jobs: Vec<Job>,
     /// At first the books that were kept of the accounts, at last those to keep.
     pub(super) books: Books,
-    /// Whether a kept book turned out to be out of date.
+    /// Whether the kept books are likely to be up to date.
+    pub(super) trusts_books: bool,
+    /// Whether one turned out not to be.
     pub(super) met_other_writer: bool,
 }
 
@@ -94,10 +96,8 @@ impl Board {
             return None;
         }
         self.busy.extend(&accounts);
-        let mut books = Books::new();
-        if self.shelf.begin_group() {
-            books.extend(accounts.iter().filter_map(|account| Some((*account, self.shelf.take(account)?))));
-        }
+        let books =
+            accounts.iter().filter_map(|account| Some((*account, self.shelf.take(account)?))).collect();
         Some((jobs, books, accounts))
     }
 }
@@ -108,8 +108,9 @@ impl Worker {
         let mut board = lock(&self.board);
         match board.next_round() {
             Some((jobs, books, accounts)) => {
+                let trusts_books = board.shelf.begin_group();
                 let board = Arc::clone(&self.board);
-                Some(Round { board, accounts, jobs, books, met_other_writer: false })
+                Some(Round { board, accounts, jobs, books, trusts_books, met_other_writer: false })
             }
             None => {
                 // While the board is locked: who comes now finds one worker less.

@@ -5,13 +5,16 @@
 //!
 //! A group is posted in one of two ways. If the books of its accounts were kept from earlier groups, the engine applies its
 //! entries to them, and one write appends everything, provided that every account still has the last entry its book ends
-//! with. Else, and for whatever came out of that as refused or out of date, the accounts are locked and read, so that no
-//! refusal rests on a book that another process has overtaken, and no key is posted twice.
+//! with. Else, and for whatever came out of that as refused or out of date, the accounts are locked and read, or their kept
+//! books brought up to date, so that no refusal rests on a book that another process has overtaken, and no key is posted
+//! twice.
 //!
 //! A post is on the board until it is settled, so a caller who goes away neither loses nor doubles it.
 
 mod attempt;
 mod board;
+mod catching_up;
+mod connections;
 mod group;
 mod measuring;
 mod shelf;
@@ -30,10 +33,12 @@ use rad_core::revenue::{EntryKey, Needs};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::Instrument as _;
 
+pub(super) use self::connections::Connections;
 pub(super) use self::writes::{Gone, Took, Writes};
 
 use self::board::{Board, Job, Worker};
 use super::book::Book;
+use super::rows::{EntryRow, HeadRow};
 
 /// The most posts that wait or are under way in one process; further callers wait for room.
 const ROOM: u32 = 4_096;
@@ -55,10 +60,22 @@ pub(super) trait Store: fmt::Debug + Clone + Send + Sync + 'static {
 
     fn begin(&self) -> impl Future<Output = Result<Self::Transaction, BackendError>> + Send;
 
-    /// Reads the books of accounts, with what entries need of their past.
-    fn books(
+    /// Reads the heads of accounts, of those that have one, and keeps everybody else from posting to them.
+    fn heads(
         transaction: &mut Self::Transaction,
         accounts: &BTreeSet<AccountId>,
+    ) -> impl Future<Output = Result<Vec<HeadRow>, BackendError>> + Send;
+
+    /// The entries of accounts after those with these numbers, in order.
+    fn entries_after(
+        transaction: &mut Self::Transaction,
+        places: &[(AccountId, i64)],
+    ) -> impl Future<Output = Result<Vec<EntryRow>, BackendError>> + Send;
+
+    /// Reads the books of accounts, given their heads, with what entries need of their past.
+    fn books(
+        transaction: &mut Self::Transaction,
+        heads: &BTreeMap<AccountId, HeadRow>,
         needs: &[(AccountId, Needs)],
     ) -> impl Future<Output = Result<BTreeMap<AccountId, Book>, BackendError>> + Send;
 
@@ -73,6 +90,9 @@ pub(super) trait Store: fmt::Debug + Clone + Send + Sync + 'static {
         transaction: Self::Transaction,
         writes: Writes,
     ) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Ends a transaction in which nothing was written.
+    fn end(transaction: Self::Transaction) -> impl Future<Output = Result<(), BackendError>> + Send;
 
     /// Writes in a transaction of its own, and commits.
     fn write_alone(&self, writes: Writes) -> impl Future<Output = Result<(), BackendError>> + Send;
@@ -131,7 +151,7 @@ async fn work<S: Store>(store: S, mut worker: Worker) {
         let span = tracing::debug_span!("ledger.group", backend = S::NAME, batches = batches.len(), posts);
         let begun = Instant::now();
         let kept = std::mem::take(&mut round.books);
-        let posted = attempt::post_all(&store, kept, &batches).instrument(span).await;
+        let posted = attempt::post_all(&store, kept, round.trusts_books, &batches).instrument(span).await;
         (round.books, round.met_other_writer) = (posted.books, posted.met_other_writer);
         drop(round);
         measuring::group(S::NAME, begun, &posted.outcomes);

@@ -10,8 +10,10 @@ use super::attempt::Books;
 /// The most that the younger half of a shelf takes, in lots: some tens of megabytes.
 const HALF: usize = 100_000;
 
-/// For how many groups nothing is taken from a shelf after its books were found out of date.
+/// For how many groups books are not trusted after one was found out of date: at first, and at the most. Each time twice as
+/// many, for a book that was relied on wrongly is lost.
 const CAUTION: u32 = 16;
+const MOST_CAUTION: u32 = 1_024;
 
 /// Books as they were when their last group was written.
 ///
@@ -23,7 +25,10 @@ pub(super) struct Shelf {
     old: HashMap<AccountId, Book>,
     /// What is in the younger half, in lots.
     size: usize,
+    /// For how many groups books are not trusted.
     caution: u32,
+    /// For how many they were not the last time.
+    last_caution: u32,
 }
 
 impl Shelf {
@@ -35,7 +40,8 @@ impl Shelf {
 
     /// Notes that a book was out of date.
     pub(super) fn mistrust(&mut self) {
-        self.caution = CAUTION;
+        self.last_caution = (2 * self.last_caution).clamp(CAUTION, MOST_CAUTION);
+        self.caution = self.last_caution;
     }
 
     /// Takes a book from the shelf.

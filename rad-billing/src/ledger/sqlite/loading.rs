@@ -10,23 +10,40 @@ use super::super::book::{Book, Parts};
 use super::super::rows::{CHARGE, EntryRow, HeadRow, LOT, StateRow, number};
 use crate::database::failed;
 
-/// Reads what is open: lots with something left, holds, and charges that owe.
-pub(super) async fn book(
+/// The head of an account that has one.
+pub(super) async fn head(
     connection: &mut SqliteConnection,
     account: AccountId,
-) -> Result<Book, BackendError> {
-    let head: Option<HeadRow> = sqlx::query_as("SELECT * FROM ledger_accounts WHERE account = ?")
+) -> Result<Option<HeadRow>, BackendError> {
+    sqlx::query_as("SELECT * FROM ledger_accounts WHERE account = ?")
         .bind(account.as_bytes().as_slice())
-        .fetch_optional(&mut *connection)
+        .fetch_optional(connection)
         .await
-        .map_err(failed("reading an account's head"))?;
-    let Some(head) = head else { return Ok(Book::empty(account)) };
+        .map_err(failed("reading an account's head"))
+}
+
+/// Reads what is open: lots with something left, holds, and charges that owe.
+pub(super) async fn book(connection: &mut SqliteConnection, head: &HeadRow) -> Result<Book, BackendError> {
     let rows = sqlx::query_as("SELECT * FROM ledger_state WHERE account = ? AND is_open = 1")
-        .bind(account.as_bytes().as_slice())
-        .fetch_all(&mut *connection)
+        .bind(&head.account)
+        .fetch_all(connection)
         .await
         .map_err(failed("reading a state"))?;
-    Book::new(&head, parts(rows)?)
+    Book::new(head, parts(rows)?)
+}
+
+/// The entries of an account after the one with this number, in order.
+pub(super) async fn entries_after(
+    connection: &mut SqliteConnection,
+    account: AccountId,
+    seq: i64,
+) -> Result<Vec<EntryRow>, BackendError> {
+    sqlx::query_as("SELECT * FROM ledger_entries WHERE account = ? AND seq > ? ORDER BY seq")
+        .bind(account.as_bytes().as_slice())
+        .bind(seq)
+        .fetch_all(connection)
+        .await
+        .map_err(failed("reading what others posted"))
 }
 
 /// Fetches what an entry reaches back to.

@@ -85,7 +85,10 @@ impl Ledger for SqliteLedger {
 
     async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError> {
         let mut reading = self.pool.begin().await.map_err(failed("reading a state"))?;
-        Ok(loading::book(&mut reading, account).await?.into_state())
+        match loading::head(&mut reading, account).await? {
+            Some(head) => Ok(loading::book(&mut reading, &head).await?.into_state()),
+            None => Ok(AccountState::new(account)),
+        }
     }
 
     async fn by_key(&self, account: AccountId, key: EntryKey) -> Result<Option<Posted>, LedgerError> {

@@ -1,75 +1,115 @@
 //! What posting needs of SQLite.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::Posted;
 use rad_core::revenue::{EntryKey, Needs};
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Sqlite, SqliteConnection};
 
 use super::super::book::Book;
-use super::super::posting::{Store, Writes};
+use super::super::posting::{Connections, Store, Writes};
+use super::super::rows::{EntryRow, HeadRow};
 use super::{loading, writing};
 use crate::database::failed;
-use crate::sqlite::begin;
 
 /// The tables of a ledger in a file.
 #[derive(Debug, Clone)]
 pub(super) struct SqliteStore {
-    pool: SqlitePool,
+    connections: Arc<Connections<Sqlite>>,
+}
+
+/// Dropped, it closes its connection, and SQLite takes back what was done.
+#[derive(Debug)]
+pub(super) struct Open {
+    connection: SqliteConnection,
+    store: SqliteStore,
 }
 
 impl SqliteStore {
-    pub(super) const fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+    pub(super) fn new(pool: SqlitePool) -> Self {
+        Self { connections: Arc::new(Connections::new(pool)) }
+    }
+}
+
+impl Open {
+    async fn close(mut self, sql: &'static str, during: &'static str) -> Result<(), BackendError> {
+        sqlx::raw_sql(sql).execute(&mut self.connection).await.map_err(failed(during))?;
+        self.store.connections.give_back(self.connection);
+        Ok(())
     }
 }
 
 impl Store for SqliteStore {
-    type Transaction = Transaction<'static, Sqlite>;
+    type Transaction = Open;
 
     const NAME: &'static str = "sqlite";
 
     /// A file has one writer at a time. Waiting on the board is fair; waiting for the file's lock is not.
     const GROUPS: usize = 1;
 
-    async fn begin(&self) -> Result<Self::Transaction, BackendError> {
-        begin(&self.pool).await
+    async fn begin(&self) -> Result<Open, BackendError> {
+        let mut connection = self.connections.take().await?;
+        // Nobody else can write until it ends.
+        let begun = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await;
+        begun.map_err(failed("beginning a transaction"))?;
+        Ok(Open { connection, store: self.clone() })
+    }
+
+    async fn heads(open: &mut Open, accounts: &BTreeSet<AccountId>) -> Result<Vec<HeadRow>, BackendError> {
+        let mut heads = Vec::new();
+        for account in accounts {
+            heads.extend(loading::head(&mut open.connection, *account).await?);
+        }
+        Ok(heads)
+    }
+
+    async fn entries_after(
+        open: &mut Open,
+        places: &[(AccountId, i64)],
+    ) -> Result<Vec<EntryRow>, BackendError> {
+        let mut entries = Vec::new();
+        for (account, seq) in places {
+            entries.extend(loading::entries_after(&mut open.connection, *account, *seq).await?);
+        }
+        Ok(entries)
     }
 
     async fn books(
-        transaction: &mut Self::Transaction,
-        accounts: &BTreeSet<AccountId>,
+        open: &mut Open,
+        heads: &BTreeMap<AccountId, HeadRow>,
         needs: &[(AccountId, Needs)],
     ) -> Result<BTreeMap<AccountId, Book>, BackendError> {
         let mut books = BTreeMap::new();
-        for account in accounts {
-            books.insert(*account, loading::book(transaction, *account).await?);
+        for (account, head) in heads {
+            books.insert(*account, loading::book(&mut open.connection, head).await?);
         }
         for (account, need) in needs {
             if let Some(book) = books.get_mut(account) {
-                loading::attach(transaction, *account, book, *need).await?;
+                loading::attach(&mut open.connection, *account, book, *need).await?;
             }
         }
         Ok(books)
     }
 
-    async fn by_keys(
-        transaction: &mut Self::Transaction,
-        keys: &[(AccountId, EntryKey)],
-    ) -> Result<Vec<Posted>, BackendError> {
+    async fn by_keys(open: &mut Open, keys: &[(AccountId, EntryKey)]) -> Result<Vec<Posted>, BackendError> {
         let mut known = Vec::new();
         for (account, key) in keys {
-            known.extend(loading::by_key(transaction, *account, *key).await?);
+            known.extend(loading::by_key(&mut open.connection, *account, *key).await?);
         }
         Ok(known)
     }
 
-    async fn write(mut transaction: Self::Transaction, writes: Writes) -> Result<(), BackendError> {
-        writing::execute(&writes, &mut transaction).await?;
-        transaction.commit().await.map_err(failed("committing entries"))
+    async fn write(mut open: Open, writes: Writes) -> Result<(), BackendError> {
+        writing::execute(&writes, &mut open.connection).await?;
+        open.close("COMMIT", "committing entries").await
+    }
+
+    async fn end(open: Open) -> Result<(), BackendError> {
+        open.close("ROLLBACK", "ending a transaction").await
     }
 
     async fn write_alone(&self, writes: Writes) -> Result<(), BackendError> {

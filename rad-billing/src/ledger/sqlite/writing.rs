@@ -8,8 +8,8 @@ use super::super::posting::{Gone, Took, Writes};
 use super::super::rows::{EntryRow, HeadRow, LineRow, StateRow};
 use crate::database::{conflict, failed};
 
-/// How many rows one statement writes at the most.
-const ROWS: usize = 32;
+/// How many rows one statement writes: few different numbers, for every one is a statement that is prepared and kept.
+const ROWS: [usize; 3] = [32, 8, 1];
 
 /// Writes everything, if every account still has the last entry that its book was loaded with; a conflict if not.
 pub(super) async fn execute(writes: &Writes, connection: &mut SqliteConnection) -> Result<(), BackendError> {
@@ -65,10 +65,14 @@ async fn insert<'r, T>(
     push: fn(&mut Separated<'_, Sqlite, &'static str>, &'r T),
     after: &'static str,
 ) -> Result<(), BackendError> {
-    for rows in rows.chunks(ROWS) {
-        let mut sql = QueryBuilder::new(into);
-        sql.push_values(rows, |mut values, row| push(&mut values, row)).push(after);
-        sql.build().execute(&mut *connection).await.map_err(failed("writing entries"))?;
+    let mut rows = rows;
+    for size in ROWS {
+        while let Some((chunk, rest)) = rows.split_at_checked(size) {
+            let mut sql = QueryBuilder::new(into);
+            sql.push_values(chunk, |mut values, row| push(&mut values, row)).push(after);
+            sql.build().execute(&mut *connection).await.map_err(failed("writing entries"))?;
+            rows = rest;
+        }
     }
     Ok(())
 }

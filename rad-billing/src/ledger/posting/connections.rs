@@ -1,0 +1,71 @@
+//! Connections that only posting uses.
+//!
+//! A pool asks the server for a sign of life before and after every use of a connection, three trips for one; and a
+//! connection on which something failed must not be used again, for nobody can tell what it still has open.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rad_core::error::BackendError;
+use sqlx::{Connection, Database, Pool};
+
+use crate::database::failed;
+
+/// For how long a connection is taken to be alive without being asked.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// The most connections that are kept.
+const SPARE: usize = 8;
+
+/// Connections to the database of a pool.
+pub(in super::super) struct Connections<D: Database> {
+    /// For its options: how to connect, and how long to wait for that.
+    pool: Pool<D>,
+    spare: Mutex<Vec<Spare<D>>>,
+}
+
+struct Spare<D: Database> {
+    connection: D::Connection,
+    used: Instant,
+}
+
+impl<D: Database> Connections<D> {
+    pub(in super::super) fn new(pool: Pool<D>) -> Self {
+        Self { pool, spare: Mutex::default() }
+    }
+
+    /// A connection that nobody else uses; it is closed when it is dropped.
+    pub(in super::super) async fn take(&self) -> Result<D::Connection, BackendError> {
+        while let Some(Spare { mut connection, used }) = self.pop() {
+            if used.elapsed() < FRESH || connection.ping().await.is_ok() {
+                return Ok(connection);
+            }
+        }
+        let options = self.pool.connect_options();
+        let connecting = D::Connection::connect_with(&options);
+        match tokio::time::timeout(self.pool.options().get_acquire_timeout(), connecting).await {
+            Ok(connected) => connected.map_err(failed("connecting to the database")),
+            Err(error) => Err(BackendError::unavailable("connecting to the database", error)),
+        }
+    }
+
+    /// Keeps a connection that has nothing open for the next use.
+    pub(in super::super) fn give_back(&self, connection: D::Connection) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE && !self.pool.is_closed() {
+            spare.push(Spare { connection, used: Instant::now() });
+        }
+    }
+
+    /// The connection that was used last.
+    fn pop(&self) -> Option<Spare<D>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl<D: Database> fmt::Debug for Connections<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
