@@ -2,7 +2,9 @@
 
 use rad_billing::SqliteLedger;
 use rad_core::conformance::ledger;
-use rad_core::ledger::{Finding, Ledger};
+use rad_core::error::FailureKind;
+use rad_core::id::AccountId;
+use rad_core::ledger::{EntryQuery, Finding, Ledger, LedgerError, RevenueQuery};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -63,6 +65,7 @@ struct Table {
 pub(crate) struct Books<'a, T> {
     database: &'a T,
     ledger: &'a dyn Ledger,
+    accounts: Vec<AccountId>,
     tables: Vec<Table>,
     random: fastrand::Rng,
     tried: usize,
@@ -70,6 +73,7 @@ pub(crate) struct Books<'a, T> {
 
 impl<'a, T: Tampered> Books<'a, T> {
     pub(crate) async fn read(database: &'a T, ledger: &'a dyn Ledger) -> Self {
+        let accounts = ledger.accounts(None, 1_000).await.unwrap();
         let mut tables: Vec<Table> = Vec::new();
         for (table, column) in database.columns().await {
             match tables.last_mut().filter(|last| last.name == table) {
@@ -85,7 +89,7 @@ impl<'a, T: Tampered> Books<'a, T> {
             table.rows = database.texts(&sql).await;
         }
         let random = fastrand::Rng::with_seed(crate::load::seed());
-        let books = Self { database, ledger, tables, random, tried: 0 };
+        let books = Self { database, ledger, accounts, tables, random, tried: 0 };
         assert_eq!(books.findings().await, [], "nothing is changed yet");
         books
     }
@@ -112,6 +116,25 @@ impl<'a, T: Tampered> Books<'a, T> {
         assert_eq!(self.database.run(undo).await.unwrap(), 1, "{undo}");
     }
 
+    /// That what is changed is read as it is now, or said to be corrupt.
+    async fn is_read_or_corrupt(&self, change: &str) {
+        let oldest_first = true;
+        for account in self.accounts.iter().copied() {
+            let (category, deployment, after) = (None, None, None);
+            let entries = EntryQuery { account, category, deployment, oldest_first, after, limit: 100 };
+            let revenue = RevenueQuery { account: Some(account), limit: 100, ..RevenueQuery::default() };
+            let failures = [
+                self.ledger.state(account).await.err(),
+                self.ledger.entries(&entries).await.err(),
+                self.ledger.revenue(&revenue).await.err(),
+            ];
+            for failure in failures.into_iter().flatten() {
+                let LedgerError::Backend(error) = failure else { panic!("{change}: {failure:?}") };
+                assert_eq!(error.kind(), FailureKind::Corrupt, "{change}: {error:?}");
+            }
+        }
+    }
+
     /// What is found after a change, if it can be made at all.
     async fn findings_after(&mut self, change: &str) -> Option<Vec<Finding>> {
         match self.database.run(change).await {
@@ -120,6 +143,7 @@ impl<'a, T: Tampered> Books<'a, T> {
             done => assert_eq!(done.unwrap(), 1, "{change}"),
         }
         self.tried += 1;
+        self.is_read_or_corrupt(change).await;
         let found = self.findings().await;
         assert!(!found.is_empty(), "{change}: nothing is found");
         Some(found)
