@@ -52,6 +52,10 @@ pub async fn open(path: &Path) -> Result<SqlitePool, BackendError> {
 /// If a step fails, or the database was written by a newer release.
 pub async fn migrate(pool: &SqlitePool) -> Result<(), BackendError> {
     let migrator = migrator();
+    // Who only comes to a database that is up to date does not wait for those who write.
+    if is_current(pool, &migrator).await.map_err(failed("checking the schema"))? {
+        return Ok(());
+    }
     // One transaction around all steps: processes that start together take turns, and a failed step leaves nothing.
     let mut transaction = begin(pool).await?;
     // `run` cannot borrow a connection inside a future that moves between threads; this is what it calls.
@@ -92,15 +96,33 @@ pub async fn open_read_only(path: &Path) -> Result<SqlitePool, BackendError> {
     Ok(pool)
 }
 
+/// Whether exactly the steps of this release ran.
+async fn is_current(pool: &SqlitePool, migrator: &Migrator) -> Result<bool, sqlx::Error> {
+    if !has_steps(pool).await? {
+        return Ok(false);
+    }
+    let ran: Vec<(i64, Vec<u8>, bool)> =
+        sqlx::query_as("SELECT version, checksum, success FROM billing_migrations ORDER BY version")
+            .fetch_all(pool)
+            .await?;
+    let known = migrator.iter().map(|step| (step.version, step.checksum.to_vec(), true));
+    Ok(ran.into_iter().eq(known))
+}
+
+async fn has_steps(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ?")
+        .bind(MIGRATIONS)
+        .fetch_one(pool)
+        .await?;
+    Ok(tables > 0)
+}
+
 /// Connects, and lists the steps that brought the schema to where it is.
 async fn pool_and_steps(options: SqliteConnectOptions) -> Result<(SqlitePool, Vec<i64>), sqlx::Error> {
     let pool = connect(options).await?;
-    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = ?")
-        .bind(MIGRATIONS)
-        .fetch_one(&pool)
-        .await?;
     let steps = "SELECT version FROM billing_migrations WHERE success";
-    let ran = if tables > 0 { sqlx::query_scalar(steps).fetch_all(&pool).await? } else { Vec::new() };
+    let ran =
+        if has_steps(&pool).await? { sqlx::query_scalar(steps).fetch_all(&pool).await? } else { Vec::new() };
     Ok((pool, ran))
 }
 

@@ -102,6 +102,15 @@ async fn a_file_can_be_opened_by_many_at_once_from_the_first_moment() {
     }
 }
 
+#[tokio::test]
+async fn a_file_that_is_up_to_date_is_opened_while_others_write() {
+    let database = database().await.unwrap();
+    let writing = database.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let pool = sqlite::open(&database.dir.path().join("rad.db")).await.unwrap();
+    sqlite::migrate(&pool).await.unwrap();
+    writing.rollback().await.unwrap();
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_file_is_read_where_nobody_can_write() {
