@@ -54,8 +54,9 @@ impl Store for PostgresStore {
 
     const NAME: &'static str = "postgres";
 
-    /// While some wait for the disk, others are prepared.
-    const GROUPS: usize = 6;
+    /// While one waits for the disk, another is prepared. More of them would be smaller ones, and what a group costs beside its
+    /// posts is worth about ten posts.
+    const GROUPS: usize = 2;
 
     async fn begin(&self) -> Result<Open, BackendError> {
         let mut connection = self.connections.take().await?;
