@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rad_billing::{SandboxPayments, SqliteDirectory, SqliteLedger, SqliteOrders, SqliteSettings};
+use rad_core::checkpoint::SigningKey;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
 use rad_github::{LocalSource, SqliteArchive, SqliteCatalog};
@@ -13,6 +14,7 @@ use rad_runner::store::{EncryptionKey, SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
 
+use crate::checkpoints::Checkpointer;
 use crate::config::Config;
 use crate::secret_file;
 
@@ -32,6 +34,8 @@ pub(crate) struct Assembly {
     pub(crate) sandbox: Arc<SandboxPayments>,
     /// What carries out runs.
     pub(crate) worker: Worker,
+    /// What signs the ledger.
+    pub(crate) checkpointer: Checkpointer,
 }
 
 /// Opens every backend: one database, keys and directories in the data directory.
@@ -52,6 +56,7 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let secret = secret_file::read_or_make(&data_dir.join("sandbox.key"))?;
     let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
     let key = EncryptionKey::from_file(&data_dir.join("state.key"))?;
+    let ledger = Arc::new(SqliteLedger::new(pool.clone()));
     let platform = Platform::builder()
         .directory(directory.clone())
         .settings(Arc::new(SqliteSettings::new(pool.clone())))
@@ -60,7 +65,7 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
         .archive(Arc::new(SqliteArchive::new(pool.clone())))
         .deployments(Arc::new(SqliteDeployments::new(pool.clone(), key).await?))
         .runner(Arc::new(runner(config, &data_dir)?))
-        .ledger(Arc::new(SqliteLedger::new(pool.clone())))
+        .ledger(ledger.clone())
         .orders(Arc::new(SqliteOrders::new(pool.clone())))
         .notifier(Arc::new(SqliteNotifier::new(pool)))
         .provider(sandbox.clone())
@@ -70,7 +75,16 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
         .shutdown_grace(CLOSING)
         .build()?;
     let worker = Worker::new(platform.operations(), worker)?;
-    Ok(Assembly { platform, directory: directory.clone(), sessions: directory, sandbox, worker })
+    let checkpointer = Checkpointer::new(ledger, checkpoint_key(config, &data_dir)?, config.checkpoint_every);
+    let sessions = directory.clone();
+    Ok(Assembly { platform, directory, sessions, sandbox, worker, checkpointer })
+}
+
+/// The key that signs checkpoints; made at the first start.
+fn checkpoint_key(config: &Config, data_dir: &Path) -> anyhow::Result<SigningKey> {
+    let path = config.checkpoint_key.clone().unwrap_or_else(|| data_dir.join("checkpoint.key"));
+    let secret = secret_file::read_or_make(&path)?;
+    SigningKey::from_hex(&secret).with_context(|| format!("{} cannot be used", path.display()))
 }
 
 /// The engine in its sandbox, working below the data directory.

@@ -2,9 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Parser;
 use serde::Deserialize;
+
+/// The longest time between two checkpoints.
+const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
 
 /// A marketplace of Terraform modules.
 ///
@@ -48,6 +52,13 @@ pub struct Options {
     /// How many deployments run at the same time, 1 to 64 [default: 2]
     #[arg(long, env = "RAD_WORKERS", value_name = "NUMBER")]
     pub workers: Option<usize>,
+    /// Minutes between two signed checkpoints of the ledger, 1 to 10080 [default: 60]
+    #[arg(long, env = "RAD_CHECKPOINT_MINUTES", value_name = "MINUTES")]
+    pub checkpoint_minutes: Option<u32>,
+    /// File with the key that signs checkpoints, made if it is missing; best kept apart from the database
+    /// [default: checkpoint.key in the data directory]
+    #[arg(long, env = "RAD_CHECKPOINT_KEY", value_name = "FILE")]
+    pub checkpoint_key: Option<PathBuf>,
     /// Run modules without a sandbox where bubblewrap does not work: module code then sees what the portal sees
     #[arg(long, env = "RAD_ALLOW_UNSANDBOXED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub allow_unsandboxed: Option<bool>,
@@ -73,6 +84,10 @@ pub struct Config {
     pub terraform: Option<PathBuf>,
     /// How many deployments run at the same time.
     pub workers: usize,
+    /// How long it is between two checkpoints of the ledger.
+    pub checkpoint_every: Duration,
+    /// The file with the key that signs them; `None`: in the data directory.
+    pub checkpoint_key: Option<PathBuf>,
     /// Whether modules may run without a sandbox.
     pub allow_unsandboxed: bool,
     /// Whether the first start makes demo accounts and a demo repository.
@@ -127,6 +142,8 @@ impl Options {
             repos_dir: self.repos_dir.or(other.repos_dir),
             terraform: self.terraform.or(other.terraform),
             workers: self.workers.or(other.workers),
+            checkpoint_minutes: self.checkpoint_minutes.or(other.checkpoint_minutes),
+            checkpoint_key: self.checkpoint_key.or(other.checkpoint_key),
             allow_unsandboxed: self.allow_unsandboxed.or(other.allow_unsandboxed),
             no_demo: self.no_demo.or(other.no_demo),
         }
@@ -143,7 +160,15 @@ impl Options {
             let reason = "between 1 and 64 deployments can run at the same time";
             return Err(ConfigError::Option { option: "workers", value: workers.to_string(), reason });
         }
+        let minutes = self.checkpoint_minutes.unwrap_or(60);
+        if !(1..=MINUTES_OF_A_WEEK).contains(&minutes) {
+            let reason = "between two checkpoints are 1 to 10080 minutes";
+            let (option, value) = ("checkpoint-minutes", minutes.to_string());
+            return Err(ConfigError::Option { option, value, reason });
+        }
         Ok(Config {
+            checkpoint_every: Duration::from_secs(60 * u64::from(minutes)),
+            checkpoint_key: self.checkpoint_key,
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: self.public_url.map(check_url).transpose()?,
             database: match self.database_url {
@@ -222,6 +247,8 @@ mod tests {
         assert!(message.contains("database-url") && message.contains("sqlite:"), "{message}");
         assert!(!message.contains("secret"), "{message}");
         assert!(refuse(url("sqlite::memory:")).contains("in a file"));
+        let checkpoint_minutes = Some(0);
+        assert!(refuse(Options { checkpoint_minutes, ..Options::default() }).contains("checkpoint-minutes"));
         assert!(refuse(Options { workers: Some(0), ..Options::default() }).contains("workers"));
         let public_url = Some("ftp://x".to_owned());
         assert!(refuse(Options { public_url, ..Options::default() }).contains("public-url"));

@@ -40,6 +40,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 fn announce(portal: &portal::Portal) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n  The portal is at  {}\n", portal.url())?;
+    writeln!(out, "  Checkpoints of its ledger are signed by  {}\n", portal.checkpoint_key())?;
     if portal.first_accounts().is_empty() {
         writeln!(out, "  Passwords were printed at the first start.\n")?;
     } else {

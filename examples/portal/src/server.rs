@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use rad_core::checkpoint::PublicKey;
 use rad_core::platform::Platform;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::app;
 use crate::assemble::{Assembly, assemble};
+use crate::checkpoints::Checkpointer;
 use crate::config::Config;
 use crate::first_start::{FirstAccount, first_start};
 use crate::pages::webhooks;
@@ -32,6 +34,8 @@ pub struct Portal {
     closing: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
     worker: JoinHandle<()>,
+    checkpoint_key: PublicKey,
+    checkpointer: JoinHandle<Checkpointer>,
 }
 
 /// Starts a portal: opens what it keeps, makes what a first start needs, listens.
@@ -44,7 +48,8 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
         .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let Assembly { platform, directory, sessions, sandbox, worker } = assemble(&config, &url).await?;
+    let assembly = assemble(&config, &url).await?;
+    let Assembly { platform, directory, sessions, sandbox, worker, checkpointer } = assembly;
     let first_accounts = first_start(&config, &platform).await?;
     let posted = platform.operations().post_share_rules().await;
     posted.context("the share rules cannot be brought into the ledger")?;
@@ -62,11 +67,23 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
     }));
     let until = until_closing(closed.clone());
     let worker = tokio::spawn(async move { worker.run(until).await });
+    let checkpoint_key = checkpointer.key();
+    let checkpointer = tokio::spawn(checkpointer.run(until_closing(closed.clone())));
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let serve = axum::serve(listener, service).with_graceful_shutdown(until_closing(closed));
     let server = tokio::spawn(std::future::IntoFuture::into_future(serve));
     tracing::info!(%url, data_dir = %config.data_dir.display(), "the portal is open");
-    Ok(Portal { address, url, platform, first_accounts, closing, server, worker })
+    Ok(Portal {
+        address,
+        url,
+        platform,
+        first_accounts,
+        closing,
+        server,
+        worker,
+        checkpoint_key,
+        checkpointer,
+    })
 }
 
 impl Portal {
@@ -85,19 +102,28 @@ impl Portal {
         &self.platform
     }
 
+    /// Whom checkpoints of its ledger are signed by: for auditors, to be handed to them from elsewhere than the database.
+    pub fn checkpoint_key(&self) -> PublicKey {
+        self.checkpoint_key
+    }
+
     /// The accounts that this start made, with their passwords; none but at a first start.
     pub fn first_accounts(&self) -> &[FirstAccount] {
         &self.first_accounts
     }
 
-    /// Closes it: takes no more requests, ends live pages, lets running deployments stop and keeps their state.
+    /// Closes it: takes no more requests, ends live pages, lets running deployments stop and keeps their state, signs the
+    /// ledger.
     ///
     /// # Errors
     /// If serving had failed.
     pub async fn close(self) -> anyhow::Result<()> {
         self.closing.send_replace(true);
         self.worker.await?;
-        match tokio::time::timeout(LAST_REQUESTS, self.server).await {
+        let served = tokio::time::timeout(LAST_REQUESTS, self.server).await;
+        // After the last post.
+        self.checkpointer.await?.sign().await;
+        match served {
             Ok(served) => Ok(served??),
             Err(_) => Ok(()),
         }
