@@ -86,6 +86,7 @@ impl History {
         let ledger = PostgresLedger::new(pool.clone());
         let filled = books::fill(&ledger, entries, CALLERS).await?;
         // As a server does by itself in time: what is measured after must not meet it half done.
+        ledger.fold_totals().await?;
         sqlx::query("VACUUM (ANALYZE)").execute(&pool).await?;
         sqlx::query("CHECKPOINT").execute(&pool).await?;
         let accounts = ledger.accounts(None, 1_000).await?;
@@ -156,8 +157,7 @@ impl History {
 
     async fn transactions(&self, random: &mut fastrand::Rng) -> anyhow::Result<u64> {
         let account = *random.choice(&self.accounts).context("there are no accounts")?;
-        let (category, deployment, after) = (None, None, None);
-        let query = EntryQuery { account, category, deployment, oldest_first: false, after, limit: 50 };
+        let query = EntryQuery { limit: 50, ..EntryQuery::new(account) };
         Ok(self.ledger.entries(&query).await?.items.len() as u64)
     }
 

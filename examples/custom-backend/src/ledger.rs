@@ -1,19 +1,24 @@
 //! The backend: a file that is only ever appended to, and what it says in memory.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{Error, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::{
-    EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals, Topic,
+    EntryQuery, Finding, Ledger, LedgerError, LinePlace, Post, Posted, RevenueGroups, RevenueQuery,
+    RevenueTotals, Topic, arrange_groups,
 };
-use rad_core::page::{Cursor, Page};
-use rad_core::revenue::{AccountState, Entry, EntryKey, RevenueLine, Sealed, Violation};
+use rad_core::page::{Page, Turn};
+use rad_core::revenue::{
+    AccountState, Booked as _, Entry, EntryKey, Grouping, RevenueLine, Sealed, Violation,
+};
 use rad_core::source::Digest;
 
 /// A ledger in a text file.
@@ -135,26 +140,29 @@ impl Ledger for FileLedger {
     }
 
     async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError> {
+        let turn = query.turn()?;
         let books = self.books();
         let entries = books.1.get(&query.account).into_iter().flat_map(|account| &account.entries);
-        let found = entries.filter(|posted| query.matches(posted));
-        let places = found.map(|posted| (format!("{:020}", posted.entry.seq), posted.clone()));
-        Ok(page(places.collect(), query.oldest_first, query.after.as_ref(), query.limit))
+        let found = entries.filter(|posted| query.matches(posted)).cloned().collect();
+        Ok(page(found, query.oldest_first, turn, query.page_size(), |posted| posted.entry.seq))
     }
 
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
+        let turn = query.turn()?;
         let lines = lines(&self.books().1, query);
-        let place = |(n, line): (usize, RevenueLine)| {
-            let (at, account, entry) = (line.at.timestamp_micros(), line.account, line.entry);
-            (format!("{at:020} {account} {entry:020} {n:04}"), line)
-        };
-        Ok(page(lines.into_iter().map(place).collect(), false, query.after.as_ref(), query.limit))
+        Ok(page(lines, false, turn, query.page_size(), |(place, _)| *place).map(|(_, line)| line))
     }
 
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError> {
         let lines = lines(&self.books().1, query);
         let totals = lines.iter().try_fold(RevenueTotals::default(), |sum, (_, line)| sum.with(line));
-        Ok(totals.ok_or_else(|| BackendError::permanent("adding up revenue", "a sum is too large"))?)
+        Ok(totals.ok_or_else(too_large)?)
+    }
+
+    async fn revenue_by(&self, query: &RevenueQuery, by: Grouping) -> Result<RevenueGroups, LedgerError> {
+        let lines = lines(&self.books().1, query);
+        let parts = lines.iter().map(|(_, line)| (line.group(by), RevenueTotals::of(line)));
+        Ok(arrange_groups(by, parts, query.page_size()).ok_or_else(too_large)?)
     }
 
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError> {
@@ -181,24 +189,50 @@ fn append(file: &mut File, batch: &[Sealed]) -> Result<(), Error> {
     file.write_all(&line).and_then(|()| file.sync_data()).inspect_err(|_| drop(file.set_len(before)))
 }
 
-/// The lines a query names, each with its place in its entry.
-fn lines(accounts: &Accounts, query: &RevenueQuery) -> Vec<(usize, RevenueLine)> {
+/// The lines a query names, each with its place among all.
+fn lines(accounts: &Accounts, query: &RevenueQuery) -> Vec<(LinePlace, RevenueLine)> {
     let entries = accounts.values().flat_map(|account| &account.entries);
-    let lines = entries.flat_map(|posted| posted.effect.lines.iter().copied().enumerate());
-    lines.filter(|(_, line)| query.matches(line)).collect()
+    let lines = entries.flat_map(|posted| posted.effect.lines.iter().enumerate());
+    let placed =
+        lines.filter(|(_, line)| query.matches(line)).map(|(n, line)| (LinePlace::of(line, n), *line));
+    placed.collect()
 }
 
-/// A page of items that are ordered by a text, which is also the cursor.
-fn page<T>(mut items: Vec<(String, T)>, oldest_first: bool, after: Option<&Cursor>, limit: u32) -> Page<T> {
-    items.sort_by(|(one, _), (other, _)| if oldest_first { one.cmp(other) } else { other.cmp(one) });
-    if let Some(after) = after.map(Cursor::as_str) {
-        items.retain(|(place, _)| if oldest_first { place.as_str() > after } else { place.as_str() < after });
+/// A page of items that are listed by their places.
+fn page<T, P: Ord + Display + FromStr>(
+    mut items: Vec<T>,
+    rises: bool,
+    turn: Turn<P>,
+    limit: usize,
+    place: impl Fn(&T) -> P,
+) -> Page<T> {
+    items.sort_by_key(&place);
+    // What is found goes away from the place that was asked for: forwards, or backwards from the end of a page.
+    if rises == matches!(turn, Turn::Before(_)) {
+        items.reverse();
     }
-    let limit = limit.clamp(1, EntryQuery::MOST) as usize;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|(place, _)| Cursor::new(place));
-    Page { items: items.into_iter().map(|(_, item)| item).collect(), next }
+    items.retain(|item| match &turn {
+        Turn::First => true,
+        Turn::After(after) => {
+            if rises {
+                place(item) > *after
+            } else {
+                place(item) < *after
+            }
+        }
+        Turn::Before(before) => {
+            if rises {
+                place(item) < *before
+            } else {
+                place(item) > *before
+            }
+        }
+    });
+    turn.page(items, limit, place)
+}
+
+fn too_large() -> BackendError {
+    BackendError::permanent("adding up revenue", "a sum is too large")
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ CREATE TABLE ledger_entries (
     -- What the entry is about, for listings.
     category   TEXT,
     deployment TEXT,
+    module     BLOB             CHECK (length(module) = 16),
+    -- What a text search looks through, in lower case.
+    note       TEXT,
     -- What the entry says: the canonical bytes of its body, which the hash covers.
     body       BLOB    NOT NULL,
     -- What it did, in the compact form.
@@ -25,8 +28,11 @@ CREATE TABLE ledger_entries (
     UNIQUE (account, key)
 ) STRICT;
 
-CREATE INDEX ledger_entries_by_category ON ledger_entries (account, category, seq);
+-- The number comes last in each: pages are walks along an index. Times need none, for they rise with numbers.
+CREATE INDEX ledger_entries_by_kind ON ledger_entries (account, kind, seq);
 CREATE INDEX ledger_entries_by_deployment ON ledger_entries (account, deployment, seq) WHERE deployment IS NOT NULL;
+CREATE INDEX ledger_entries_by_module ON ledger_entries (account, module, seq) WHERE module IS NOT NULL;
+CREATE INDEX ledger_entries_by_note ON ledger_entries (account, seq) WHERE note IS NOT NULL;
 
 CREATE TRIGGER ledger_entries_never_change BEFORE UPDATE ON ledger_entries
 BEGIN SELECT RAISE(ABORT, 'entries of the ledger never change'); END;
@@ -106,4 +112,33 @@ CREATE TABLE ledger_charge_lots (
     lot     INTEGER NOT NULL,
     charge  INTEGER NOT NULL,
     PRIMARY KEY (account, lot, charge)
+) STRICT, WITHOUT ROWID;
+
+-- What lines add to the sums of days, one row for each kind of line of a group of posts: only ever appended, so that accounts
+-- never wait for each other. A day is the number of days since 1970 in UTC; who there is none of is empty.
+CREATE TABLE ledger_revenue_deltas (
+    id      INTEGER PRIMARY KEY,
+    day     INTEGER NOT NULL,
+    partner BLOB    NOT NULL CHECK (length(partner) IN (0, 16)),
+    agent   BLOB    NOT NULL CHECK (length(agent) IN (0, 16)),
+    module  BLOB    NOT NULL CHECK (length(module) = 16),
+    lines         INTEGER NOT NULL,
+    gross         INTEGER NOT NULL,
+    partner_share INTEGER NOT NULL,
+    agent_share   INTEGER NOT NULL
+) STRICT;
+
+-- The deltas folded into sums: of a day and of everybody that the scope names; the columns it does not name are empty.
+CREATE TABLE ledger_revenue_days (
+    -- 1: partner, 2: agent, 4: module, and their sums.
+    scope   INTEGER NOT NULL CHECK (scope BETWEEN 0 AND 7),
+    partner BLOB    NOT NULL CHECK (length(partner) IN (0, 16)),
+    agent   BLOB    NOT NULL CHECK (length(agent) IN (0, 16)),
+    module  BLOB    NOT NULL CHECK (length(module) IN (0, 16)),
+    day     INTEGER NOT NULL,
+    lines         INTEGER NOT NULL,
+    gross         INTEGER NOT NULL,
+    partner_share INTEGER NOT NULL,
+    agent_share   INTEGER NOT NULL,
+    PRIMARY KEY (scope, partner, agent, module, day)
 ) STRICT, WITHOUT ROWID;

@@ -8,6 +8,12 @@ use sqlx::{Database, Decode, Encode, Sqlite, Type};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Micros(pub(super) i64);
 
+#[cfg(feature = "postgres")]
+impl Micros {
+    /// The first time that `timestamptz` keeps, in 4714 BC; its last one is later than any that an entry can have.
+    pub(super) const FIRST_IN_POSTGRES: Self = Self(-210_866_803_200_000_000);
+}
+
 impl Type<Sqlite> for Micros {
     fn type_info() -> <Sqlite as Database>::TypeInfo {
         <i64 as Type<Sqlite>>::type_info()

@@ -1,7 +1,7 @@
 //! Entries, revenue lines and heads as rows: made, read back, and compared column by column.
 
 use rad_core::error::BackendError;
-use rad_core::id::AccountId;
+use rad_core::id::{AccountId, ModuleId};
 use rad_core::ledger::{Posted, Topic};
 use rad_core::revenue::{
     AccountState, Body, Charge, CodingError, Compact, Debt, DebtOf, Effect, Entry, EntryKey, Lot, OpenHold,
@@ -25,6 +25,8 @@ pub(super) struct EntryRow {
     pub(super) kind: String,
     pub(super) category: Option<String>,
     pub(super) deployment: Option<String>,
+    pub(super) module: Option<Vec<u8>>,
+    pub(super) note: Option<String>,
     pub(super) body: Vec<u8>,
     pub(super) effect: Vec<u8>,
     pub(super) hash: Vec<u8>,
@@ -84,6 +86,8 @@ impl EntryRow {
             kind: entry.body.kind().to_owned(),
             category: topic.category.map(|category| category.as_str().to_owned()),
             deployment: topic.deployment.map(|deployment| deployment.to_string()),
+            module: topic.module.map(|module| module.as_bytes().to_vec()),
+            note: entry.body.note(),
             body: entry.body.canonical_bytes(),
             effect: posted.effect.to_compact(),
             hash: posted.hash.as_bytes().to_vec(),
@@ -110,7 +114,12 @@ impl EntryRow {
     pub(super) fn posted_without_effect(&self) -> Result<Posted, BackendError> {
         let category = self.category.as_deref().map(|text| parsed("category", text.parse().ok()));
         let deployment = self.deployment.as_deref().map(|text| parsed("deployment", text.parse().ok()));
-        let topic = Topic { category: category.transpose()?, deployment: deployment.transpose()? };
+        let module = self.module.as_deref().map(|id| parsed("module", bytes(id).map(ModuleId::from_bytes)));
+        let topic = Topic {
+            category: category.transpose()?,
+            deployment: deployment.transpose()?,
+            module: module.transpose()?,
+        };
         let hash = parsed("hash", bytes(&self.hash).map(Digest::from_bytes))?;
         Ok(Posted { entry: self.entry()?, hash, effect: Effect::default(), topic, repeated: false })
     }
@@ -156,6 +165,8 @@ impl EntryRow {
             ("kind", self.kind == other.kind),
             ("category", self.category == other.category),
             ("deployment", self.deployment == other.deployment),
+            ("module", self.module == other.module),
+            ("note", self.note == other.note),
             ("body", self.body == other.body),
             ("effect", self.effect == other.effect),
             ("hash", self.hash == other.hash),

@@ -101,14 +101,13 @@ async fn replays(
 /// That the listings have what was posted: every entry both ways, and every revenue line.
 async fn lists(ledger: &dyn Ledger, account: AccountId, all: &[Posted]) -> Result<(), TestCaseError> {
     for oldest_first in [true, false] {
-        let (category, deployment, after) = (None, None, None);
-        let mut query = EntryQuery { account, category, deployment, oldest_first, after, limit: 7 };
+        let mut query = EntryQuery { oldest_first, limit: 7, ..EntryQuery::new(account) };
         let mut listed = Vec::new();
         loop {
             let page = ledger.entries(&query).await.expect("entries are listed");
             listed.extend(page.items);
-            query.after = page.next;
-            if query.after.is_none() {
+            query.page = page.next;
+            if query.page.is_none() {
                 break;
             }
         }
@@ -210,8 +209,7 @@ async fn a_ledger_opened_again_goes_on_where_it_was() {
     let again = ledger.post(award(account, 0, 10)).await.unwrap();
     assert_eq!(again, Posted { repeated: true, ..first.clone() });
     assert!(matches!(ledger.post(award(account, 0, 11)).await, Err(LedgerError::KeyReused { .. })));
-    let query =
-        EntryQuery { account, category: None, deployment: None, oldest_first: false, after: None, limit: 10 };
+    let query = EntryQuery { limit: 10, ..EntryQuery::new(account) };
     assert_eq!(ledger.entries(&query).await.unwrap().items.len(), 2);
     let balance = ledger.balance(account, first.entry.at).await.unwrap();
     assert_eq!((balance.spendable().to_string(), balance.held().to_string()), ("6".into(), "4".into()));

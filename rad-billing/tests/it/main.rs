@@ -14,6 +14,7 @@ mod sharing;
 mod sql_split;
 mod stale;
 mod tampering;
+mod totals;
 
 use chrono::DateTime;
 use rad_billing::sqlite;

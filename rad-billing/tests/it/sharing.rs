@@ -41,14 +41,7 @@ async fn platforms_that_start_at_once_post_the_same_rules_once() {
 }
 
 async fn history(ledger: &SqliteLedger) -> ShareHistory {
-    let query = EntryQuery {
-        account: PLATFORM_ACCOUNT,
-        category: None,
-        deployment: None,
-        oldest_first: true,
-        after: None,
-        limit: 100,
-    };
+    let query = EntryQuery { oldest_first: true, ..EntryQuery::new(PLATFORM_ACCOUNT) };
     let posted = ledger.entries(&query).await.unwrap().items;
     ShareHistory::of(posted.iter().map(|posted| &posted.entry)).unwrap()
 }

@@ -95,7 +95,12 @@ impl<'a, T: Tampered> Books<'a, T> {
     }
 
     async fn findings(&self) -> Vec<Finding> {
-        self.ledger.verify_range(None, None).await.unwrap().findings
+        let mut findings = self.ledger.verify_range(None, None).await.unwrap().findings;
+        // Sums are of no account.
+        let account = AccountId::from_bytes([0; 16]);
+        let wrong = self.ledger.verify_totals().await.unwrap();
+        findings.extend(wrong.iter().map(|wrong| Finding { account, seq: None, problem: wrong.to_string() }));
+        findings
     }
 
     /// That a change of a row is found, and at the entry if it was made to one; and takes it back.
@@ -118,10 +123,8 @@ impl<'a, T: Tampered> Books<'a, T> {
 
     /// That what is changed is read as it is now, or said to be corrupt.
     async fn is_read_or_corrupt(&self, change: &str) {
-        let oldest_first = true;
         for account in self.accounts.iter().copied() {
-            let (category, deployment, after) = (None, None, None);
-            let entries = EntryQuery { account, category, deployment, oldest_first, after, limit: 100 };
+            let entries = EntryQuery { oldest_first: true, limit: 100, ..EntryQuery::new(account) };
             let revenue = RevenueQuery { account: Some(account), limit: 100, ..RevenueQuery::default() };
             let failures = [
                 self.ledger.state(account).await.err(),
@@ -155,6 +158,11 @@ impl<'a, T: Tampered> Books<'a, T> {
         for table in 0..self.tables.len() {
             for row in 0..self.tables[table].rows.len() {
                 for column in 0..self.tables[table].columns.len() {
+                    let Table { name, columns, .. } = &self.tables[table];
+                    if name == "ledger_revenue_deltas" && columns[column].name == "id" {
+                        // It tells rows apart and says nothing.
+                        continue;
+                    }
                     for wrong in self.wrong_values(table, row, column, tries) {
                         let original = self.tables[table].rows[row].clone();
                         let mut changed = original.clone();
@@ -353,6 +361,9 @@ impl Unguarded {
         let database = database().await.unwrap();
         let ledger = SqliteLedger::new(database.pool.clone());
         ledger::posting::does_what_the_engine_does(&ledger).await;
+        // Some of the sums of days are folded, some are not.
+        assert!(ledger.fold_totals().await.unwrap() > 0);
+        ledger::revenue::books_back_what_is_refunded(&ledger).await;
         let pool = unguarded(&database).await;
         Self { pool, _database: database }
     }

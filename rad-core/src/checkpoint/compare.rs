@@ -177,7 +177,6 @@ async fn last_entry(
     ledger: &(impl Checkpoints + ?Sized),
     account: AccountId,
 ) -> Result<Option<u64>, LedgerError> {
-    let newest =
-        EntryQuery { account, category: None, deployment: None, oldest_first: false, after: None, limit: 1 };
+    let newest = EntryQuery { limit: 1, ..EntryQuery::new(account) };
     Ok(ledger.entries(&newest).await?.items.first().map(|last| last.entry.seq))
 }

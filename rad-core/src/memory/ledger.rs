@@ -6,17 +6,16 @@ mod checkpoints;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-
 use crate::error::BackendError;
 use crate::id::AccountId;
 use crate::ledger::{
-    EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals, Topic,
+    EntryQuery, Finding, Ledger, LedgerError, LinePlace, Post, Posted, RevenueGroups, RevenueQuery,
+    RevenueTotals, Topic, arrange_groups,
 };
-use crate::page::{Cursor, Page};
-use crate::revenue::{AccountState, EntryKey, RevenueLine};
+use crate::page::{Page, Turn};
+use crate::revenue::{AccountState, Booked as _, EntryKey, Grouping, RevenueLine};
 use crate::source::Digest;
+use async_trait::async_trait;
 
 /// A [`Ledger`] that lasts as long as the process.
 ///
@@ -62,9 +61,6 @@ struct Book {
     keys: HashMap<EntryKey, usize>,
 }
 
-/// The order of revenue lines: time, account, entry, place in the entry.
-type LinePlace = (DateTime<Utc>, AccountId, u64, usize);
-
 impl MemoryLedger {
     fn books(&self) -> MutexGuard<'_, BTreeMap<AccountId, Book>> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
@@ -97,8 +93,8 @@ impl Book {
 
     fn lines(&self) -> impl Iterator<Item = (LinePlace, &RevenueLine)> {
         self.entries.iter().flat_map(|posted| {
-            let place = |n| (posted.entry.at, posted.entry.account, posted.entry.seq, n);
-            posted.effect.lines.iter().enumerate().map(move |(n, line)| (place(n), line))
+            let lines = posted.effect.lines.iter().enumerate();
+            lines.map(|(index, line)| (LinePlace::of(line, index), line))
         })
     }
 }
@@ -138,38 +134,54 @@ impl Ledger for MemoryLedger {
     }
 
     async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError> {
+        let turn = query.turn()?;
         let books = self.books();
-        let Some(book) = books.get(&query.account) else { return Ok(Page::default()) };
-        let after: Option<u64> = query.after.as_ref().and_then(|cursor| cursor.as_str().parse().ok());
-        let mut places: Vec<&Posted> = book.entries.iter().filter(|posted| query.matches(posted)).collect();
-        if !query.oldest_first {
-            places.reverse();
-        }
-        let beyond =
-            |seq: u64| after.is_none_or(|after| if query.oldest_first { seq > after } else { seq < after });
-        let found = places.into_iter().filter(|posted| beyond(posted.entry.seq)).cloned();
-        Ok(page(found, query.limit.min(EntryQuery::MOST), |posted| posted.entry.seq.to_string()))
+        let entries = books.get(&query.account).map_or(&[][..], |book| &book.entries);
+        // Numbers are places: a page is a walk from one of them to the beginning or to the end.
+        let place = |seq: u64| usize::try_from(seq).unwrap_or(usize::MAX).min(entries.len());
+        let (from, to) = match (turn, query.oldest_first) {
+            (Turn::First, _) => (0, entries.len()),
+            (Turn::After(seq), true) | (Turn::Before(seq), false) => (place(seq), entries.len()),
+            (Turn::After(seq), false) | (Turn::Before(seq), true) => (0, place(seq.saturating_sub(1))),
+        };
+        let found = entries.get(from..to).unwrap_or_default().iter();
+        let rises = query.oldest_first != matches!(turn, Turn::Before(_));
+        let found: Box<dyn Iterator<Item = &Posted>> =
+            if rises { Box::new(found) } else { Box::new(found.rev()) };
+        let found = found.filter(|posted| query.matches(posted)).take(query.page_size() + 1);
+        Ok(turn.page(found.cloned().collect(), query.page_size(), |posted| posted.entry.seq))
     }
 
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
-        let after = query.after.as_ref().and_then(read_place);
+        let turn = query.turn()?;
         let books = self.books();
-        let mut lines: Vec<(LinePlace, &RevenueLine)> = books
-            .values()
-            .flat_map(Book::lines)
-            .filter(|(place, line)| query.matches(line) && after.is_none_or(|after| *place < after))
-            .collect();
-        lines.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
-        let found = lines.into_iter().map(|(place, line)| (place, *line));
-        let limit = query.limit.min(RevenueQuery::MOST);
-        Ok(page(found, limit, |(place, _)| write_place(place)).map(|(_, line)| line))
+        let wanted = |place: &LinePlace| match turn {
+            Turn::First => true,
+            Turn::After(after) => *place < after,
+            Turn::Before(before) => *place > before,
+        };
+        let lines = books.values().flat_map(Book::lines);
+        let mut found: Vec<_> = lines.filter(|(place, line)| wanted(place) && query.matches(line)).collect();
+        found.sort_by_key(|(place, _)| *place);
+        if !matches!(turn, Turn::Before(_)) {
+            found.reverse();
+        }
+        let page = turn.page(found, query.page_size(), |(place, _)| *place);
+        Ok(page.map(|(_, line)| *line))
     }
 
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError> {
         let books = self.books();
         let mut lines = books.values().flat_map(Book::lines).filter(|(_, line)| query.matches(line));
         let totals = lines.try_fold(RevenueTotals::default(), |totals, (_, line)| totals.with(line));
-        Ok(totals.ok_or_else(|| BackendError::permanent("adding up revenue", "a sum is too large"))?)
+        Ok(totals.ok_or_else(too_large)?)
+    }
+
+    async fn revenue_by(&self, query: &RevenueQuery, by: Grouping) -> Result<RevenueGroups, LedgerError> {
+        let books = self.books();
+        let lines = books.values().flat_map(Book::lines).filter(|(_, line)| query.matches(line));
+        let parts = lines.map(|(_, line)| (line.group(by), RevenueTotals::of(line)));
+        Ok(arrange_groups(by, parts, query.page_size()).ok_or_else(too_large)?)
     }
 
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError> {
@@ -200,22 +212,6 @@ impl Ledger for MemoryLedger {
     }
 }
 
-/// The first `limit` items as a page, with a cursor if there are more.
-fn page<T>(mut found: impl Iterator<Item = T>, limit: u32, cursor: impl Fn(&T) -> String) -> Page<T> {
-    let items: Vec<T> = found.by_ref().take(limit.max(1) as usize).collect();
-    let next = match (found.next(), items.last()) {
-        (Some(_), Some(last)) => Some(Cursor::new(cursor(last))),
-        _ => None,
-    };
-    Page { items, next }
-}
-
-fn write_place((at, account, entry, n): &LinePlace) -> String {
-    format!("{} {account} {entry} {n}", at.timestamp_micros())
-}
-
-fn read_place(cursor: &Cursor) -> Option<LinePlace> {
-    let mut parts = cursor.as_str().split(' ');
-    let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
-    Some((at, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+fn too_large() -> BackendError {
+    BackendError::permanent("adding up revenue", "a sum is too large")
 }

@@ -9,10 +9,10 @@ use crate::access::Role;
 use crate::directory::{Account, AccountQuery, NewAccount};
 use crate::error::BackendError;
 use crate::id::{AccountId, OrderId};
-use crate::ledger::{Category, EntryQuery, LedgerExt, Post, Posted};
+use crate::ledger::{EntryQuery, LedgerExt, Post, Posted};
 use crate::money::{Amount, Credits, Money};
 use crate::notify::Notice;
-use crate::page::{Cursor, Page};
+use crate::page::Page;
 use crate::payment::{
     Checkout, Order, OrderStatus, PaymentError, PaymentEvent, PaymentProvider, PaymentState, Webhook,
 };
@@ -63,17 +63,12 @@ impl Actor {
         Ok(Balances { balance, enabled })
     }
 
-    /// A page of the account's entries, newest first.
+    /// A page of the account's own entries, whatever account `query` names.
     ///
     /// # Errors
-    /// A failure of a backend.
-    pub async fn transactions(
-        &self,
-        category: Option<Category>,
-        after: Option<Cursor>,
-    ) -> Result<Page<Posted>, PlatformError> {
-        let account = self.id();
-        let query = EntryQuery { account, category, deployment: None, oldest_first: false, after, limit: 50 };
+    /// [`Invalid`](PlatformError::Invalid) for a page that no other page led to.
+    pub async fn transactions(&self, query: EntryQuery) -> Result<Page<Posted>, PlatformError> {
+        let query = EntryQuery { account: self.id(), ..query };
         Ok(self.parts.ledger.entries(&query).await?)
     }
 

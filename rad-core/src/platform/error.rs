@@ -151,6 +151,7 @@ impl From<LedgerError> for PlatformError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Refused { violation, .. } => violation.into(),
+            LedgerError::BadCursor(error) => Self::Invalid { field: "page", reason: error.to_string() },
             error => Self::Ledger(error),
         }
     }

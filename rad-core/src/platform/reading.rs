@@ -7,7 +7,7 @@ use crate::catalog::CatalogError;
 use crate::id::{DeploymentId, ModuleId};
 use crate::ledger::EntryQuery;
 use crate::money::Credits;
-use crate::revenue::{Body, Bucket, Place};
+use crate::revenue::{Bucket, EntryKind, Place};
 
 impl Actor {
     /// The names of modules that revenue or deployments shown to the account speak of, on offer or not; ids of no module
@@ -37,15 +37,12 @@ impl Actor {
     pub async fn charge_of(&self, id: DeploymentId) -> Result<Option<(Credits, Credits)>, PlatformError> {
         let deployment = self.visible_deployment(id).await?;
         let query = EntryQuery {
-            account: deployment.owner,
-            category: None,
+            kind: Some(EntryKind::Capture),
             deployment: Some(id),
-            oldest_first: false,
-            after: None,
-            limit: 100,
+            limit: 1,
+            ..EntryQuery::new(deployment.owner)
         };
-        let entries = self.parts.ledger.entries(&query).await?.items;
-        let charge = entries.into_iter().find(|posted| matches!(posted.entry.body, Body::Capture(_)));
+        let charge = self.parts.ledger.entries(&query).await?.items.pop();
         Ok(charge.map(|posted| {
             let spent = |bucket| {
                 let moves = posted

@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use super::{Actor, Capability, PlatformError};
 use crate::access::Role;
 use crate::id::{DeploymentId, ModuleId};
-use crate::ledger::{RevenueQuery, RevenueTotals};
+use crate::ledger::{RevenueGroups, RevenueQuery, RevenueTotals};
 use crate::money::{Credits, Currency};
 use crate::page::Page;
-use crate::revenue::RevenueLine;
+use crate::revenue::{Grouping, RevenueLine};
 
 /// Whose eyes a revenue page is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,8 +71,37 @@ impl Actor {
     pub async fn revenue(
         &self,
         view: RevenueView,
-        mut query: RevenueQuery,
+        query: RevenueQuery,
     ) -> Result<(Page<RevenueRow>, RevenueTotals, Currency), PlatformError> {
+        let query = self.limited(view, query).await?;
+        let page = self.parts.ledger.revenue(&query).await?.map(|line| row(view, line));
+        let totals = own_totals(view, self.parts.ledger.revenue_totals(&query).await?);
+        Ok((page, totals, self.settings().await?.currency))
+    }
+
+    /// The totals of what `query` names, for each day, month or module of it: as many as its limit says.
+    ///
+    /// # Errors
+    /// Forbidden for a view the account does not have; [`Invalid`](PlatformError::Invalid) for groups that are people, which
+    /// only those see who see all.
+    pub async fn revenue_by(
+        &self,
+        view: RevenueView,
+        query: RevenueQuery,
+        by: Grouping,
+    ) -> Result<RevenueGroups, PlatformError> {
+        let query = self.limited(view, query).await?;
+        let names_nobody = matches!(by, Grouping::Day | Grouping::Month | Grouping::Module);
+        if view != RevenueView::All && !names_nobody {
+            let reason = "this view is broken down by day, month or module".to_owned();
+            return Err(PlatformError::Invalid { field: "by", reason });
+        }
+        let groups = self.parts.ledger.revenue_by(&query, by).await?;
+        Ok(groups.into_iter().map(|(group, totals)| (group, own_totals(view, totals))).collect())
+    }
+
+    /// The query limited to what a view shows.
+    async fn limited(&self, view: RevenueView, query: RevenueQuery) -> Result<RevenueQuery, PlatformError> {
         if !self.revenue_views().await?.contains(&view) {
             let capability = match view {
                 RevenueView::All => Capability::SeeAllRevenue,
@@ -80,18 +109,15 @@ impl Actor {
             };
             return Err(PlatformError::Forbidden { capability });
         }
-        match view {
-            RevenueView::All => {}
+        Ok(match view {
+            RevenueView::All => query,
             RevenueView::Partner => {
-                query = RevenueQuery { partner: Some(self.id()), agent: None, account: None, ..query };
+                RevenueQuery { partner: Some(self.id()), agent: None, account: None, ..query }
             }
             RevenueView::Agent => {
-                query = RevenueQuery { agent: Some(self.id()), partner: None, account: None, ..query };
+                RevenueQuery { agent: Some(self.id()), partner: None, account: None, ..query }
             }
-        }
-        let page = self.parts.ledger.revenue(&query).await?.map(|line| row(view, line));
-        let totals = own_totals(view, self.parts.ledger.revenue_totals(&query).await?);
-        Ok((page, totals, self.settings().await?.currency))
+        })
     }
 }
 

@@ -114,8 +114,8 @@ async fn history(parts: &Parts) -> Result<ShareHistory, PlatformError> {
     }
 }
 
-fn platform_entries(oldest_first: bool, after: Option<Cursor>, limit: u32) -> EntryQuery {
-    EntryQuery { account: PLATFORM_ACCOUNT, category: None, deployment: None, oldest_first, after, limit }
+fn platform_entries(oldest_first: bool, page: Option<Cursor>, limit: u32) -> EntryQuery {
+    EntryQuery { oldest_first, page, limit, ..EntryQuery::new(PLATFORM_ACCOUNT) }
 }
 
 fn was_overtaken(error: &LedgerError) -> bool {

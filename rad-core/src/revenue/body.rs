@@ -5,9 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::text::{hex16, hex16_option};
-use super::{Bucket, BurnOrder, ChargeTerms, LotSource, Reason, ShareRules};
+use super::{Bucket, BurnOrder, ChargeTerms, EntryKind, LotSource, Reason, ShareRules};
 use crate::id::{DeploymentId, ModuleId};
 use crate::money::{Amount, Credits, Money};
 
@@ -156,6 +157,16 @@ pub enum ReversalCause {
     DisputeLost,
 }
 
+impl ReversalCause {
+    /// What happened, in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::PaymentRefund => "payment refund",
+            Self::DisputeLost => "dispute lost",
+        }
+    }
+}
+
 /// Makes visible that a lot is past its expiry. Void it is from that moment on, with or without this entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expiry {
@@ -205,20 +216,26 @@ impl Adjustment {
 impl Body {
     /// The kind's name, as in JSON.
     pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Grant(_) => "grant",
-            Self::Hold(_) => "hold",
-            Self::Capture(_) => "capture",
-            Self::Release(_) => "release",
-            Self::Refund(_) => "refund",
-            Self::Freeze(_) => "freeze",
-            Self::Unfreeze(_) => "unfreeze",
-            Self::Reversal(_) => "reversal",
-            Self::Expiry(_) => "expiry",
-            Self::ProjectDebit(_) => "project_debit",
-            Self::Adjustment(_) => "adjustment",
-            Self::ShareRules(_) => "share_rules",
-        }
+        EntryKind::of(self).as_str()
+    }
+
+    /// What a person would look for the entry by, in lower case: the reason somebody gave, where credits came from and under
+    /// which order, invoice or award, what happened to a payment, which project was paid for. `None` for entries that say
+    /// nothing of the kind.
+    pub fn note(&self) -> Option<String> {
+        let id = |bytes: [u8; 16]| Uuid::from_bytes(bytes).to_string();
+        let note = match self {
+            Self::Grant(Grant { source, reference: None, .. }) => source.words().to_owned(),
+            Self::Grant(Grant { source, reference: Some(reference), .. }) => {
+                format!("{} {}", source.words(), id(*reference))
+            }
+            Self::Refund(refund) => refund.reason.as_str().to_lowercase(),
+            Self::Adjustment(adjustment) => adjustment.reason.as_str().to_lowercase(),
+            Self::Reversal(reversal) => reversal.cause.words().to_owned(),
+            Self::ProjectDebit(debit) => id(debit.project),
+            _ => return None,
+        };
+        Some(note)
     }
 
     /// The deployment it names itself.

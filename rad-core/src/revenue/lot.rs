@@ -48,6 +48,19 @@ impl LotSource {
         }
     }
 
+    /// The source, in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Signup => "signup",
+            Self::Referral => "referral",
+            Self::AdminAward => "admin award",
+            Self::Purchase => "purchase",
+            Self::Subscription => "subscription",
+            Self::PartnerAllowance => "partner allowance",
+            Self::Adjustment => "adjustment",
+        }
+    }
+
     /// Whether money can stand behind its lots.
     pub const fn can_cost(self) -> bool {
         matches!(self, Self::Purchase | Self::Subscription)

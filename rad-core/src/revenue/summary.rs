@@ -1,7 +1,9 @@
 //! Statements are sums of revenue lines, and nothing else: nothing is rounded here, so every grouping adds up to the same
 //! total.
 
-use chrono::{DateTime, Datelike, Utc};
+use std::fmt;
+
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use rustc_hash::FxHashMap;
 
 use super::exact::Exact;
@@ -9,7 +11,7 @@ use super::{Earning, RevenueLine, Violation};
 use crate::id::{AccountId, ModuleId};
 use crate::money::Credits;
 
-/// What a [`Summary`] groups by.
+/// What revenue is grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Grouping {
@@ -23,9 +25,11 @@ pub enum Grouping {
     Account,
     /// The calendar month of booking, in UTC.
     Month,
+    /// The day of booking, in UTC.
+    Day,
 }
 
-/// One group of a [`Summary`].
+/// One group of revenue lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Group {
@@ -39,6 +43,23 @@ pub enum Group {
     Account(AccountId),
     /// A calendar month in UTC: year and month, 1 to 12.
     Month(i32, u32),
+    /// A day in UTC.
+    Day(NaiveDate),
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Partner(Some(partner)) => write!(f, "partner {partner}"),
+            Self::Partner(None) => f.write_str("no partner"),
+            Self::Agent(Some(agent)) => write!(f, "agent {agent}"),
+            Self::Agent(None) => f.write_str("no agent"),
+            Self::Module(module) => write!(f, "module {module}"),
+            Self::Account(account) => write!(f, "account {account}"),
+            Self::Month(year, month) => write!(f, "{year:04}-{month:02}"),
+            Self::Day(day) => day.fmt(f),
+        }
+    }
 }
 
 /// Sums over revenue lines; money in minor units of the platform's currency.
@@ -71,7 +92,7 @@ pub trait Booked {
     fn figures(&self) -> Totals;
 }
 
-/// Revenue by partner, agent, module, payer or month.
+/// Revenue by partner, agent, module, payer, month or day.
 ///
 /// ```
 /// use rad_core::revenue::{Grouping, Summary};
@@ -249,6 +270,7 @@ fn group(
         Grouping::Module => Group::Module(module),
         Grouping::Account => Group::Account(account),
         Grouping::Month => Group::Month(at.year(), at.month()),
+        Grouping::Day => Group::Day(at.date_naive()),
     }
 }
 
@@ -262,6 +284,10 @@ impl Group {
             }
             Self::Partner(None) | Self::Agent(None) => (0, false),
             Self::Month(year, month) => (((year.unsigned_abs() as u128) << 4) | *month as u128, *year >= 0),
+            Self::Day(day) => {
+                let days = day.to_epoch_days();
+                (days.unsigned_abs() as u128, days >= 0)
+            }
         };
         Key { bits, is_some }
     }

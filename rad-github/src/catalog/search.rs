@@ -38,7 +38,7 @@ pub(super) async fn search(pool: &SqlitePool, query: &CatalogQuery) -> Result<Pa
     let cards: Vec<Card> = rows.iter().take(size as usize).map(rows::card).collect::<Result<_, _>>()?;
     let last = cards.last().filter(|_| more);
     let next = last.map(|card| Cursor::new(format!("{}:{}", card.rank(query.sort), card.listing.id)));
-    Ok(Page { items: cards, next })
+    Ok(Page { items: cards, next, previous: None })
 }
 
 /// The rule of [`Viewer::sees`], in SQL.

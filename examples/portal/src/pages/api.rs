@@ -21,8 +21,9 @@ struct Revenue {
     currency: Currency,
     totals: RevenueTotals,
     lines: Vec<Line>,
-    /// Where the next page begins: `after` of the next request.
+    /// The next page, and the one before: `page` of another request.
     next: Option<String>,
+    previous: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -54,9 +55,10 @@ struct Shares {
 pub(super) async fn revenue(session: Session, Query(wanted): Query<Wanted>) -> Answer {
     let view = wanted.view(&session.actor.revenue_views().await?)?;
     let (page, totals, currency) = session.actor.revenue(view, wanted.query()?).await?;
-    let next = page.next.map(|cursor| cursor.as_str().to_owned());
+    let [next, previous] =
+        [&page.next, &page.previous].map(|turn| turn.as_ref().map(|cursor| cursor.as_str().to_owned()));
     let lines = page.items.into_iter().map(line).collect();
-    Ok(Json(Revenue { view: view_name(view).0, currency, totals, lines, next }).into_response())
+    Ok(Json(Revenue { view: view_name(view).0, currency, totals, lines, next, previous }).into_response())
 }
 
 fn line(row: RevenueRow) -> Line {

@@ -4,15 +4,16 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse};
-use rad_core::id::OrderId;
-use rad_core::ledger::{Category, Posted as Entry};
+use rad_core::id::{AccountId, OrderId, ParseIdError};
+use rad_core::ledger::{Category, EntryQuery, Posted as Entry};
 use rad_core::money::Credits;
-use rad_core::page::Cursor;
+use rad_core::page::{Cursor, Page};
 use rad_core::payment::{Order, OrderStatus};
 use rad_core::platform::{PlatformError, ProviderChoice};
-use rad_core::revenue::{Body, Bucket, LotSource, Place};
+use rad_core::revenue::{Body, Bucket, EntryKind, LotSource, Place};
 use serde::Deserialize;
 
+use super::days::{self, invalid};
 use super::{Answer, go, page, query};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
@@ -35,8 +36,15 @@ struct CreditsPage {
     problem: Option<String>,
     orders: Vec<OrderView>,
     categories: Vec<(String, &'static str, bool)>,
+    category: String,
+    kinds: Vec<(&'static str, String, bool)>,
+    from: String,
+    to: String,
+    q: String,
+    refusal: Option<String>,
     rows: Vec<RowView>,
     next: Option<String>,
+    previous: Option<String>,
 }
 
 struct OrderView {
@@ -67,8 +75,42 @@ struct RowView {
 #[serde(default)]
 pub(super) struct Wanted {
     category: String,
-    after: Option<String>,
+    kind: String,
+    from: String,
+    to: String,
+    q: String,
+    page: Option<String>,
 }
+
+impl Wanted {
+    /// The address of a selection: this one with another category, and a page of it.
+    fn address(&self, category: &str, page: &str) -> String {
+        let Self { kind, from, to, q, .. } = self;
+        let pairs =
+            [("category", category), ("kind", kind), ("from", from), ("to", to), ("q", q), ("page", page)];
+        format!("/credits{}#transactions", query(&pairs))
+    }
+
+    /// The query, both days included; the account is whoever asks.
+    fn query(&self, account: AccountId) -> Result<EntryQuery, PlatformError> {
+        let category = CATEGORIES.iter().find(|(key, ..)| *key == self.category);
+        let kind = (!self.kind.is_empty()).then(|| self.kind.parse()).transpose();
+        let (from, to) = days::range(&self.from, &self.to)?;
+        Ok(EntryQuery {
+            category: category.and_then(|(.., category)| *category),
+            kind: kind.map_err(|error: ParseIdError| invalid("kind", error.to_string()))?,
+            from,
+            to,
+            text: Some(self.q.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
+            page: self.page.clone().map(Cursor::new),
+            limit: ROWS,
+            ..EntryQuery::new(account)
+        })
+    }
+}
+
+/// Transactions on one page.
+const ROWS: u32 = 50;
 
 const CATEGORIES: [(&str, &str, Option<Category>); 5] = [
     ("", "All", None),
@@ -115,11 +157,12 @@ async fn view(
     let actor = &session.actor;
     let balance = actor.balances().await?.balance;
     let options = actor.buy_options().await?;
-    let category =
-        CATEGORIES.iter().find(|(key, ..)| *key == wanted.category).and_then(|(.., category)| *category);
-    let entries = actor.transactions(category, wanted.after.map(Cursor::new)).await?;
-    let address = |category: &str, after: &str| {
-        format!("/credits{}#transactions", query(&[("category", category), ("after", after)]))
+    let (entries, refusal) = match wanted.query(actor.id()) {
+        Ok(query) => (actor.transactions(query).await?, None),
+        Err(refusal) => (Page::default(), Some(refusal.to_string())),
+    };
+    let turn = |cursor: &Option<Cursor>| {
+        cursor.as_ref().map(|cursor| wanted.address(&wanted.category, cursor.as_str()))
     };
     Ok(CreditsPage {
         layout: session.layout("Credits", Section::Credits).await?,
@@ -135,10 +178,21 @@ async fn view(
         orders: actor.orders().await?.iter().map(order_view).collect(),
         categories: CATEGORIES
             .iter()
-            .map(|(key, label, _)| (address(key, ""), *label, *key == wanted.category))
+            .map(|(key, label, _)| (wanted.address(key, ""), *label, *key == wanted.category))
             .collect(),
-        next: entries.next.as_ref().map(|cursor| address(&wanted.category, cursor.as_str())),
+        category: wanted.category.clone(),
+        kinds: EntryKind::ALL
+            .iter()
+            .filter(|kind| **kind != EntryKind::ShareRules)
+            .map(|kind| (kind.as_str(), sentence_case(kind.as_str()), kind.as_str() == wanted.kind))
+            .collect(),
+        refusal,
+        next: turn(&entries.next),
+        previous: turn(&entries.previous),
         rows: entries.items.iter().map(row_view).collect(),
+        from: wanted.from,
+        to: wanted.to,
+        q: wanted.q,
     })
 }
 
@@ -238,12 +292,15 @@ fn what(body: &Body) -> String {
         Body::Release(_) => "Released".to_owned(),
         Body::Refund(_) => "Refund".to_owned(),
         Body::ProjectDebit(_) => "Project cost".to_owned(),
-        other => {
-            let kind = other.kind().replace('_', " ");
-            let mut letters = kind.chars();
-            letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-        }
+        other => sentence_case(other.kind()),
     }
+}
+
+/// The name of a kind as a person reads it.
+fn sentence_case(kind: &str) -> String {
+    let kind = kind.replace('_', " ");
+    let mut letters = kind.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn blank_zero(credits: Credits) -> String {

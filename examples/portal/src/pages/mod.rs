@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod credits;
+mod days;
 mod deploy;
 mod deployments;
 mod events;

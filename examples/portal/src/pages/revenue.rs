@@ -1,19 +1,18 @@
 //! `/revenue`: the lines and totals that the account may see.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::{Entry, HashMap};
 
 use askama::Template;
 use axum::extract::Query;
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use rad_core::id::{AccountId, ModuleId};
-use rad_core::ledger::{RevenueQuery, RevenueTotals};
+use rad_core::ledger::{RevenueGroups, RevenueQuery, RevenueTotals};
 use rad_core::money::{Currency, Rate};
 use rad_core::page::{Cursor, Page};
 use rad_core::platform::{Actor, Capability, PlatformError, RevenueRow, RevenueView};
+use rad_core::revenue::{Group, Grouping};
 use serde::Deserialize;
 
-use super::{Answer, page, query};
+use super::{Answer, days, page, query};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::session::Session;
@@ -21,6 +20,9 @@ use crate::show;
 
 /// Lines on one page.
 const LINES: u32 = 100;
+
+/// Days in the chart.
+const BARS: u32 = 14;
 
 #[derive(Template)]
 #[template(path = "pages/revenue.html")]
@@ -41,6 +43,7 @@ struct RevenuePage {
     rows: Vec<RowView>,
     filtered: bool,
     next: Option<String>,
+    previous: Option<String>,
 }
 
 struct RowView {
@@ -71,7 +74,7 @@ pub(super) struct Wanted {
     from: String,
     to: String,
     module: String,
-    after: Option<String>,
+    page: Option<String>,
 }
 
 /// The name of a view in addresses, and on the page.
@@ -101,12 +104,12 @@ impl Wanted {
 
     /// The query, both days included.
     pub(super) fn query(&self) -> Result<RevenueQuery, PlatformError> {
-        let next_day = |date: NaiveDate| date.checked_add_days(Days::new(1)).unwrap_or(date);
+        let (from, to) = days::range(&self.from, &self.to)?;
         Ok(RevenueQuery {
             module: module(&self.module)?,
-            from: day("from", &self.from)?.map(midnight),
-            to: day("to", &self.to)?.map(next_day).map(midnight),
-            after: self.after.clone().map(Cursor::new),
+            from,
+            to,
+            page: self.page.clone().map(Cursor::new),
             limit: LINES,
             ..RevenueQuery::default()
         })
@@ -123,20 +126,6 @@ fn module(text: &str) -> Result<Option<ModuleId>, PlatformError> {
     })
 }
 
-fn day(field: &'static str, text: &str) -> Result<Option<NaiveDate>, PlatformError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| PlatformError::Invalid {
-        field,
-        reason: format!("{:?} is not a date such as 2026-01-31", text.chars().take(20).collect::<String>()),
-    })
-}
-
-fn midnight(date: NaiveDate) -> DateTime<Utc> {
-    date.and_time(NaiveTime::MIN).and_utc()
-}
-
 /// `GET /revenue`
 pub(super) async fn show(session: Session, Query(wanted): Query<Wanted>) -> Answer {
     let actor = &session.actor;
@@ -147,18 +136,22 @@ pub(super) async fn show(session: Session, Query(wanted): Query<Wanted>) -> Answ
         Err(refusal) => (RevenueQuery { limit: LINES, ..RevenueQuery::default() }, Some(refusal.to_string())),
     };
     // The modules to choose from are those of all lines, not of the selection.
-    let all = RevenueQuery { limit: 1000, ..RevenueQuery::default() };
-    let (known, ..) = actor.revenue(view, all).await?;
+    let all = RevenueQuery { limit: RevenueQuery::MOST, ..RevenueQuery::default() };
+    let known = actor.revenue_by(view, all, Grouping::Module).await?;
     let chosen = asked.module;
+    let days = RevenueQuery { limit: BARS, page: None, ..asked.clone() };
+    let days = actor.revenue_by(view, days, Grouping::Day).await?;
     let (lines, totals, currency) = actor.revenue(view, asked).await?;
     let names = Names::of(actor, &known, &lines).await?;
     let (key, _) = view_name(view);
-    let address = |path: &str, view: &str, after: &str| {
+    let address = |path: &str, view: &str, page: &str| {
         let Wanted { from, to, module, .. } = &wanted;
-        let pairs = [("view", view), ("from", from), ("to", to), ("module", module), ("after", after)];
+        let pairs = [("view", view), ("from", from), ("to", to), ("module", module), ("page", page)];
         format!("{path}{}", query(&pairs))
     };
-    let bars = bars(&lines, currency);
+    let turn =
+        |cursor: &Option<Cursor>| cursor.as_ref().map(|cursor| address("/revenue", key, cursor.as_str()));
+    let bars = bars(view, &days, currency);
     page(RevenuePage {
         layout: session.layout("Revenue", Section::Revenue).await?,
         json: address("/api/v1/revenue", key, ""),
@@ -172,7 +165,8 @@ pub(super) async fn show(session: Session, Query(wanted): Query<Wanted>) -> Answ
         bars,
         full: view == RevenueView::All,
         filtered: [&wanted.from, &wanted.to, &wanted.module].iter().any(|text| !text.is_empty()),
-        next: lines.next.as_ref().map(|cursor| address("/revenue", key, cursor.as_str())),
+        next: turn(&lines.next),
+        previous: turn(&lines.previous),
         rows: lines.items.iter().map(|row| row_view(row, &names, currency)).collect(),
         from: wanted.from.clone(),
         to: wanted.to.clone(),
@@ -195,12 +189,12 @@ struct Names {
 }
 
 impl Names {
-    async fn of(
-        actor: &Actor,
-        known: &Page<RevenueRow>,
-        lines: &Page<RevenueRow>,
-    ) -> Result<Self, PageError> {
-        let ids: Vec<ModuleId> = known.items.iter().chain(&lines.items).map(|row| row.module).collect();
+    async fn of(actor: &Actor, known: &RevenueGroups, lines: &Page<RevenueRow>) -> Result<Self, PageError> {
+        let known = known.iter().filter_map(|(group, _)| match group {
+            Group::Module(module) => Some(*module),
+            _ => None,
+        });
+        let ids: Vec<ModuleId> = known.chain(lines.items.iter().map(|row| row.module)).collect();
         let mut names = Self { modules: actor.module_names(&ids).await?, accounts: HashMap::new() };
         // Only who sees whole lines sees whose they are.
         for line in lines.items.iter().filter_map(|row| row.line.as_ref()) {
@@ -274,17 +268,19 @@ fn row_view(row: &RevenueRow, names: &Names, currency: Currency) -> RowView {
     }
 }
 
-/// The days of the lines on the page, the latest 14, as bars of at most 90 units.
-fn bars(lines: &Page<RevenueRow>, currency: Currency) -> Vec<Bar> {
-    let mut days: BTreeMap<NaiveDate, i64> = BTreeMap::new();
-    for row in &lines.items {
-        let sum = days.entry(row.at.date_naive()).or_default();
-        *sum = sum.saturating_add(row.revenue);
-    }
-    let most = days.values().copied().max().unwrap_or(0).max(1);
-    let skipped = days.len().saturating_sub(14);
-    let shown = days.into_iter().skip(skipped).enumerate();
-    let bars = shown.map(|(index, (date, minor))| {
+/// The latest days of the selection that have revenue, as bars of at most 90 units.
+fn bars(view: RevenueView, days: &RevenueGroups, currency: Currency) -> Vec<Bar> {
+    let revenue = |totals: &RevenueTotals| match view {
+        RevenueView::All => totals.gross,
+        RevenueView::Partner => totals.partner,
+        RevenueView::Agent => totals.agent,
+    };
+    let most = days.iter().map(|(_, totals)| revenue(totals)).max().unwrap_or(0).max(1);
+    let shown = days.iter().rev().filter_map(|(group, totals)| match group {
+        Group::Day(date) => Some((*date, revenue(totals))),
+        _ => None,
+    });
+    let bars = shown.enumerate().map(|(index, (date, minor))| {
         let height = (i128::from(minor.max(0)) * 90 / i128::from(most)).max(2);
         let height = i64::try_from(height).unwrap_or(90);
         Bar {
@@ -297,18 +293,4 @@ fn bars(lines: &Page<RevenueRow>, currency: Currency) -> Vec<Bar> {
         }
     });
     bars.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_of_days_includes_both_and_bad_ones_are_named() {
-        let wanted = |from: &str, to: &str| Wanted { from: from.into(), to: to.into(), ..Wanted::default() };
-        let query = wanted("2026-01-31", "2026-02-28").query().unwrap();
-        assert_eq!(query.from.unwrap().to_rfc3339(), "2026-01-31T00:00:00+00:00");
-        assert_eq!(query.to.unwrap().to_rfc3339(), "2026-03-01T00:00:00+00:00");
-        assert!(wanted("x", "").query().unwrap_err().to_string().starts_with("from:"));
-    }
 }

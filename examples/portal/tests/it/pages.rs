@@ -198,14 +198,7 @@ async fn a_start_brings_the_share_rules_into_the_ledger_once() {
     demo.portal.close().await.unwrap();
     portal::start(options.check().unwrap()).await.unwrap().close().await.unwrap();
     let ledger = SqliteLedger::new(rad_billing::sqlite::open(&database).await.unwrap());
-    let query = EntryQuery {
-        account: PLATFORM_ACCOUNT,
-        category: None,
-        deployment: None,
-        oldest_first: true,
-        after: None,
-        limit: 10,
-    };
+    let query = EntryQuery { oldest_first: true, ..EntryQuery::new(PLATFORM_ACCOUNT) };
     let posted = ledger.entries(&query).await.unwrap().items;
     assert_eq!(posted.len(), 1);
     assert!(matches!(&posted[0].entry.body, Body::ShareRules(rules) if rules.version == 1));

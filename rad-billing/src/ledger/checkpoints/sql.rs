@@ -25,7 +25,7 @@ pub(super) fn heads_now(sql: &mut impl Sql, after: Option<AccountId>) {
 pub(super) fn hashes(sql: &mut impl Sql, entries: &[EntryId]) -> Result<(), BackendError> {
     sql.text("WITH wanted (account, seq) AS (VALUES ");
     for (place, entry) in entries.iter().enumerate() {
-        sql.text(if place == 0 { "(" } else { ", (" }).id(entry.account.as_bytes());
+        sql.text(if place == 0 { "(" } else { ", (" }).bytes(entry.account.as_bytes());
         sql.text(", ").number(number(entry.seq)?).text(")");
     }
     sql.text(
@@ -51,7 +51,7 @@ pub(super) fn insert(sql: &mut impl Sql, signed: &SignedCheckpoint) -> Result<()
         key.as_bytes(),
         signature.as_bytes(),
     ] {
-        sql.text(", ").bytes(bytes.to_vec());
+        sql.text(", ").bytes(bytes);
     }
     sql.text(" WHERE (SELECT coalesce(max(number), 0) + 1 FROM ledger_checkpoints) = ");
     sql.number(number(checkpoint.number)?);
@@ -66,9 +66,9 @@ pub(super) fn insert_heads(
 ) -> Result<(), BackendError> {
     sql.text("INSERT INTO ledger_checkpoint_heads (account, checkpoint, seq, hash) VALUES ");
     for (place, head) in heads.iter().enumerate() {
-        sql.text(if place == 0 { "(" } else { ", (" }).id(head.account.as_bytes());
+        sql.text(if place == 0 { "(" } else { ", (" }).bytes(head.account.as_bytes());
         sql.text(", ").number(number(signed.checkpoint.number)?).text(", ").number(number(head.seq)?);
-        sql.text(", ").bytes(head.hash.as_bytes().to_vec()).text(")");
+        sql.text(", ").bytes(head.hash.as_bytes()).text(")");
     }
     Ok(())
 }
@@ -103,7 +103,7 @@ pub(super) fn signed_heads(
 ) {
     sql.text("SELECT account, checkpoint, seq, hash FROM ledger_checkpoint_heads WHERE 1 = 1");
     if let Some((account, checkpoint)) = after {
-        sql.text(" AND (account, checkpoint) > (").id(account.as_bytes());
+        sql.text(" AND (account, checkpoint) > (").bytes(account.as_bytes());
         sql.text(", ").number(capped(checkpoint)).text(")");
     }
     later(sql, " AND account <= ", to);
@@ -113,7 +113,7 @@ pub(super) fn signed_heads(
 /// A condition on an account, where there is one.
 fn later(sql: &mut impl Sql, condition: &'static str, account: Option<AccountId>) {
     if let Some(account) = account {
-        sql.text(condition).id(account.as_bytes());
+        sql.text(condition).bytes(account.as_bytes());
     }
 }
 

@@ -5,6 +5,7 @@ use rad_core::ledger::Posted;
 
 use super::super::book::{Book, Changes};
 use super::super::rows::{EntryRow, HOLD, HeadRow, LineRow, StateRow, number};
+use super::super::totals::Deltas;
 
 /// Everything that a group writes.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(in super::super) struct Writes {
     pub(in super::super) state: Vec<StateRow>,
     /// Rows of states that are no more.
     pub(in super::super) gone: Vec<Gone>,
+    /// What the lines add to the totals of days.
+    pub(in super::super) deltas: Deltas,
 }
 
 /// A lot and a charge that took from it: a row of `ledger_charge_lots`.
@@ -43,6 +46,7 @@ impl Writes {
         self.entries.push(EntryRow::of(posted)?);
         for (place, line) in posted.effect.lines.iter().enumerate() {
             self.lines.push(LineRow::of(place, line)?);
+            self.deltas.add(line);
         }
         for part in &posted.effect.parts {
             self.took.push(Took {

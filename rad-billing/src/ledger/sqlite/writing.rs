@@ -6,6 +6,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::super::posting::{Gone, Took, Writes};
 use super::super::rows::{EntryRow, HeadRow, LineRow, StateRow};
+use super::super::totals::DeltaRow;
 use crate::database::{conflict, failed};
 
 /// How many rows one statement writes: few different numbers, for every one is a statement that is prepared and kept.
@@ -24,14 +25,16 @@ pub(super) async fn execute(writes: &Writes, connection: &mut SqliteConnection) 
     for gone in &writes.gone {
         remove(connection, gone).await?;
     }
-    Ok(())
+    insert(connection, DELTAS, writes.deltas.rows(), push_delta, "").await
 }
 
 const ENTRIES: &str = "INSERT INTO ledger_entries
-    (account, seq, at, key, actor, kind, category, deployment, body, effect, hash) ";
+    (account, seq, at, key, actor, kind, category, deployment, module, note, body, effect, hash) ";
 const LINES: &str = "INSERT INTO ledger_lines
     (account, entry, place, at, partner, agent, module, gross, partner_share, agent_share, platform_share) ";
 const TOOK: &str = "INSERT INTO ledger_charge_lots (account, lot, charge) ";
+const DELTAS: &str = "INSERT INTO ledger_revenue_deltas
+    (day, partner, agent, module, lines, gross, partner_share, agent_share) ";
 const STATE: &str = "INSERT INTO ledger_state (account, kind, id, is_open, value) ";
 
 async fn move_head(
@@ -100,6 +103,8 @@ fn push_entry(values: &mut Values<'_>, row: &EntryRow) {
         .push_bind(row.kind.clone())
         .push_bind(row.category.clone())
         .push_bind(row.deployment.clone())
+        .push_bind(row.module.clone())
+        .push_bind(row.note.clone())
         .push_bind(row.body.clone())
         .push_bind(row.effect.clone())
         .push_bind(row.hash.clone());
@@ -131,4 +136,16 @@ fn push_state(values: &mut Values<'_>, row: &StateRow) {
         .push_bind(row.id)
         .push_bind(row.is_open)
         .push_bind(row.value.clone());
+}
+
+fn push_delta(values: &mut Values<'_>, row: &DeltaRow) {
+    values
+        .push_bind(row.day)
+        .push_bind(row.partner.clone())
+        .push_bind(row.agent.clone())
+        .push_bind(row.module.clone())
+        .push_bind(row.lines)
+        .push_bind(row.gross)
+        .push_bind(row.partner_share)
+        .push_bind(row.agent_share);
 }

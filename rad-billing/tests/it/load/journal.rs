@@ -199,19 +199,12 @@ async fn once(ledger: &dyn Ledger, posts: &[Post]) -> Result<Vec<Posted>, Ledger
 /// Every entry of an account, page by page.
 async fn entries(ledger: &dyn Ledger, account: AccountId) -> Vec<Posted> {
     let mut entries = Vec::new();
-    let mut query = EntryQuery {
-        account,
-        category: None,
-        deployment: None,
-        oldest_first: true,
-        after: None,
-        limit: EntryQuery::MOST,
-    };
+    let mut query = EntryQuery { oldest_first: true, ..EntryQuery::new(account) };
     loop {
         let page = ledger.entries(&query).await.unwrap();
         entries.extend(page.items);
-        query.after = page.next;
-        if query.after.is_none() {
+        query.page = page.next;
+        if query.page.is_none() {
             return entries;
         }
     }

@@ -9,6 +9,7 @@ mod ledger;
 mod load;
 mod proxy;
 mod tampering;
+mod totals;
 
 use rad_billing::{PostgresLedger, postgres};
 use rad_core::id::AccountId;

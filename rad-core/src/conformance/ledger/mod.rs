@@ -3,10 +3,13 @@
 //! [`all`] runs the whole suite; the functions in the modules can be run one by one.
 
 pub mod concurrency;
+pub mod filtering;
+pub mod past;
 pub mod posting;
 pub mod reading;
 pub mod revenue;
 pub mod rules;
+pub mod totals;
 pub mod verification;
 
 use std::sync::Arc;
@@ -35,11 +38,18 @@ pub async fn all(ledger: &dyn Ledger) {
     posting::refuses_without_a_trace(ledger).await;
     reading::knows_nothing_of_accounts_without_entries(ledger).await;
     reading::pages_entries_both_ways(ledger).await;
-    reading::filters_entries(ledger).await;
+    reading::refuses_cursors_of_nobody(ledger).await;
+    filtering::finds_entries_by_what_they_are_about(ledger).await;
+    filtering::finds_entries_by_their_time(ledger).await;
+    filtering::finds_entries_by_their_text(ledger).await;
+    past::knows_every_state_of_the_past(ledger).await;
+    past::replays_long_histories(ledger).await;
     reading::lists_accounts(ledger).await;
     revenue::finds_lines_by_everybody_concerned(ledger).await;
     revenue::pages_lines(ledger).await;
     revenue::books_back_what_is_refunded(ledger).await;
+    totals::adds_up_every_range(ledger).await;
+    totals::breaks_revenue_down(ledger).await;
     rules::keeps_share_rules(ledger).await;
     rules::lets_one_of_racing_versions_win(ledger).await;
     verification::verifies_ranges(ledger).await;
@@ -62,6 +72,7 @@ pub(crate) struct Scene<'a> {
     engine: AccountState,
     head: Digest,
     steps: i64,
+    waited: TimeDelta,
 }
 
 impl<'a> Scene<'a> {
@@ -78,6 +89,7 @@ impl<'a> Scene<'a> {
             engine: AccountState::new(account),
             head: Digest::ZERO,
             steps: 0,
+            waited: TimeDelta::zero(),
         }
     }
 
@@ -89,7 +101,12 @@ impl<'a> Scene<'a> {
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        time() + TimeDelta::seconds(self.steps)
+        time() + self.waited + TimeDelta::seconds(self.steps)
+    }
+
+    /// Lets time pass until the next post is at `at`.
+    pub(crate) fn wait_until(&mut self, at: DateTime<Utc>) {
+        self.waited += at - self.now() - TimeDelta::seconds(1);
     }
 
     /// Posts, and checks the entry, its hash and its effect against the engine.
@@ -177,14 +194,7 @@ impl<'a> Scene<'a> {
     }
 
     pub(crate) fn query(&self) -> EntryQuery {
-        EntryQuery {
-            account: self.account,
-            category: None,
-            deployment: None,
-            oldest_first: true,
-            after: None,
-            limit: EntryQuery::MOST,
-        }
+        EntryQuery { oldest_first: true, ..EntryQuery::new(self.account) }
     }
 
     /// All entries, oldest first.

@@ -1,12 +1,12 @@
 //! Reading entries and accounts.
 
 use super::Scene;
-use crate::conformance::must;
-use crate::id::{AccountId, DeploymentId};
-use crate::ledger::{Category, EntryQuery, Ledger, LedgerExt, Posted};
+use crate::conformance::{must, must_fail};
+use crate::id::AccountId;
+use crate::ledger::{EntryQuery, Ledger, LedgerError, LedgerExt, Posted, RevenueQuery};
 use crate::money::Credits;
-use crate::page::Page;
-use crate::revenue::{AccountState, Body, EntryKey, Reason, Refund, Release};
+use crate::page::{Cursor, Page};
+use crate::revenue::{AccountState, EntryKey};
 
 /// An account without entries has an empty state, no entries, and nothing wrong with it.
 ///
@@ -37,66 +37,53 @@ pub async fn pages_entries_both_ways(ledger: &dyn Ledger) {
     let first = list(ledger, &forwards).await;
     assert_eq!(numbers(&first), [1, 2], "the oldest come first where that is asked for");
     scene.award(6).await;
-    let second = list(ledger, &EntryQuery { after: first.next, ..forwards.clone() }).await;
+    let second = list(ledger, &EntryQuery { page: first.next, ..forwards.clone() }).await;
     assert_eq!(numbers(&second), [3, 4], "a page begins where the last one ended");
-    let third = list(ledger, &EntryQuery { after: second.next, ..forwards }).await;
+    let third = list(ledger, &EntryQuery { page: second.next, ..forwards }).await;
     assert_eq!(numbers(&third), [5, 6], "entries appended meanwhile are met");
     assert_eq!(third.next, None, "the last page says so, even if it is full");
+
+    let again = list(ledger, &EntryQuery { page: third.previous, ..scene.query() }).await;
+    assert_eq!(
+        numbers(&again),
+        [1, 2, 3, 4],
+        "a page before ends where the next one begins, whatever its length"
+    );
+    assert_eq!(again.previous, None, "the first page says so, whichever way it was come to");
+    let again = list(ledger, &EntryQuery { page: again.next, ..scene.query() }).await;
+    assert_eq!(numbers(&again), [5, 6], "and goes on to where it came from");
 
     let backwards = EntryQuery { oldest_first: false, limit: 4, ..scene.query() };
     let first = list(ledger, &backwards).await;
     assert_eq!(numbers(&first), [6, 5, 4, 3], "the newest come first otherwise");
+    assert_eq!(first.previous, None, "the first page says so");
     scene.award(7).await;
-    let second = list(ledger, &EntryQuery { after: first.next, ..backwards }).await;
+    let second = list(ledger, &EntryQuery { page: first.next, ..backwards.clone() }).await;
     assert_eq!(numbers(&second), [2, 1], "entries appended meanwhile do not move the page");
     assert_eq!(second.next, None, "the last page says so");
+    let first = list(ledger, &EntryQuery { page: second.previous, ..backwards.clone() }).await;
+    assert_eq!(numbers(&first), [6, 5, 4, 3], "the page before is the one that led there");
+    let newest = list(ledger, &EntryQuery { page: first.previous, ..backwards }).await;
+    assert_eq!(numbers(&newest), [7], "entries appended meanwhile are before it");
+    assert_eq!(newest.previous, None, "until there are no more");
 }
 
-/// The filters keep exactly the entries of a category or a deployment, whatever names it.
+/// A cursor that no page gave is refused, and never taken for the first page.
 ///
 /// # Panics
 /// If the contract is broken.
-pub async fn filters_entries(ledger: &dyn Ledger) {
+pub async fn refuses_cursors_of_nobody(ledger: &dyn Ledger) {
     let mut scene = Scene::new(ledger);
-    scene.award(30).await;
-    scene.buy(100, 1_000).await;
-    let charge = scene.charge(60).await.entry.seq;
-    let first = scene.deployment;
-    scene.deployment = DeploymentId::new();
-    let hold = scene.hold(10).await;
-    scene.post(None, Body::Release(Release { hold })).await;
-    let reason = must("a reason", Reason::new("a courtesy"));
-    let refund = Refund { charge, amount: super::whole(60), reason };
-    scene.post(Some(scene.admin), Body::Refund(refund)).await;
-
-    for (category, wanted) in [
-        (Category::Grant, vec![1]),
-        (Category::Purchase, vec![2]),
-        (Category::Deployment, vec![3, 4, 5, 6, 7]),
-        (Category::Project, vec![]),
-    ] {
-        let page = list(ledger, &EntryQuery { category: Some(category), ..scene.query() }).await;
-        assert_eq!(numbers(&page), wanted, "the filter keeps exactly the entries of {category:?}");
+    scene.award(1).await;
+    for text in ["", "1", "after-", "after-x", "after- 1", "after-+1", "before-1 ", "between-1", "%"] {
+        let page = Some(Cursor::new(text));
+        let refusal = ledger.entries(&EntryQuery { page: page.clone(), ..scene.query() }).await;
+        let refusal = must_fail("a cursor of entries that nobody gave", refusal);
+        assert!(matches!(refusal, LedgerError::BadCursor(_)), "a bad cursor says so: {refusal:?}");
+        let refusal = ledger.revenue(&RevenueQuery { page, limit: 1, ..RevenueQuery::default() }).await;
+        let refusal = must_fail("a cursor of revenue that nobody gave", refusal);
+        assert!(matches!(refusal, LedgerError::BadCursor(_)), "a bad cursor says so: {refusal:?}");
     }
-    for (deployment, wanted) in
-        [(first, vec![3, 4, 7]), (scene.deployment, vec![5, 6]), (DeploymentId::new(), vec![])]
-    {
-        let query = EntryQuery { deployment: Some(deployment), ..scene.query() };
-        let page = list(ledger, &query).await;
-        assert_eq!(
-            numbers(&page),
-            wanted,
-            "a deployment has its holds, and the charges, releases and refunds that follow from them"
-        );
-        let query = EntryQuery { category: Some(Category::Grant), ..query };
-        assert_eq!(list(ledger, &query).await, Page::default(), "every condition that is set must hold");
-    }
-    let short =
-        EntryQuery { category: Some(Category::Deployment), limit: 2, oldest_first: false, ..scene.query() };
-    let page = list(ledger, &short).await;
-    assert_eq!(numbers(&page), [7, 6], "a filtered page is as long as its limit");
-    let page = list(ledger, &EntryQuery { after: page.next, ..short }).await;
-    assert_eq!(numbers(&page), [5, 4], "and goes on where it ended");
 }
 
 /// Accounts with entries are listed in the order of their ids, page by page.
@@ -130,10 +117,10 @@ pub async fn lists_accounts(ledger: &dyn Ledger) {
     assert_eq!(found, wanted, "every account with entries is listed once");
 }
 
-async fn list(ledger: &dyn Ledger, query: &EntryQuery) -> Page<Posted> {
+pub(super) async fn list(ledger: &dyn Ledger, query: &EntryQuery) -> Page<Posted> {
     must("entries can be listed", ledger.entries(query).await)
 }
 
-fn numbers(page: &Page<Posted>) -> Vec<u64> {
+pub(super) fn numbers(page: &Page<Posted>) -> Vec<u64> {
     page.items.iter().map(|posted| posted.entry.seq).collect()
 }

@@ -46,7 +46,7 @@ pub async fn finds_lines_by_everybody_concerned(ledger: &dyn Ledger) {
     expect(ledger, &RevenueQuery { from: just_after, ..own }, &[]).await;
 }
 
-/// Lines are paged newest first, without repeating or skipping any, also those of one moment.
+/// Lines are paged newest first, there and back, without repeating or skipping any, also those of one moment.
 ///
 /// # Panics
 /// If the contract is broken.
@@ -63,19 +63,28 @@ pub async fn pages_lines(ledger: &dyn Ledger) {
         }
     }
     let mut query = RevenueQuery { partner: Some(partner), limit: 2, ..RevenueQuery::default() };
-    let mut found: Vec<RevenueLine> = Vec::new();
+    let (mut found, mut pages): (Vec<RevenueLine>, _) = (Vec::new(), Vec::new());
     loop {
         let page = must("revenue can be listed", ledger.revenue(&query).await);
         assert!(page.items.len() <= 2, "a page is cut at its limit");
-        found.extend(page.items);
+        found.extend(&page.items);
         let totals = must("revenue can be added up", ledger.revenue_totals(&query).await);
         assert_eq!(totals.lines, 9, "totals are over all lines, whatever the page");
-        query.after = page.next;
-        if query.after.is_none() {
+        query.page = page.next.clone();
+        pages.push(page);
+        if query.page.is_none() {
             break;
         }
     }
     assert!(found.is_sorted_by(|one, next| one.at >= next.at), "lines come newest first");
+    let mut last = pages.pop();
+    while let Some(before) = pages.pop() {
+        query.page = last.and_then(|page| page.previous);
+        let page = must("revenue can be listed", ledger.revenue(&query).await);
+        assert_eq!(page, before, "the page before is the one that led there");
+        last = Some(page);
+    }
+    assert_eq!(last.and_then(|page| page.previous), None, "the first page says so");
     let key = |line: &RevenueLine| (line.account, line.entry);
     found.sort_by_key(key);
     all.sort_by_key(key);

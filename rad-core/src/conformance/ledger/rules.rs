@@ -77,20 +77,13 @@ async fn history(ledger: &dyn Ledger) -> ShareHistory {
 
 async fn entries(ledger: &dyn Ledger) -> Vec<Posted> {
     let mut entries = Vec::new();
-    let mut query = EntryQuery {
-        account: PLATFORM_ACCOUNT,
-        category: None,
-        deployment: None,
-        oldest_first: true,
-        after: None,
-        limit: EntryQuery::MOST,
-    };
+    let mut query = EntryQuery { oldest_first: true, ..EntryQuery::new(PLATFORM_ACCOUNT) };
     loop {
         let page = must("the platform's entries can be read", ledger.entries(&query).await);
         entries.extend(page.items);
         match page.next {
             None => return entries,
-            next => query.after = next,
+            next => query.page = next,
         }
     }
 }

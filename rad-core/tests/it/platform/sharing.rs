@@ -301,14 +301,7 @@ fn terms_of(entry: &Entry) -> Option<&ChargeTerms> {
 }
 
 fn platform_entries() -> EntryQuery {
-    EntryQuery {
-        account: PLATFORM_ACCOUNT,
-        category: None,
-        deployment: None,
-        oldest_first: true,
-        after: None,
-        limit: 1_000,
-    }
+    EntryQuery { oldest_first: true, ..EntryQuery::new(PLATFORM_ACCOUNT) }
 }
 
 fn rate(percent: &str) -> Rate {

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
-use rad_core::ledger::{EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueQuery, RevenueTotals};
+use rad_core::ledger::{
+    EntryQuery, Finding, Ledger, LedgerError, Post, Posted, RevenueGroups, RevenueQuery, RevenueTotals,
+};
 use rad_core::memory::MemoryLedger;
 use rad_core::page::Page;
-use rad_core::revenue::{AccountState, EntryKey, PLATFORM_ACCOUNT, RevenueLine};
+use rad_core::revenue::{AccountState, EntryKey, Grouping, PLATFORM_ACCOUNT, RevenueLine};
 use tokio::sync::Barrier;
 
 /// A ledger that fails to take share rules, or where those who look for rules and find none wait for each other.
@@ -55,6 +57,10 @@ impl Ledger for UnsteadyLedger {
 
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError> {
         self.kept.revenue_totals(query).await
+    }
+
+    async fn revenue_by(&self, query: &RevenueQuery, by: Grouping) -> Result<RevenueGroups, LedgerError> {
+        self.kept.revenue_by(query, by).await
     }
 
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError> {

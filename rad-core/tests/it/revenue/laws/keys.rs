@@ -51,14 +51,7 @@ async fn posts_again(history: &History, again: &[Again]) -> Result<(), TestCaseE
     }
     let account = history.account;
     prop_assert_eq!(once.state(account).await.unwrap(), twice.state(account).await.unwrap());
-    let all = EntryQuery {
-        account,
-        category: None,
-        deployment: None,
-        oldest_first: true,
-        after: None,
-        limit: 1_000,
-    };
+    let all = EntryQuery { oldest_first: true, ..EntryQuery::new(account) };
     prop_assert_eq!(twice.entries(&all).await.unwrap().items, first);
     prop_assert_eq!(twice.verify(account).await.unwrap(), []);
     Ok(())

@@ -1,17 +1,27 @@
 //! The ledger: append-only entries per account, applied by the revenue engine.
 
+mod past;
+mod query;
+mod topic;
+mod totals;
+
 use std::fmt;
-use std::str::FromStr;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{BackendError, FailureKind};
-use crate::id::{AccountId, DeploymentId, ModuleId, ParseIdError};
-use crate::page::{Cursor, Page};
-use crate::revenue::{AccountState, Balance, Body, Effect, Entry, EntryKey, RevenueLine, Violation};
+use crate::id::AccountId;
+use crate::page::{BadCursor, Page, Turn};
+use crate::revenue::{
+    AccountState, Balance, Body, Effect, Entry, EntryKey, Grouping, RevenueLine, Violation,
+};
 use crate::source::Digest;
+
+pub use self::query::{At, EntryQuery, LinePlace, RevenueQuery};
+pub use self::topic::{Category, Topic};
+pub use self::totals::{RevenueGroups, RevenueTotals, TotalsFinding, arrange_groups};
 
 /// An entry to be posted. The ledger gives it its number and its time.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,179 +59,6 @@ pub struct Posted {
     /// Whether it was there before, under the same key and with the same content.
     #[serde(skip)]
     pub repeated: bool,
-}
-
-/// What an entry is about, as people filter by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Category {
-    /// The fee of a module: holds, charges, refunds.
-    Deployment,
-    /// The running cost of cloud projects.
-    Project,
-    /// Credits bought, and payments taken back.
-    Purchase,
-    /// Credits given.
-    Grant,
-}
-
-impl Category {
-    /// Every category, in the order shown to people.
-    pub const ALL: [Self; 4] = [Self::Deployment, Self::Project, Self::Purchase, Self::Grant];
-
-    /// The category's name, lower case.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "deployment",
-            Self::Project => "project",
-            Self::Purchase => "purchase",
-            Self::Grant => "grant",
-        }
-    }
-}
-
-impl fmt::Display for Category {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Category {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let found = Self::ALL.into_iter().find(|category| category.as_str() == text);
-        found.ok_or_else(|| ParseIdError::new("Category", text))
-    }
-}
-
-/// What an entry is about, found once when it is posted: a release does not name its deployment, its hold does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Topic {
-    /// The category; share rules have none.
-    pub category: Option<Category>,
-    /// The deployment it concerns.
-    pub deployment: Option<DeploymentId>,
-}
-
-impl Topic {
-    /// What an entry with this body is about, given the state just before it, with what the entry
-    /// [needs](AccountState::needs).
-    pub fn of(body: &Body, before: &AccountState) -> Self {
-        let charge = |id| before.charge(id);
-        let category = match body {
-            Body::Hold(_) | Body::Capture(_) | Body::Release(_) => Some(Category::Deployment),
-            Body::Refund(refund) => match charge(refund.charge) {
-                Some(charge) if charge.terms.is_none() => Some(Category::Project),
-                _ => Some(Category::Deployment),
-            },
-            Body::ProjectDebit(_) => Some(Category::Project),
-            Body::Grant(grant) if grant.source.can_cost() => Some(Category::Purchase),
-            Body::Freeze(_) | Body::Unfreeze(_) | Body::Reversal(_) => Some(Category::Purchase),
-            Body::Grant(_) | Body::Expiry(_) | Body::Adjustment(_) => Some(Category::Grant),
-            Body::ShareRules(_) => None,
-        };
-        let deployment = match body {
-            Body::Release(release) => before.open_hold(release.hold).and_then(|hold| hold.deployment),
-            Body::Refund(refund) => charge(refund.charge).and_then(|charge| charge.deployment),
-            other => other.deployment(),
-        };
-        Self { category, deployment }
-    }
-}
-
-/// Which entries of an account to list.
-#[derive(Debug, Clone)]
-pub struct EntryQuery {
-    /// The account.
-    pub account: AccountId,
-    /// Only entries of this category.
-    pub category: Option<Category>,
-    /// Only entries of this deployment.
-    pub deployment: Option<DeploymentId>,
-    /// Whether the oldest come first; the newest do otherwise.
-    pub oldest_first: bool,
-    /// Where the page begins.
-    pub after: Option<Cursor>,
-    /// How many at the most; ledgers cap it at [`EntryQuery::MOST`].
-    pub limit: u32,
-}
-
-impl EntryQuery {
-    /// The most entries on one page.
-    pub const MOST: u32 = 1_000;
-
-    /// Whether an entry is one of those asked for.
-    pub fn matches(&self, posted: &Posted) -> bool {
-        posted.entry.account == self.account
-            && self.category.is_none_or(|category| posted.topic.category == Some(category))
-            && self.deployment.is_none_or(|deployment| posted.topic.deployment == Some(deployment))
-    }
-}
-
-/// Which revenue lines to list: every condition that is set must hold.
-#[derive(Debug, Clone, Default)]
-pub struct RevenueQuery {
-    /// Charges of modules this partner published.
-    pub partner: Option<AccountId>,
-    /// Charges of accounts this agent referred.
-    pub agent: Option<AccountId>,
-    /// Charges of this account.
-    pub account: Option<AccountId>,
-    /// Charges of this module.
-    pub module: Option<ModuleId>,
-    /// Booked at this time or later.
-    pub from: Option<DateTime<Utc>>,
-    /// Booked before this time.
-    pub to: Option<DateTime<Utc>>,
-    /// Where the page begins.
-    pub after: Option<Cursor>,
-    /// How many at the most; ledgers cap it at [`RevenueQuery::MOST`].
-    pub limit: u32,
-}
-
-impl RevenueQuery {
-    /// The most lines on one page.
-    pub const MOST: u32 = 1_000;
-
-    /// Whether a line is one of those asked for.
-    pub fn matches(&self, line: &RevenueLine) -> bool {
-        self.partner.is_none_or(|partner| line.publisher == Some(partner))
-            && self.agent.is_none_or(|agent| line.agent_account == Some(agent))
-            && self.account.is_none_or(|account| line.account == account)
-            && self.module.is_none_or(|module| line.module == module)
-            && self.from.is_none_or(|from| line.at >= from)
-            && self.to.is_none_or(|to| line.at < to)
-    }
-}
-
-/// Sums over revenue lines, in minor units of the platform currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct RevenueTotals {
-    /// How many lines.
-    pub lines: u64,
-    /// True revenue.
-    pub gross: i64,
-    /// The partners' share of it.
-    pub partner: i64,
-    /// The agents' share of it.
-    pub agent: i64,
-    /// What the platform keeps.
-    pub platform: i64,
-}
-
-impl RevenueTotals {
-    /// The totals with one more line; `None` if a sum is too large.
-    #[must_use]
-    pub fn with(self, line: &RevenueLine) -> Option<Self> {
-        Some(Self {
-            lines: self.lines.checked_add(1)?,
-            gross: self.gross.checked_add(line.gross)?,
-            partner: self.partner.checked_add(line.partner)?,
-            agent: self.agent.checked_add(line.agent)?,
-            platform: self.platform.checked_add(line.platform)?,
-        })
-    }
 }
 
 /// Something that [`Ledger::verify`] found wrong.
@@ -272,14 +109,42 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     /// The entry with this key in this account.
     async fn by_key(&self, account: AccountId, key: EntryKey) -> Result<Option<Posted>, LedgerError>;
 
+    /// The [compact](AccountState::compact) state of an account as it was at a moment of the past.
+    ///
+    /// # Behavior
+    /// - A moment at or after the last entry costs as much as [`state`](Self::state).
+    /// - Any other is replayed from the first entry on: work in proportion to the entries before it, memory for the lots and
+    ///   charges of the account and one page of entries.
+    /// - What is posted meanwhile makes no difference.
+    ///
+    /// # Errors
+    /// [`NoSuchEntry`](LedgerError::NoSuchEntry) for a number after the last one.
+    async fn state_at(&self, account: AccountId, at: At) -> Result<AccountState, LedgerError> {
+        past::state_at(self, account, at).await
+    }
+
     /// A page of an account's entries with what they did.
+    ///
+    /// # Behavior
+    /// - Pages go both ways, and neither repeats nor skips an entry while others are appended.
+    ///
+    /// # Errors
+    /// [`BadCursor`](LedgerError::BadCursor) for a cursor that no page gave.
     async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError>;
 
-    /// A page of revenue lines, newest first; those of one moment in an order that stays.
+    /// A page of revenue lines, by descending [places](LinePlace): newest first; those of one moment in an order that stays.
+    /// Pages go both ways.
+    ///
+    /// # Errors
+    /// [`BadCursor`](LedgerError::BadCursor) for a cursor that no page gave.
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError>;
 
     /// The sums of all revenue lines that `query` names, whatever its page.
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError>;
+
+    /// The sums of the lines that `query` names for each group that has any, at most as many groups as its limit says:
+    /// days and months from the latest on, others from the largest gross revenue on.
+    async fn revenue_by(&self, query: &RevenueQuery, by: Grouping) -> Result<RevenueGroups, LedgerError>;
 
     /// The accounts that have entries, in the order of ids, after `after`, at most `limit`.
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError>;
@@ -318,6 +183,13 @@ pub trait Ledger: Send + Sync + fmt::Debug {
             last = Some(end);
         }
     }
+
+    /// Compares the sums that the ledger keeps for [`revenue_totals`](Self::revenue_totals) and
+    /// [`revenue_by`](Self::revenue_by) with the lines of all accounts; tells of 100 that are wrong at the most. A ledger
+    /// that keeps none has nothing wrong.
+    async fn verify_totals(&self) -> Result<Vec<TotalsFinding>, LedgerError> {
+        Ok(Vec::new())
+    }
 }
 
 /// `None` for what cannot be right, as verifying says what is wrong with it.
@@ -352,6 +224,27 @@ pub trait LedgerExt: Ledger {
     async fn balance(&self, account: AccountId, at: DateTime<Utc>) -> Result<Balance, LedgerError> {
         Ok(self.state(account).await?.balance(at))
     }
+
+    /// The balance of an account at a moment of the past: right after an entry, or at a time, when what had run out by then
+    /// counts as such.
+    ///
+    /// Right after an entry it costs as much as reading that entry; at a time as much as [`Ledger::state_at`].
+    ///
+    /// # Errors
+    /// As [`Ledger::state_at`].
+    async fn balance_at(&self, account: AccountId, at: At) -> Result<Balance, LedgerError> {
+        let seq = match at {
+            At::Seq(0) => return Ok(Balance::default()),
+            At::Seq(seq) => seq,
+            At::Time(time) => return Ok(self.state_at(account, at).await?.balance(time)),
+        };
+        let before = Turn::After(seq.saturating_sub(1)).cursor();
+        let query = EntryQuery { oldest_first: true, page: before, limit: 1, ..EntryQuery::new(account) };
+        match self.entries(&query).await?.items.pop() {
+            Some(posted) if posted.entry.seq == seq => Ok(posted.effect.balance_after),
+            _ => Err(LedgerError::NoSuchEntry { account, seq, last: self.state(account).await?.seq() }),
+        }
+    }
 }
 
 impl<L: Ledger + ?Sized> LedgerExt for L {}
@@ -377,6 +270,19 @@ pub enum LedgerError {
         /// The key.
         key: EntryKey,
     },
+    /// The account has no entry with this number.
+    #[error("account {account} has no entry {seq}: its last one is {last}")]
+    NoSuchEntry {
+        /// The account.
+        account: AccountId,
+        /// The number asked for.
+        seq: u64,
+        /// The number of the account's last entry; 0 if it has none.
+        last: u64,
+    },
+    /// A page was asked for that no other page led to.
+    #[error(transparent)]
+    BadCursor(#[from] BadCursor),
     /// What the ledger stands on failed.
     #[error(transparent)]
     Backend(#[from] BackendError),

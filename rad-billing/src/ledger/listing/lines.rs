@@ -1,0 +1,81 @@
+//! Pages of revenue lines.
+
+use rad_core::error::BackendError;
+use rad_core::ledger::{LinePlace, RevenueQuery};
+use rad_core::page::{Page, Turn};
+use rad_core::revenue::RevenueLine;
+use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
+
+use super::super::rows::{LineRow, line_at, number};
+use super::sql::{Sql, ceiling};
+use crate::database::failed;
+
+/// Selects a page of revenue lines, and one more if there is another page.
+pub(in super::super) fn select_lines(sql: &mut impl Sql, query: &RevenueQuery, turn: Turn<LinePlace>) {
+    sql.text(
+        "SELECT ledger_lines.*,
+                (SELECT effect FROM ledger_entries
+                 WHERE ledger_entries.account = ledger_lines.account AND ledger_entries.seq = ledger_lines.entry)
+                AS effect
+         FROM ledger_lines WHERE 1 = 1",
+    );
+    narrow_lines(sql, query);
+    for (condition, at) in [(" AND at >= ", query.from), (" AND at < ", query.to)] {
+        if let Some(at) = at {
+            sql.text(condition).time(ceiling(at));
+        }
+    }
+    let place = match turn {
+        Turn::First => None,
+        Turn::After(place) => Some((" AND (at, account, entry, place) < (", place)),
+        Turn::Before(place) => Some((" AND (at, account, entry, place) > (", place)),
+    };
+    if let Some((condition, place)) = place {
+        // No line is at a number that the database cannot keep.
+        let [entry, index] = [place.entry, place.index].map(|place| number(place).unwrap_or(i64::MAX));
+        sql.text(condition).time(super::super::micros::Micros(place.at));
+        sql.text(", ").bytes(place.account.as_bytes());
+        sql.text(", ").number(entry).text(", ").number(index).text(")");
+    }
+    sql.text(match turn {
+        Turn::Before(_) => " ORDER BY at, account, entry, place LIMIT ",
+        _ => " ORDER BY at DESC, account DESC, entry DESC, place DESC LIMIT ",
+    });
+    sql.number(query.page_size() as i64 + 1);
+}
+
+/// Adds the conditions on whose the lines are.
+pub(in super::super) fn narrow_lines(sql: &mut impl Sql, query: &RevenueQuery) {
+    let ids = [
+        (" AND partner = ", query.partner.map(|id| *id.as_bytes())),
+        (" AND agent = ", query.agent.map(|id| *id.as_bytes())),
+        (" AND account = ", query.account.map(|id| *id.as_bytes())),
+        (" AND module = ", query.module.map(|id| *id.as_bytes())),
+    ];
+    for (condition, id) in ids {
+        if let Some(id) = id {
+            sql.text(condition).bytes(&id);
+        }
+    }
+}
+
+/// The page of what [`select_lines`] selected: the lines as the effects of their entries have them.
+pub(in super::super) fn page_of_lines<'r, R: Row>(
+    query: &RevenueQuery,
+    turn: Turn<LinePlace>,
+    rows: &'r [R],
+) -> Result<Page<RevenueLine>, BackendError>
+where
+    LineRow: FromRow<'r, R>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+    &'static str: ColumnIndex<R>,
+{
+    let line = |row: &'r R| {
+        let effect: Vec<u8> = row.try_get("effect").map_err(failed("listing revenue"))?;
+        let index = LineRow::read(row)?.place;
+        let line = line_at(index, &effect)?;
+        Ok((LinePlace::of(&line, usize::try_from(index).unwrap_or(usize::MAX)), line))
+    };
+    let found = rows.iter().map(line).collect::<Result<_, BackendError>>()?;
+    Ok(turn.page(found, query.page_size(), |(place, _)| *place).map(|(_, line)| line))
+}
