@@ -3,11 +3,11 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use rad_core::platform::PlatformError;
 
+/// Since when, and before when.
+pub(super) type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// The times from the first of two days up to the end of the second, both in UTC; without bound where nothing is written.
-pub(super) fn range(
-    from: &str,
-    to: &str,
-) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>), PlatformError> {
+pub(super) fn range(from: &str, to: &str) -> Result<Times, PlatformError> {
     let next_day = |date: NaiveDate| date.checked_add_days(Days::new(1)).unwrap_or(date);
     Ok((day("from", from)?.map(midnight), day("to", to)?.map(next_day).map(midnight)))
 }
