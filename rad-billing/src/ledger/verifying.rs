@@ -10,6 +10,7 @@ use rad_core::id::AccountId;
 use rad_core::ledger::{Finding, Posted, Topic, Verified};
 use rad_core::revenue::AccountState;
 use rad_core::source::Digest;
+use tokio::task::JoinSet;
 
 use super::book::stored_charges;
 use super::rows::{CHARGE, EntryRow, HOLD, HeadRow, LOT, LineRow, StateRow, number};
@@ -80,6 +81,20 @@ pub(super) async fn verify(
     let beyond = |id: AccountId| [id.as_bytes().as_slice(), &[0]].concat();
     let from = after.map_or_else(Vec::new, beyond);
     verify_between(stored, from, to.map_or_else(|| vec![u8::MAX; 17], beyond)).await
+}
+
+/// Verifies in a task of its own, so that ranges that are verified side by side use several processors. It ends with whoever
+/// waits for it.
+pub(super) async fn in_own_task(
+    verifying: impl Future<Output = Result<Verified, BackendError>> + Send + 'static,
+) -> Result<Verified, BackendError> {
+    let mut task = JoinSet::new();
+    task.spawn(verifying);
+    match task.join_next().await {
+        Some(Ok(verified)) => verified,
+        Some(Err(error)) => Err(BackendError::unavailable("verifying accounts", error)),
+        None => Err(BackendError::unavailable("verifying accounts", "its task is gone")),
+    }
 }
 
 /// Compares everything that is stored of an account with what its entries lead to.

@@ -181,8 +181,12 @@ impl Ledger for PostgresLedger {
         after: Option<AccountId>,
         to: Option<AccountId>,
     ) -> Result<Verified, LedgerError> {
-        let mut reading = snapshot(&self.pool, "verifying accounts").await?;
-        Ok(verifying::verify(&mut *reading, after, to).await?)
+        let pool = self.pool.clone();
+        let verifying = async move {
+            let mut reading = snapshot(&pool, "verifying accounts").await?;
+            verifying::verify(&mut *reading, after, to).await
+        };
+        Ok(verifying::in_own_task(verifying).await?)
     }
 
     async fn verify_totals(&self) -> Result<Vec<TotalsFinding>, LedgerError> {

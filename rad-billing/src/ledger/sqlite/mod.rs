@@ -175,8 +175,12 @@ impl Ledger for SqliteLedger {
         after: Option<AccountId>,
         to: Option<AccountId>,
     ) -> Result<Verified, LedgerError> {
-        let mut reading = self.pool.begin().await.map_err(failed("verifying accounts"))?;
-        Ok(verifying::verify(&mut *reading, after, to).await?)
+        let pool = self.pool.clone();
+        let verifying = async move {
+            let mut reading = pool.begin().await.map_err(failed("verifying accounts"))?;
+            verifying::verify(&mut *reading, after, to).await
+        };
+        Ok(verifying::in_own_task(verifying).await?)
     }
 
     async fn verify_totals(&self) -> Result<Vec<TotalsFinding>, LedgerError> {
