@@ -144,23 +144,12 @@ pub(crate) fn bytes<const N: usize>(stored: &[u8]) -> Option<[u8; N]> {
     stored.try_into().ok()
 }
 
-/// Another writer was in between.
-#[derive(Debug, thiserror::Error)]
-#[error("another writer posted to the account meanwhile")]
-struct OtherWriter;
-
-/// Says that another writer was in between: the same work, begun again, may succeed.
-pub(crate) fn conflict(during: &'static str) -> BackendError {
-    BackendError::unavailable(during, OtherWriter)
-}
-
 /// Whether an error says that another writer was in between.
 pub(crate) fn is_conflict(error: &BackendError) -> bool {
-    let Some(source) = std::error::Error::source(error) else { return false };
-    let error = source.downcast_ref::<sqlx::Error>().and_then(|error| error.as_database_error());
+    let error = std::error::Error::source(error).and_then(|source| source.downcast_ref::<sqlx::Error>());
+    let error = error.and_then(|error| error.as_database_error());
     // In PostgreSQL a serialization failure, a deadlock, a number or key that somebody else took; in SQLite the latter, by
-    // the trigger that sees it first.
-    let codes = ["40001", "40P01", "23505", "1811", "2067"];
-    source.is::<OtherWriter>()
-        || error.and_then(|error| error.code()).is_some_and(|code| codes.contains(&code.as_ref()))
+    // the trigger that sees it first, and a head that is not where its book began.
+    let codes = ["40001", "40P01", "23505", "1811", "2067", "1299"];
+    error.and_then(|error| error.code()).is_some_and(|code| codes.contains(&code.as_ref()))
 }

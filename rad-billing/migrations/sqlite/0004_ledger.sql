@@ -40,11 +40,12 @@ BEGIN SELECT RAISE(ABORT, 'entries of the ledger never change'); END;
 CREATE TRIGGER ledger_entries_never_go BEFORE DELETE ON ledger_entries
 BEGIN SELECT RAISE(ABORT, 'entries of the ledger are never removed'); END;
 
--- Also keeps INSERT OR REPLACE from removing an entry, which fires no trigger of its own.
+-- Also keeps INSERT OR REPLACE from removing an entry, which fires no trigger of its own. ABORT instead would have SQLite keep
+-- every page as it was before a statement, to take that statement alone back.
 CREATE TRIGGER ledger_entries_have_no_gap BEFORE INSERT ON ledger_entries
 WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM ledger_entries WHERE account = NEW.account)
     OR EXISTS (SELECT 1 FROM ledger_entries WHERE account = NEW.account AND key = NEW.key)
-BEGIN SELECT RAISE(ABORT, 'an entry of the ledger has the next number and a key of its own'); END;
+BEGIN SELECT RAISE(ROLLBACK, 'an entry of the ledger has the next number and a key of its own'); END;
 
 CREATE TABLE ledger_lines (
     account  BLOB    NOT NULL CHECK (length(account) = 16),
@@ -79,7 +80,7 @@ BEGIN SELECT RAISE(ABORT, 'revenue lines are never removed'); END;
 
 CREATE TRIGGER ledger_lines_are_new BEFORE INSERT ON ledger_lines
 WHEN EXISTS (SELECT 1 FROM ledger_lines WHERE account = NEW.account AND entry = NEW.entry AND place = NEW.place)
-BEGIN SELECT RAISE(ABORT, 'a revenue line is written once'); END;
+BEGIN SELECT RAISE(ROLLBACK, 'a revenue line is written once'); END;
 
 CREATE TABLE ledger_accounts (
     account BLOB    NOT NULL PRIMARY KEY CHECK (length(account) = 16),

@@ -6,6 +6,7 @@
 
 mod folding;
 mod loading;
+mod statements;
 mod store;
 mod writing;
 

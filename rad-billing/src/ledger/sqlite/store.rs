@@ -13,7 +13,8 @@ use sqlx::{Sqlite, SqliteConnection};
 use super::super::book::Book;
 use super::super::posting::{Connections, Store, Writes};
 use super::super::rows::{EntryRow, HeadRow};
-use super::{loading, writing};
+use super::loading;
+use super::writing::{self, During};
 use crate::database::failed;
 
 /// The tables of a ledger in a file.
@@ -32,14 +33,6 @@ pub(super) struct Open {
 impl SqliteStore {
     pub(super) fn new(pool: SqlitePool) -> Self {
         Self { connections: Arc::new(Connections::new(pool)) }
-    }
-}
-
-impl Open {
-    async fn close(mut self, sql: &'static str, during: &'static str) -> Result<(), BackendError> {
-        sqlx::raw_sql(sql).execute(&mut self.connection).await.map_err(failed(during))?;
-        self.store.connections.give_back(self.connection);
-        Ok(())
     }
 }
 
@@ -104,15 +97,22 @@ impl Store for SqliteStore {
     }
 
     async fn write(mut open: Open, writes: Writes) -> Result<(), BackendError> {
-        writing::execute(&writes, &mut open.connection).await?;
-        open.close("COMMIT", "committing entries").await
+        writing::execute(writes, During::Begun, &mut open.connection).await?;
+        open.store.connections.give_back(open.connection);
+        Ok(())
     }
 
-    async fn end(open: Open) -> Result<(), BackendError> {
-        open.close("ROLLBACK", "ending a transaction").await
+    async fn end(mut open: Open) -> Result<(), BackendError> {
+        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut open.connection).await;
+        ended.map_err(failed("ending a transaction"))?;
+        open.store.connections.give_back(open.connection);
+        Ok(())
     }
 
     async fn write_alone(&self, writes: Writes) -> Result<(), BackendError> {
-        Self::write(self.begin().await?, writes).await
+        let mut connection = self.connections.take().await?;
+        writing::execute(writes, During::Own, &mut connection).await?;
+        self.connections.give_back(connection);
+        Ok(())
     }
 }

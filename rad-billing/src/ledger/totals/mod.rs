@@ -79,11 +79,6 @@ impl Deltas {
         }
     }
 
-    pub(super) fn rows(&self) -> &[DeltaRow] {
-        &self.rows
-    }
-
-    #[cfg(feature = "postgres")]
     pub(super) fn into_rows(self) -> Vec<DeltaRow> {
         self.rows
     }
