@@ -185,6 +185,33 @@ pub enum RepoError {
         /// The path, with what cannot be read replaced.
         path: String,
     },
+    /// The source takes no more requests with this credential for a while.
+    #[error("no more requests are taken with this credential until {}: wait until then", until.format("%Y-%m-%d %H:%M:%S UTC"))]
+    RateLimited {
+        /// When to ask again.
+        until: DateTime<Utc>,
+    },
+    /// The branch is no longer where a change was based; nothing was changed.
+    #[error(
+        "the branch {branch:?} is no longer at {}: look at what is new on it, then make the change again on top of that",
+        expected.short()
+    )]
+    Moved {
+        /// The branch.
+        branch: String,
+        /// Where it was expected.
+        expected: CommitId,
+        /// Where it is, where the source says so.
+        actual: Option<CommitId>,
+    },
+    /// The source refuses a change by rules of its own; nothing was changed.
+    #[error("{repository:?} refuses the change: {reason}")]
+    Refused {
+        /// The repository's name.
+        repository: String,
+        /// Why, in the words of the source.
+        reason: String,
+    },
     /// What the source stands on failed.
     #[error(transparent)]
     Backend(#[from] BackendError),

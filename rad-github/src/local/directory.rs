@@ -9,7 +9,7 @@ use rad_core::error::BackendError;
 use rad_core::repo::{Head, RepoError, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
 
-use super::limits::{Meter, TreeLimits};
+use crate::limits::{Meter, TreeLimits};
 
 /// The only branch of a plain directory.
 pub const DIRECTORY_BRANCH: &str = "directory";

@@ -10,7 +10,7 @@ use rad_core::error::BackendError;
 use rad_core::repo::{Head, RepoError, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
 
-use super::limits::{Meter, TreeLimits};
+use crate::limits::{Meter, TreeLimits};
 
 /// The branches that are taken for the default where `HEAD` names none, best first.
 const USUAL_DEFAULTS: [&str; 2] = ["main", "master"];

@@ -3,13 +3,12 @@
 mod commit;
 mod directory;
 mod git;
-mod limits;
 mod path;
 mod read;
 mod source;
 
+pub use crate::limits::TreeLimits;
 pub use commit::{NewCommit, commit_tree};
 pub use directory::DIRECTORY_BRANCH;
-pub use limits::TreeLimits;
 pub use read::{PathTree, read_path};
 pub use source::LocalSource;

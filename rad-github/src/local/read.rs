@@ -7,7 +7,7 @@ use rad_core::source::{CommitId, SourceTree};
 
 use super::directory::read_directory;
 use super::git::GitRepository;
-use super::limits::TreeLimits;
+use crate::limits::TreeLimits;
 
 /// What [`read_path`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use secrecy::SecretString;
 
 use super::directory::{DIRECTORY_BRANCH, PlainDirectory};
 use super::git::GitRepository;
-use super::limits::TreeLimits;
 use super::path::{Child, find_child};
+use crate::limits::TreeLimits;
 
 /// The repositories that are direct children of one of several root directories, by the names of their directories.
 ///

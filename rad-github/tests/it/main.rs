@@ -3,6 +3,8 @@
 
 mod bad_input;
 mod catalog;
+#[cfg(feature = "github")]
+mod github;
 mod local;
 
 use chrono::{DateTime, Utc};

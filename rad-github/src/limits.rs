@@ -29,19 +29,19 @@ impl Default for TreeLimits {
 }
 
 /// What has been read so far, held against the limits before more is read.
-pub(super) struct Meter<'a> {
+pub(crate) struct Meter<'a> {
     limits: &'a TreeLimits,
     entries: u64,
     bytes: u64,
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(limits: &'a TreeLimits) -> Self {
+    pub(crate) fn new(limits: &'a TreeLimits) -> Self {
         Self { limits, entries: 0, bytes: 0 }
     }
 
     /// Counts the entry at `path`, at `depth` names below the root.
-    pub(super) fn entry(&mut self, path: &str, depth: u64) -> Result<(), RepoError> {
+    pub(crate) fn entry(&mut self, path: &str, depth: u64) -> Result<(), RepoError> {
         self.entries += 1;
         if self.entries > self.limits.entries {
             return Err(too_large("the number of files and directories", self.limits.entries));
@@ -53,7 +53,7 @@ impl<'a> Meter<'a> {
     }
 
     /// Counts `size` bytes that are about to be read for `path`.
-    pub(super) fn bytes(&mut self, path: &str, size: u64) -> Result<(), RepoError> {
+    pub(crate) fn bytes(&mut self, path: &str, size: u64) -> Result<(), RepoError> {
         if size > self.limits.file_bytes {
             let what = format!("the size of {path:?} ({size} bytes)");
             return Err(too_large(&what, self.limits.file_bytes));

@@ -1,0 +1,23 @@
+//! Modules from GitHub and GitHub Enterprise, over [octocrab](https://docs.rs/octocrab).
+
+mod app;
+mod archive;
+mod ask;
+mod breaker;
+mod config;
+mod download;
+mod failure;
+mod heads;
+mod memory;
+mod name;
+mod rate;
+mod repositories;
+mod source;
+mod transport;
+mod wire;
+
+pub use app::{AppInstallation, AppKeyError};
+pub use archive::{ArchiveError, ArchiveLimits, read_archive};
+pub use config::{ConfigError, GitHubBuilder, Patience};
+pub use repositories::{GitHubRepository, Permissions, RepositoryPages, Visibility};
+pub use source::GitHub;
