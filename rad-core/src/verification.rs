@@ -20,9 +20,12 @@ use std::future::Future;
 
 use serde::{Deserialize, Serialize};
 
-use crate::concurrent::side_by_side;
+use crate::concurrent::in_order;
 use crate::id::AccountId;
-use crate::ledger::{Finding, Ledger, LedgerError, Verified};
+use crate::ledger::{Finding, Ledger, LedgerError, TotalsFinding, Verified};
+
+/// How many ranges are found out at a time.
+const RANGES_LISTED: u32 = 16;
 
 /// How far verifying a ledger has come and what it found: all that is needed to go on, after a restart too.
 ///
@@ -32,7 +35,7 @@ use crate::ledger::{Finding, Ledger, LedgerError, Verified};
 pub struct Verification {
     /// The last account that is done; none yet if absent.
     pub after: Option<AccountId>,
-    /// Whether all accounts are done.
+    /// Whether all accounts are done, and the totals after them.
     pub is_done: bool,
     /// How many accounts are done.
     pub accounts: u64,
@@ -42,12 +45,15 @@ pub struct Verification {
     pub findings: Vec<Finding>,
     /// How many more findings there are than are listed.
     pub more_findings: u64,
+    /// The totals that are not those of the lines: 100 at the most.
+    #[serde(default)]
+    pub totals: Vec<TotalsFinding>,
 }
 
 impl Verification {
     /// Whether nothing is wrong as far as it has come.
     pub const fn is_sound(&self) -> bool {
-        self.findings.is_empty() && self.more_findings == 0
+        self.findings.is_empty() && self.more_findings == 0 && self.totals.is_empty()
     }
 
     fn add(&mut self, verified: Verified, most: usize) {
@@ -69,7 +75,7 @@ impl Verification {
 pub struct VerifyOptions {
     /// How many ranges of accounts are verified at the same time, 1 at the least.
     pub side_by_side: usize,
-    /// How many accounts a range has, 1 at the least: what is lost where verifying stops half-way.
+    /// How many accounts a range has, 1 at the least: with those begun beside it, what is lost where verifying stops half-way.
     pub range: u32,
     /// How many findings are listed; the rest are counted.
     pub most_findings: usize,
@@ -81,7 +87,8 @@ impl Default for VerifyOptions {
     }
 }
 
-/// Verifies all accounts that `so_far` has not done yet; `progress` is told of every step.
+/// Verifies all accounts that `so_far` has not done yet, and then the totals that the ledger keeps; `progress` is told of every
+/// range of accounts that is done.
 ///
 /// # Errors
 /// A failure of the ledger: what `progress` was told last is where to go on. What is stored wrong is a finding.
@@ -94,7 +101,7 @@ pub async fn verify_all(
     in_ranges(ledger, so_far, options, progress, |after, to| ledger.verify_range(after, to)).await
 }
 
-/// Does something with all accounts, in ranges of which several are under way at the same time.
+/// Does something with all accounts, in ranges of which several are under way at the same time, and verifies the totals.
 pub(crate) async fn in_ranges<'a, F>(
     ledger: &(impl Ledger + ?Sized),
     mut so_far: Verification,
@@ -105,25 +112,36 @@ pub(crate) async fn in_ranges<'a, F>(
 where
     F: Future<Output = Result<Verified, LedgerError>> + Send + 'a,
 {
-    let (range, ranges) = (options.range.max(1), options.side_by_side.max(1));
-    let page = range.saturating_mul(u32::try_from(ranges).unwrap_or(u32::MAX));
-    while !so_far.is_done {
+    if so_far.is_done {
+        return Ok(so_far);
+    }
+    let range = options.range.max(1);
+    let page = range.saturating_mul(RANGES_LISTED);
+    loop {
         let accounts = ledger.accounts(so_far.after, page).await?;
         let is_last = accounts.len() < page as usize;
-        let mut bounds: Vec<Option<AccountId>> =
+        let mut ends: Vec<Option<AccountId>> =
             accounts.chunks(range as usize).map(|chunk| chunk.last().copied()).collect();
         if is_last {
             // What has no account any more may still be there behind the last one.
-            bounds.pop();
-            bounds.push(None);
+            ends.pop();
+            ends.push(None);
         }
-        let starts = std::iter::once(so_far.after).chain(bounds.iter().copied());
-        for verified in side_by_side(starts.zip(&bounds).map(|(after, to)| verify(after, *to))).await {
-            so_far.add(verified?, options.most_findings);
+        let starts: Vec<_> = std::iter::once(so_far.after).chain(ends.iter().copied()).collect();
+        let verifying = starts.iter().zip(&ends).map(|(after, to)| verify(*after, *to));
+        let mut done = ends.iter().copied();
+        in_order(verifying, options.side_by_side, |verified| {
+            so_far.add(verified, options.most_findings);
+            so_far.after = done.next().flatten().or(accounts.last().copied()).or(so_far.after);
+            progress(&so_far);
+        })
+        .await?;
+        if is_last {
+            break;
         }
-        so_far.after = accounts.last().copied().or(so_far.after);
-        so_far.is_done = is_last;
-        progress(&so_far);
     }
+    so_far.totals = ledger.verify_totals().await?;
+    so_far.is_done = true;
+    progress(&so_far);
     Ok(so_far)
 }

@@ -50,6 +50,13 @@ mod postgres {
     /// Microseconds from 1970 to 2000, from where PostgreSQL counts.
     const EPOCH: i64 = 946_684_800_000_000;
 
+    impl Micros {
+        /// The time that PostgreSQL keeps as this number; none if it is one without end.
+        pub(in super::super) fn from_postgres(number: i64) -> Option<Self> {
+            number.checked_add(EPOCH).map(Self)
+        }
+    }
+
     impl Type<Postgres> for Micros {
         fn type_info() -> PgTypeInfo {
             <DateTime<Utc> as Type<Postgres>>::type_info()
@@ -72,7 +79,7 @@ mod postgres {
     impl<'r> Decode<'r, Postgres> for Micros {
         fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
             let micros = <i64 as Decode<Postgres>>::decode(value)?;
-            Ok(Self(micros.checked_add(EPOCH).ok_or("a time without end")?))
+            Ok(Self::from_postgres(micros).ok_or("a time without end")?)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Ledgers that last.
 //!
 //! What the databases share is here: posting in groups (`posting`), the open part of an account (`book`), the rows (`rows`),
-//! listings (`listing`), sums of revenue (`totals`), verifying (`verifying`, `stored`) and checkpoints (`checkpoints`). A module
+//! listings (`listing`), sums of revenue (`totals`), verifying (`verifying`) and checkpoints (`checkpoints`). A module
 //! for each database loads and writes rows in the way that suits it.
 
 mod book;
@@ -16,7 +16,6 @@ mod postgres;
 mod posting;
 mod rows;
 mod sqlite;
-mod stored;
 mod totals;
 mod verifying;
 

@@ -153,26 +153,6 @@ impl EntryRow {
             body: coded("body", Body::from_canonical_bytes(&self.body))?,
         })
     }
-
-    /// The columns in which two rows differ.
-    pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
-        let columns = [
-            ("account", self.account == other.account),
-            ("seq", self.seq == other.seq),
-            ("at", self.at == other.at),
-            ("key", self.key == other.key),
-            ("actor", self.actor == other.actor),
-            ("kind", self.kind == other.kind),
-            ("category", self.category == other.category),
-            ("deployment", self.deployment == other.deployment),
-            ("module", self.module == other.module),
-            ("note", self.note == other.note),
-            ("body", self.body == other.body),
-            ("effect", self.effect == other.effect),
-            ("hash", self.hash == other.hash),
-        ];
-        columns.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
-    }
 }
 
 impl LineRow {
@@ -233,10 +213,9 @@ impl StateRow {
         Self::new(account, HOLD, hold.id, true, hold)
     }
 
-    /// A charge is open while it owes: then a later entry may change it without naming it.
+    /// A charge is open while it [`owes`].
     pub(super) fn charge(account: AccountId, charge: &Charge, debts: &[Debt]) -> Result<Self, BackendError> {
-        let owes = debts.iter().any(|debt| debt.of == DebtOf::Charge(charge.id));
-        Self::new(account, CHARGE, charge.id, owes, charge)
+        Self::new(account, CHARGE, charge.id, owes(debts, charge.id), charge)
     }
 
     fn new(
@@ -267,6 +246,11 @@ impl StateRow {
     }
 }
 
+/// Whether a charge owes something: then a later entry may change it without naming it.
+pub(super) fn owes(debts: &[Debt], charge: u64) -> bool {
+    debts.iter().any(|debt| debt.of == DebtOf::Charge(charge))
+}
+
 /// A number of an entry as databases keep it.
 pub(super) fn number(number: u64) -> Result<i64, BackendError> {
     i64::try_from(number).map_err(|error| BackendError::permanent("numbering an entry", error))
@@ -281,10 +265,12 @@ pub(super) fn compact<T: Compact>(column: &'static str, bytes: &[u8]) -> Result<
     coded(column, T::from_compact(bytes))
 }
 
-fn coded<T>(column: &'static str, read: Result<T, CodingError>) -> Result<T, BackendError> {
+/// The value that was read from a column.
+pub(super) fn coded<T>(column: &'static str, read: Result<T, CodingError>) -> Result<T, BackendError> {
     read.map_err(|error| BackendError::corrupt("reading a row", format!("column {column}: {error}")))
 }
 
-fn parsed<T>(column: &'static str, value: Option<T>) -> Result<T, BackendError> {
+/// The valid value of a column.
+pub(super) fn parsed<T>(column: &'static str, value: Option<T>) -> Result<T, BackendError> {
     value.ok_or_else(|| BackendError::corrupt("reading a row", format!("column {column} has no valid value")))
 }

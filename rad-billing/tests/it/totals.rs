@@ -7,6 +7,7 @@ use rad_core::conformance::ledger;
 use rad_core::error::BackendError;
 use rad_core::ledger::{Ledger, RevenueQuery, RevenueTotals};
 use rad_core::revenue::{Group, Grouping, Summary};
+use rad_core::verification::{Verification, VerifyOptions, verify_all};
 
 use crate::{Database, database};
 
@@ -100,4 +101,6 @@ async fn a_wrong_sum_is_told_with_its_day_and_what_it_is_of() {
     assert_eq!((wrong.kept.gross - wrong.lines.gross, wrong.kept.lines), (7, wrong.lines.lines));
     let sentence = wrong.to_string();
     assert!(sentence.starts_with("the revenue of 2026-02-02 of partner "), "{sentence}");
+    let all = verify_all(&ledger, Verification::default(), &VerifyOptions::default(), |_| ()).await.unwrap();
+    assert_eq!((all.is_done, all.is_sound(), all.findings, all.totals), (true, false, vec![], found));
 }

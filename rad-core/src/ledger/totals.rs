@@ -84,7 +84,7 @@ pub fn arrange_groups(
 }
 
 /// Sums kept for a day that are not the sums of its lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TotalsFinding {
     /// The day, in UTC.
     pub day: NaiveDate,

@@ -74,17 +74,44 @@ impl Currency {
     }
 }
 
+/// The digits of the minor unit of every code there could be, [`NO_CODE`] for those that are none: every charge that is read has
+/// a currency.
+static DIGITS: [u8; 26 * 26 * 26] = {
+    let mut digits = [NO_CODE; 26 * 26 * 26];
+    let known = [(0, NO_MINOR), (2, HUNDREDTHS), (3, THOUSANDTHS), (4, TEN_THOUSANDTHS)];
+    let mut list = 0;
+    while list < known.len() {
+        let (count, codes) = (known[list].0, known[list].1.as_bytes());
+        let mut at = 0;
+        while at < codes.len() {
+            digits[place([codes[at], codes[at + 1], codes[at + 2]])] = count;
+            // A space follows.
+            at += 4;
+        }
+        list += 1;
+    }
+    digits
+};
+const NO_CODE: u8 = u8::MAX;
+
+/// The place of three capital letters among all such.
+const fn place([one, two, three]: [u8; 3]) -> usize {
+    ((one - b'A') as usize * 26 + (two - b'A') as usize) * 26 + (three - b'A') as usize
+}
+
 impl FromStr for Currency {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let among = |codes: &&str| codes.split_ascii_whitespace().any(|code| code == text);
-        let known = [(2, HUNDREDTHS), (0, NO_MINOR), (3, THOUSANDTHS), (4, TEN_THOUSANDTHS)];
-        let found = known.iter().find(|(_, codes)| among(codes));
-        match (<[u8; 3]>::try_from(text.as_bytes()), found) {
-            (Ok([one, two, three]), Some((digits, _))) => Ok(Self([one, two, three, *digits])),
-            _ => Err(MoneyError::new("a currency", text, "use an active code of ISO 4217, such as USD")),
+        if let Ok(code) = <[u8; 3]>::try_from(text.as_bytes())
+            && code.iter().all(u8::is_ascii_uppercase)
+        {
+            let (digits, [one, two, three]) = (DIGITS[place(code)], code);
+            if digits != NO_CODE {
+                return Ok(Self([one, two, three, digits]));
+            }
         }
+        Err(MoneyError::new("a currency", text, "use an active code of ISO 4217, such as USD"))
     }
 }
 

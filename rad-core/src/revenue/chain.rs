@@ -12,14 +12,60 @@ use crate::source::Digest;
 /// What every hash begins with, so that none can be mistaken for a hash of something else.
 const DOMAIN: &[u8; 12] = b"rad.entry.v1";
 
+/// More bytes than most entries have.
+const EXPECTED: usize = 320;
+
 impl Entry {
     /// The hash of the entry, given that of the entry before it; of the first one that is [`Digest::ZERO`].
     pub fn hash(&self, previous: &Digest) -> Digest {
-        let mut hash = Hash(Sha256::new());
-        hash.put(DOMAIN);
-        hash.put(previous.as_bytes());
-        self.write(&mut hash);
-        Digest::from_bytes(hash.0.finalize().into())
+        EntryHasher::default().hash(self, previous)
+    }
+}
+
+/// Hashes entry after entry in memory that it keeps.
+///
+/// ```
+/// use rad_core::id::AccountId;
+/// use rad_core::revenue::{AccountState, Body, EntryHasher, EntryKey, Expiry};
+/// use rad_core::source::Digest;
+///
+/// let body = Body::Expiry(Expiry { lot: 1 });
+/// let state = AccountState::new(AccountId::new());
+/// let entry = state.draft("2026-10-01T08:00:00Z".parse()?, EntryKey::derive("sweep", &[]), None, body);
+/// let mut hasher = EntryHasher::default();
+/// assert_eq!(hasher.hash(&entry, &Digest::ZERO), entry.hash(&Digest::ZERO));
+/// assert_eq!(hasher.body(), entry.body.canonical_bytes());
+/// # Ok::<(), chrono::ParseError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct EntryHasher {
+    bytes: Vec<u8>,
+    /// Where in them the body begins.
+    body: usize,
+}
+
+impl EntryHasher {
+    /// The hash of an entry, given that of the entry before it.
+    pub fn hash(&mut self, entry: &Entry, previous: &Digest) -> Digest {
+        let bytes = &mut self.bytes;
+        bytes.clear();
+        bytes.reserve(EXPECTED);
+        bytes.put(DOMAIN);
+        bytes.put(previous.as_bytes());
+        let Entry { account, seq, at, key, actor, body } = entry;
+        account.write(bytes);
+        seq.write(bytes);
+        at.write(bytes);
+        key.write(bytes);
+        actor.write(bytes);
+        self.body = bytes.len();
+        body.write(bytes);
+        Digest::from_bytes(Sha256::digest(bytes).into())
+    }
+
+    /// The canonical bytes of the body of the entry that was hashed last.
+    pub fn body(&self) -> &[u8] {
+        self.bytes.get(self.body..).unwrap_or_default()
     }
 }
 
@@ -131,12 +177,4 @@ pub enum Broken {
         #[source]
         violation: Violation,
     },
-}
-
-struct Hash(Sha256);
-
-impl Sink for Hash {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
 }

@@ -36,7 +36,7 @@ pub use body::{
     Adjustment, Body, Capture, Expiry, Freeze, Grant, Hold, Paid, ProjectDebit, Refund, Release, Reversal,
     ReversalCause, Unfreeze,
 };
-pub use chain::{Audit, Broken, Sealed};
+pub use chain::{Audit, Broken, EntryHasher, Sealed};
 pub use coding::{CodingError, Compact};
 pub use effect::{DebtChange, DebtOf, Earning, Effect, LineKind, Move, Part, Place, RevenueLine};
 pub use entry::{Entry, EntryId, EntryKey};

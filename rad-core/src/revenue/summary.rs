@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::exact::Exact;
 use super::{Earning, RevenueLine, Violation};
@@ -30,7 +31,8 @@ pub enum Grouping {
 }
 
 /// One group of revenue lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Group {
     /// The modules of a partner; `None`: the platform's own.

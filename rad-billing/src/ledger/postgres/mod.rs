@@ -4,9 +4,11 @@
 //! what they did, the rows of the state that changed) goes as arrays, in one statement that first moves the heads of its
 //! accounts. Groups of other processes wait at the same heads, so that there is no coordinator.
 
+mod copying;
 mod folding;
 mod loading;
 mod store;
+mod summing;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,7 @@ use rad_core::revenue::{AccountState, EntryKey, Grouping, RevenueLine};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, QueryBuilder, Transaction};
 
+use self::copying::Moment;
 use self::store::PostgresStore;
 use super::export::{Export, Snapshot};
 use super::listing;
@@ -172,8 +175,10 @@ impl Ledger for PostgresLedger {
 
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
         // One snapshot: entries posted meanwhile are not seen half.
-        let mut reading = snapshot(&self.pool, "verifying an account").await?;
-        Ok(verifying::verify_one(&mut *reading, account).await?)
+        let mut moment = Moment::begin(&self.pool).await?;
+        let findings = verifying::verify_one(&mut moment, account).await?;
+        moment.end().await?;
+        Ok(findings)
     }
 
     async fn verify_range(
@@ -183,13 +188,18 @@ impl Ledger for PostgresLedger {
     ) -> Result<Verified, LedgerError> {
         let pool = self.pool.clone();
         let verifying = async move {
-            let mut reading = snapshot(&pool, "verifying accounts").await?;
-            verifying::verify(&mut *reading, after, to).await
+            let mut moment = Moment::begin(&pool).await?;
+            let verified = verifying::verify(&mut moment, after, to).await?;
+            moment.end().await?;
+            Ok(verified)
         };
         Ok(verifying::in_own_task(verifying).await?)
     }
 
     async fn verify_totals(&self) -> Result<Vec<TotalsFinding>, LedgerError> {
+        if summing::sums_are_right(&self.pool).await? {
+            return Ok(Vec::new());
+        }
         let mut sql = QueryBuilder::<Postgres>::new("");
         totals::select_wrong_days(&mut sql);
         let rows = sql.build_query_as::<CheckRow>().fetch_all(&self.pool).await;

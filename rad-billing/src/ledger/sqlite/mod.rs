@@ -6,6 +6,7 @@
 
 mod folding;
 mod loading;
+mod reading;
 mod statements;
 mod store;
 mod writing;

@@ -138,3 +138,18 @@ async fn settle(ledger: &PostgresLedger, batch: &[Post]) -> Vec<Posted> {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verifying_that_is_given_up_half_way_spoils_no_connection() {
+    let ledger = super::ledger().await;
+    let account = AccountId::new();
+    let awards: Vec<Post> = (0..3_000).map(|number| award(account, number, 1)).collect();
+    ledger.post_batch(&awards).await.unwrap();
+    for micros in (0..20_000).step_by(1_000) {
+        let whole = ledger.verify_range(None, None);
+        drop(tokio::time::timeout(Duration::from_micros(micros), whole).await);
+        // Whoever has the connection next gets the answer to what it asked.
+        assert_eq!(ledger.accounts(None, 2).await.unwrap(), [account]);
+    }
+    assert_eq!(ledger.verify(account).await.unwrap(), []);
+}

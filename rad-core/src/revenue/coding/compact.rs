@@ -21,7 +21,14 @@ const FORM: u8 = 1;
 /// ```
 pub trait Compact: Sized {
     /// The bytes: equal values have equal ones.
-    fn to_compact(&self) -> Vec<u8>;
+    fn to_compact(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(192);
+        self.compact_into(&mut out);
+        out
+    }
+
+    /// Puts the bytes into `out` instead of what is there.
+    fn compact_into(&self, out: &mut Vec<u8>);
 
     /// The value of these bytes.
     ///
@@ -33,8 +40,11 @@ pub trait Compact: Sized {
 macro_rules! compact {
     ($($type:ident),*) => {$(
         impl Compact for $type {
-            fn to_compact(&self) -> Vec<u8> {
-                write(self)
+            fn compact_into(&self, out: &mut Vec<u8>) {
+                out.clear();
+                let mut out = Buffer(out);
+                out.put(&[FORM]);
+                self.write(&mut out);
             }
 
             fn from_compact(bytes: &[u8]) -> Result<Self, CodingError> {
@@ -46,13 +56,6 @@ macro_rules! compact {
 
 compact!(Effect, Lot, OpenHold, Charge, Snapshot);
 
-fn write(value: &impl Coded) -> Vec<u8> {
-    let mut out = Buffer(Vec::with_capacity(192));
-    out.put(&[FORM]);
-    value.write(&mut out);
-    out.0
-}
-
 fn read<T: Coded>(bytes: &[u8]) -> Result<T, CodingError> {
     let mut source = Source::compact(bytes);
     match source.byte()? {
@@ -62,22 +65,30 @@ fn read<T: Coded>(bytes: &[u8]) -> Result<T, CodingError> {
 }
 
 /// Numbers take seven bits a byte, least significant first; the eighth bit says that another byte follows.
-struct Buffer(Vec<u8>);
+struct Buffer<'a>(&'a mut Vec<u8>);
 
-impl Sink for Buffer {
+impl Sink for Buffer<'_> {
     fn put(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
 
+    #[inline]
     fn nat(&mut self, mut number: u64) {
-        while number > 0x7f {
+        let (mut bytes, mut count) = ([0; 10], 1_usize);
+        for byte in &mut bytes {
             // The lowest seven bits, and the sign that more follow.
-            self.0.push(number.to_le_bytes()[0] | 0x80);
+            *byte = number.to_le_bytes()[0] | 0x80;
             number >>= 7;
+            if number == 0 {
+                *byte &= 0x7f;
+                break;
+            }
+            count = count.saturating_add(1);
         }
-        self.0.push(number.to_le_bytes()[0]);
+        self.0.extend_from_slice(bytes.get(..count).unwrap_or_default());
     }
 
+    #[inline]
     fn int(&mut self, number: i64) {
         self.nat(fold(number));
     }

@@ -4,7 +4,7 @@
 //! ([`AccountState::compact`]); what a refund or a reversal reaches back to is asked for by [`AccountState::needs`] and put in
 //! with [`AccountState::attach`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -214,6 +214,19 @@ impl AccountState {
         let head = self.charge_index(id).and_then(|index| self.charges.get(index))?;
         let parts = self.spent.iter().filter(|part| part.charge == id).copied().collect();
         Some(self.whole_charge(head, parts))
+    }
+
+    /// Those of these charges and project debits that the state knows, in the order of their ids.
+    pub fn charges(&self, ids: &BTreeSet<u64>) -> Vec<Charge> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let mut parts: BTreeMap<u64, Vec<Part>> = BTreeMap::new();
+        for part in self.spent.iter().filter(|part| ids.contains(&part.charge)) {
+            parts.entry(part.charge).or_default().push(*part);
+        }
+        let known = ids.iter().filter_map(|id| self.charges.get(self.charge_index(*id)?));
+        known.map(|head| self.whole_charge(head, parts.remove(&head.id).unwrap_or_default())).collect()
     }
 
     /// What is owed, oldest first.
