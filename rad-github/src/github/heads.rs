@@ -159,7 +159,7 @@ impl GitHub {
     }
 
     /// Why there is no such branch: names those there are.
-    async fn no_branch(&self, who: &Who, repository: &str, branch: &str) -> RepoError {
+    pub(super) async fn no_branch(&self, who: &Who, repository: &str, branch: &str) -> RepoError {
         match self.branch_names(who, repository).await {
             Err(error) => error,
             Ok(known) if known.is_empty() => RepoError::Empty { repository: repository.to_owned() },

@@ -4,6 +4,7 @@ mod app;
 mod archive;
 mod ask;
 mod breaker;
+mod change;
 mod config;
 mod download;
 mod failure;
@@ -13,11 +14,19 @@ mod name;
 mod rate;
 mod repositories;
 mod source;
+mod token;
 mod transport;
+mod webhook;
 mod wire;
 
 pub use app::{AppInstallation, AppKeyError};
 pub use archive::{ArchiveError, ArchiveLimits, read_archive};
+pub use change::{Change, Edit, Proposal, PullRequest};
 pub use config::{ConfigError, GitHubBuilder, Patience};
 pub use repositories::{GitHubRepository, Permissions, RepositoryPages, Visibility};
 pub use source::GitHub;
+pub use token::{TokenKind, TokenReport};
+pub use webhook::{
+    Delivery, LARGEST_DELIVERY, Push, RepositoryAction, RepositoryChange, WebhookError, WebhookEvent,
+    Webhooks,
+};

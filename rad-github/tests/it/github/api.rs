@@ -7,11 +7,18 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
 use rad_core::repo::Head;
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
+use rustls_pki_types::PrivatePkcs1KeyDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::server::Shared;
+use super::tokens::APP_KEY;
 
 pub(super) type App = State<Arc<Shared>>;
 
@@ -27,6 +34,10 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
 
 fn api() -> Router<Arc<Shared>> {
     Router::new()
+        .merge(super::git_data::routes())
+        .route("/user", get(user))
+        .route("/app/installations/{installation}/access_tokens", post(access_token))
+        .route("/installation/repositories", get(installation_repositories))
         .route("/user/repos", get(user_repos))
         .route("/repos/{owner}/{name}", get(repository))
         .route("/repos/{owner}/{name}/branches", get(branches))
@@ -78,6 +89,55 @@ fn described(name: String, default: Option<String>) -> Value {
     })
 }
 
+fn asked_with(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default()
+}
+
+async fn user(headers: HeaderMap) -> Response {
+    let scopes = match asked_with(&headers) {
+        "ghp_good" => Some("repo, workflow"),
+        "ghp_poor" => Some("read:org, gist"),
+        "ghp_none" => Some(""),
+        "" => return refuse(401, "Requires authentication"),
+        _ => None,
+    };
+    let mut response = Json(json!({ "login": "octo" })).into_response();
+    let told = response.headers_mut();
+    match scopes {
+        Some(scopes) => told.insert("x-oauth-scopes", scopes.parse().unwrap()),
+        None => {
+            told.insert("github-authentication-token-expiration", "2027-01-31 10:00:00 UTC".parse().unwrap())
+        }
+    };
+    response
+}
+
+/// A token for an hour, for who signs with the key of the App.
+async fn access_token(Path(installation): Path<u64>, headers: HeaderMap) -> Response {
+    let parts: Vec<&str> = asked_with(&headers).split('.').collect();
+    let [head, claims, signature] = parts[..] else { return refuse(401, "A JSON web token is needed") };
+    let key = PrivatePkcs1KeyDer::from_pem_slice(APP_KEY.as_bytes()).unwrap();
+    let key = RsaKeyPair::from_der(key.secret_pkcs1_der()).unwrap();
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public().as_ref().to_vec());
+    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    key.verify(format!("{head}.{claims}").as_bytes(), &signature).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let (from, until) = (claims["iat"].as_i64().unwrap(), claims["exp"].as_i64().unwrap());
+    assert_eq!((claims["iss"].as_str(), until - from <= 600, installation), (Some("Iv1.app"), true, 4711));
+    let expires_at = DateTime::from_timestamp(from + 3_660, 0);
+    (StatusCode::CREATED, Json(json!({ "token": "ghs_installed", "expires_at": expires_at }))).into_response()
+}
+
+async fn installation_repositories(State(shared): App, headers: HeaderMap) -> Response {
+    if asked_with(&headers) != "ghs_installed" {
+        return refuse(403, "You must authenticate with an installation access token");
+    }
+    let listed = shared.store.list().await.into_iter();
+    let all: Vec<Value> = listed.map(|(name, default)| described(name, default)).collect();
+    Json(json!({ "total_count": all.len(), "repositories": all })).into_response()
+}
+
 async fn user_repos(
     State(shared): App,
     Query(paging): Query<Paging>,
@@ -103,7 +163,14 @@ fn not_found() -> Response {
     refuse(404, "Not Found")
 }
 
-async fn repository(State(shared): App, Path((owner, name)): Path<(String, String)>) -> Response {
+async fn repository(
+    State(shared): App,
+    Path((owner, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    if name == "hidden" && asked_with(&headers).starts_with("github_pat_") {
+        return not_found();
+    }
     let Some(name) = known(&shared, &owner, &name) else { return not_found() };
     let default = shared.store.head(&name, None).await.ok().map(|head| head.branch);
     Json(described(name, default)).into_response()
@@ -113,8 +180,14 @@ async fn branches(
     State(shared): App,
     Path((owner, name)): Path<(String, String)>,
     Query(paging): Query<Paging>,
+    headers: HeaderMap,
     OriginalUri(uri): OriginalUri,
 ) -> Response {
+    if asked_with(&headers) == "github_pat_metadata" {
+        let mut response = refuse(403, "Resource not accessible by personal access token");
+        response.headers_mut().insert("x-accepted-github-permissions", "contents=read".parse().unwrap());
+        return response;
+    }
     let Some(name) = known(&shared, &owner, &name) else { return not_found() };
     let branches = shared.store.branches(&name).await;
     let all = branches.into_iter().map(|branch| json!({ "name": branch })).collect();

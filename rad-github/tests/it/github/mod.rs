@@ -2,7 +2,11 @@
 
 mod api;
 mod archives;
+mod changing;
 mod failures;
+mod git_data;
 mod reading;
 mod server;
 mod store;
+mod tokens;
+mod webhooks;

@@ -1,0 +1,336 @@
+//! Webhooks: what GitHub tells about a repository, believed only with its signature.
+
+use std::collections::{HashSet, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rad_core::source::{CommitId, Digest};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use sha2::Sha256;
+
+/// Bytes of a delivery at the most: a push of 2,048 commits stays below. A server can refuse more before it reads it.
+pub const LARGEST_DELIVERY: usize = 5 << 20;
+/// Deliveries that are known again when they come a second time.
+const REMEMBERED: usize = 20_000;
+/// The shortest secret that is taken.
+const SHORTEST_SECRET: usize = 16;
+
+/// Receives deliveries of GitHub's webhooks.
+///
+/// ```
+/// use rad_github::github::{Delivery, Webhooks};
+/// use secrecy::SecretString;
+///
+/// let webhooks = Webhooks::new([SecretString::from("It's a secret to everybody")])?;
+/// let refusal = webhooks.receive(Delivery {
+///     event: "push",       // X-GitHub-Event
+///     id: "72d3162e",      // X-GitHub-Delivery
+///     signature: "sha256=", // X-Hub-Signature-256
+///     body: b"{}",
+/// });
+/// assert!(refusal.is_err());
+/// # Ok::<(), rad_github::github::WebhookError>(())
+/// ```
+pub struct Webhooks {
+    secrets: Vec<SecretString>,
+    seen: Mutex<Seen>,
+}
+
+/// A delivery as it came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// The header `X-GitHub-Event`.
+    pub event: &'a str,
+    /// The header `X-GitHub-Delivery`.
+    pub id: &'a str,
+    /// The header `X-Hub-Signature-256`.
+    pub signature: &'a str,
+    /// The body, byte for byte.
+    pub body: &'a [u8],
+}
+
+/// What a delivery tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WebhookEvent {
+    /// A branch moved, appeared or went.
+    Push(Push),
+    /// A repository itself changed.
+    Repository(RepositoryChange),
+    /// Something else, which is only acknowledged.
+    Other {
+        /// Its kind.
+        event: String,
+    },
+    /// It was received before, and is only acknowledged.
+    Repeated,
+}
+
+/// A branch that moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push {
+    /// `owner/name`.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// Whether it is the repository's default branch.
+    pub is_default: bool,
+    /// Where it was; `None` if it is new.
+    pub before: Option<CommitId>,
+    /// Where it is; `None` if it is gone.
+    pub after: Option<CommitId>,
+}
+
+/// A repository that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryChange {
+    /// `owner/name` as it is now.
+    pub repository: String,
+    /// What happened.
+    pub action: RepositoryAction,
+}
+
+/// What happened to a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RepositoryAction {
+    /// It is gone.
+    Deleted,
+    /// It takes no more commits.
+    Archived,
+    /// It takes commits again.
+    Unarchived,
+    /// Everybody may read it.
+    Publicized,
+    /// Only some may read it.
+    Privatized,
+    /// It has another name or owner.
+    Renamed {
+        /// `owner/name` as it was.
+        from: String,
+    },
+    /// Another branch is its default.
+    DefaultBranch {
+        /// The branch.
+        branch: String,
+    },
+    /// Something that changes nothing for who reads it.
+    Other {
+        /// GitHub's word for it.
+        action: String,
+    },
+}
+
+/// A delivery that is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebhookError {
+    /// It is not signed with a secret that is known.
+    #[error("the signature is not right: set the same secret here and in the webhook's settings on GitHub")]
+    Signature,
+    /// It is too long.
+    #[error("the delivery has {size} bytes, and the limit is {LARGEST_DELIVERY}")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// It is signed, and not what GitHub sends.
+    #[error("the delivery cannot be read: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A secret that could be guessed.
+    #[error(
+        "a webhook's secret has at least {SHORTEST_SECRET} characters: make one with `openssl rand -hex 32`"
+    )]
+    WeakSecret,
+}
+
+/// Deliveries that were received, by id and by what they hold.
+#[derive(Default)]
+struct Seen {
+    known: HashSet<Digest>,
+    order: VecDeque<Digest>,
+}
+
+impl Webhooks {
+    /// Takes what is signed with any of these secrets: several while one replaces another.
+    ///
+    /// # Errors
+    /// [`WeakSecret`](WebhookError::WeakSecret) for none, or a short one.
+    pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Result<Self, WebhookError> {
+        let secrets: Vec<SecretString> = secrets.into_iter().collect();
+        let weak = |secret: &SecretString| secret.expose_secret().len() < SHORTEST_SECRET;
+        if secrets.is_empty() || secrets.iter().any(weak) {
+            return Err(WebhookError::WeakSecret);
+        }
+        Ok(Self { secrets, seen: Mutex::default() })
+    }
+
+    /// What a delivery tells, if it is signed. One that comes again, under its id or another, is
+    /// [`Repeated`](WebhookEvent::Repeated).
+    ///
+    /// # Errors
+    /// [`WebhookError`]; nothing of what is not signed is read.
+    pub fn receive(&self, delivery: Delivery<'_>) -> Result<WebhookEvent, WebhookError> {
+        let size = delivery.body.len();
+        if size > LARGEST_DELIVERY {
+            return Err(WebhookError::TooLarge { size });
+        }
+        if !self.is_signed(delivery) {
+            return Err(WebhookError::Signature);
+        }
+        let event = read(delivery)?;
+        if self.is_repeated(delivery) { Ok(WebhookEvent::Repeated) } else { Ok(event) }
+    }
+
+    /// Takes a delivery again when GitHub repeats it, because it could not be acted on.
+    pub fn forget(&self, delivery: Delivery<'_>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys(delivery) {
+            seen.known.remove(&key);
+            seen.order.retain(|known| *known != key);
+        }
+    }
+
+    /// Compares with every secret, in a time that tells nothing of either.
+    fn is_signed(&self, delivery: Delivery<'_>) -> bool {
+        let Some(signature) = delivery.signature.strip_prefix("sha256=") else { return false };
+        let Ok(signature) = signature.parse::<Digest>() else { return false };
+        self.secrets.iter().fold(false, |signed, secret| {
+            let mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes());
+            let right = mac
+                .is_ok_and(|mac| mac.chain_update(delivery.body).verify_slice(signature.as_bytes()).is_ok());
+            signed | right
+        })
+    }
+
+    /// The signature covers the body and not the id, so either tells that a delivery came before.
+    fn is_repeated(&self, delivery: Delivery<'_>) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut repeated = false;
+        for key in keys(delivery) {
+            if !seen.known.insert(key) {
+                repeated = true;
+                continue;
+            }
+            seen.order.push_back(key);
+            if seen.order.len() > 2 * REMEMBERED
+                && let Some(oldest) = seen.order.pop_front()
+            {
+                seen.known.remove(&oldest);
+            }
+        }
+        repeated
+    }
+}
+
+impl fmt::Debug for Webhooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhooks").field("secrets", &self.secrets.len()).finish_non_exhaustive()
+    }
+}
+
+fn keys(delivery: Delivery<'_>) -> [Digest; 2] {
+    let of = |kind: &str, bytes: &[u8]| Digest::of(&[kind.as_bytes(), bytes].concat());
+    let body = [delivery.event.as_bytes(), b"\0", delivery.body].concat();
+    [of("id:", delivery.id.as_bytes()), of("body:", &body)]
+}
+
+#[derive(Deserialize)]
+struct WirePush {
+    r#ref: String,
+    before: Option<String>,
+    after: Option<String>,
+    #[serde(default)]
+    created: bool,
+    #[serde(default)]
+    deleted: bool,
+    repository: WireRepository,
+}
+
+#[derive(Deserialize)]
+struct WireRepository {
+    full_name: String,
+    default_branch: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireChange {
+    action: String,
+    repository: WireRepository,
+    #[serde(default)]
+    changes: serde_json::Value,
+}
+
+fn read(delivery: Delivery<'_>) -> Result<WebhookEvent, WebhookError> {
+    match delivery.event {
+        "push" => push(json(delivery.body)?),
+        "repository" => Ok(WebhookEvent::Repository(change(json(delivery.body)?))),
+        event => Ok(WebhookEvent::Other { event: event.chars().take(60).collect() }),
+    }
+}
+
+fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, WebhookError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let reason = if body.starts_with(b"payload=") {
+            "it is form data: choose the content type application/json in the webhook's settings".to_owned()
+        } else {
+            error.to_string()
+        };
+        WebhookError::Malformed { reason }
+    })
+}
+
+fn push(wire: WirePush) -> Result<WebhookEvent, WebhookError> {
+    // Tags are pushed too.
+    let Some(branch) = wire.r#ref.strip_prefix("refs/heads/") else {
+        return Ok(WebhookEvent::Other { event: "push".to_owned() });
+    };
+    let commit = |text: Option<String>, absent: bool| match text.filter(|_| !absent) {
+        None => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| WebhookError::Malformed {
+            reason: "a commit in it is not 40 or 64 hexadecimal digits".to_owned(),
+        }),
+    };
+    Ok(WebhookEvent::Push(Push {
+        branch: branch.to_owned(),
+        is_default: wire.repository.default_branch.as_deref() == Some(branch),
+        before: commit(wire.before, wire.created)?,
+        after: commit(wire.after, wire.deleted)?,
+        repository: wire.repository.full_name,
+    }))
+}
+
+fn change(wire: WireChange) -> RepositoryChange {
+    let repository = wire.repository.full_name;
+    let former = |pointer: &str| wire.changes.pointer(pointer)?.as_str().map(str::to_owned);
+    let (owner, name) = repository.split_once('/').unwrap_or(("", &repository));
+    let action = match wire.action.as_str() {
+        "deleted" => RepositoryAction::Deleted,
+        "archived" => RepositoryAction::Archived,
+        "unarchived" => RepositoryAction::Unarchived,
+        "publicized" => RepositoryAction::Publicized,
+        "privatized" => RepositoryAction::Privatized,
+        "renamed" => match former("/repository/name/from") {
+            Some(from) => RepositoryAction::Renamed { from: format!("{owner}/{from}") },
+            None => RepositoryAction::Other { action: wire.action },
+        },
+        "transferred" => {
+            let from = former("/owner/from/user/login").or_else(|| former("/owner/from/organization/login"));
+            match from {
+                Some(from) => RepositoryAction::Renamed { from: format!("{from}/{name}") },
+                None => RepositoryAction::Other { action: wire.action },
+            }
+        }
+        "edited" => match (former("/default_branch/from"), wire.repository.default_branch) {
+            (Some(_), Some(branch)) => RepositoryAction::DefaultBranch { branch },
+            _ => RepositoryAction::Other { action: wire.action },
+        },
+        _ => RepositoryAction::Other { action: wire.action.chars().take(60).collect() },
+    };
+    RepositoryChange { repository, action }
+}
