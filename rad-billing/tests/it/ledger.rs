@@ -1,5 +1,6 @@
 //! The ledger keeps the contract, agrees with the engine on any history, and lets nobody change what it has.
 
+use chrono::DateTime;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rad_billing::{SqliteLedger, sqlite};
@@ -10,9 +11,12 @@ use rad_core::ledger::{
     EntryQuery, Ledger, LedgerError, LedgerExt, Post, Posted, RevenueQuery, RevenueTotals,
 };
 use rad_core::memory::MemoryLedger;
-use rad_core::revenue::{AccountState, Entry, RevenueLine};
+use rad_core::money::Credits;
+use rad_core::revenue::{AccountState, Body, Entry, Release, RevenueLine};
 use rad_core::source::Digest;
 use rad_core::strategies::{Attempt, scripts};
+
+use sqlx::SqlitePool;
 
 use crate::{Database, award, database, hold};
 
@@ -141,14 +145,47 @@ async fn entries_and_lines_cannot_be_changed_through_sql() {
             format!("DELETE FROM {table}"),
             format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}"),
         ] {
-            let refused = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).execute(pool).await;
-            assert!(refused.is_err(), "{sql}");
+            is_refused_by_a_trigger(pool, &sql).await;
         }
     }
-    let gap =
-        "INSERT INTO ledger_entries SELECT account, seq + 100, at, randomblob(16), actor, kind, category,
-               deployment, body, effect, hash FROM ledger_entries LIMIT 1";
-    assert!(sqlx::query(gap).execute(pool).await.is_err(), "a gap in the numbers");
+    for number in ["seq", "seq + 100"] {
+        let sql = format!(
+            "INSERT INTO ledger_entries (account, seq, at, key, kind, body, effect, hash)
+             SELECT account, {number}, at, randomblob(16), kind, body, effect, hash FROM ledger_entries LIMIT 1"
+        );
+        is_refused_by_a_trigger(pool, &sql).await;
+    }
+}
+
+async fn is_refused_by_a_trigger(pool: &SqlitePool, sql: &str) {
+    let refused = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(pool).await;
+    let error = refused.expect_err(sql).into_database_error().expect(sql);
+    // CONSTRAINT_TRIGGER
+    assert_eq!(error.code().as_deref(), Some("1811"), "{sql}: {error}");
+}
+
+#[tokio::test]
+async fn groups_of_any_size_are_written_whole() {
+    let database = database().await.unwrap();
+    let ledger = SqliteLedger::new(database.pool.clone());
+    for size in [1, 2, 7, 8, 9, 31, 32, 33, 63, 64, 65, 150] {
+        let accounts: Vec<AccountId> = (0..size).map(|_| AccountId::new()).collect();
+        let awards: Vec<Post> = accounts.iter().map(|account| award(*account, 0, 5)).collect();
+        ledger.post_batch(&awards).await.unwrap();
+        let holds: Vec<Post> = accounts.iter().map(|account| hold(*account, 1, 2)).collect();
+        let held = ledger.post_batch(&holds).await.unwrap();
+        let release = |held: &Posted| {
+            let Entry { account, seq, .. } = held.entry;
+            crate::post(account, 2, Body::Release(Release { hold: seq }))
+        };
+        let releases: Vec<Post> = held.iter().map(release).collect();
+        ledger.post_batch(&releases).await.unwrap();
+        for account in accounts {
+            let balance = ledger.balance(account, DateTime::UNIX_EPOCH).await.unwrap();
+            assert_eq!((balance.spendable().to_string(), balance.held()), ("5".to_owned(), Credits::ZERO));
+            assert_eq!(ledger.verify(account).await.unwrap(), [], "in a group of {size}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use rad_core::id::AccountId;
 use rad_core::ledger::Posted;
 use rad_core::revenue::{EntryKey, Needs};
 use sqlx::Postgres;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::PgPool;
 
 use super::super::book::Book;
-use super::super::posting::{Connections, Store, Writes};
+use super::super::posting::{Connections, Lease, Store, Writes};
 use super::super::rows::{EntryRow, HeadRow};
 use super::{loading, writing};
 use crate::database::failed;
@@ -28,29 +28,14 @@ pub(super) struct PostgresStore {
     connections: Arc<Connections<Postgres>>,
 }
 
-/// Dropped, it closes its connection, and the server takes back what was done.
-#[derive(Debug)]
-pub(super) struct Open {
-    connection: PgConnection,
-    store: PostgresStore,
-}
-
 impl PostgresStore {
     pub(super) fn new(pool: PgPool) -> Self {
         Self { connections: Arc::new(Connections::new(pool)) }
     }
 }
 
-impl Open {
-    async fn close(mut self, sql: &'static str, during: &'static str) -> Result<(), BackendError> {
-        sqlx::raw_sql(sql).execute(&mut self.connection).await.map_err(failed(during))?;
-        self.store.connections.give_back(self.connection);
-        Ok(())
-    }
-}
-
 impl Store for PostgresStore {
-    type Transaction = Open;
+    type Transaction = Lease<Postgres>;
 
     const NAME: &'static str = "postgres";
 
@@ -58,49 +43,64 @@ impl Store for PostgresStore {
     /// posts is worth about ten posts.
     const GROUPS: usize = 2;
 
-    async fn begin(&self) -> Result<Open, BackendError> {
-        let mut connection = self.connections.take().await?;
-        sqlx::raw_sql(BEGIN).execute(&mut connection).await.map_err(failed("beginning a transaction"))?;
-        Ok(Open { connection, store: self.clone() })
+    async fn begin(&self) -> Result<Lease<Postgres>, BackendError> {
+        let mut lease = self.connections.take().await?;
+        sqlx::raw_sql(BEGIN)
+            .execute(&mut lease.connection)
+            .await
+            .map_err(failed("beginning a transaction"))?;
+        Ok(lease)
     }
 
-    async fn heads(open: &mut Open, accounts: &BTreeSet<AccountId>) -> Result<Vec<HeadRow>, BackendError> {
-        loading::heads(&mut open.connection, accounts, true).await
+    async fn heads(
+        lease: &mut Lease<Postgres>,
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<Vec<HeadRow>, BackendError> {
+        loading::heads(&mut lease.connection, accounts, true).await
     }
 
     async fn entries_after(
-        open: &mut Open,
+        lease: &mut Lease<Postgres>,
         places: &[(AccountId, i64)],
     ) -> Result<Vec<EntryRow>, BackendError> {
-        loading::entries_after(&mut open.connection, places).await
+        loading::entries_after(&mut lease.connection, places).await
     }
 
     async fn books(
-        open: &mut Open,
+        lease: &mut Lease<Postgres>,
         heads: &BTreeMap<AccountId, HeadRow>,
         needs: &[(AccountId, Needs)],
     ) -> Result<BTreeMap<AccountId, Book>, BackendError> {
-        loading::books(&mut open.connection, heads, needs).await
+        loading::books(&mut lease.connection, heads, needs).await
     }
 
-    async fn by_keys(open: &mut Open, keys: &[(AccountId, EntryKey)]) -> Result<Vec<Posted>, BackendError> {
-        loading::by_keys(&mut open.connection, keys).await
+    async fn by_keys(
+        lease: &mut Lease<Postgres>,
+        keys: &[(AccountId, EntryKey)],
+    ) -> Result<Vec<Posted>, BackendError> {
+        loading::by_keys(&mut lease.connection, keys).await
     }
 
-    async fn write(mut open: Open, writes: Writes) -> Result<(), BackendError> {
-        writing::execute(writes, &mut open.connection).await?;
-        open.close("COMMIT", "committing entries").await
+    async fn write(mut lease: Lease<Postgres>, writes: Writes) -> Result<(), BackendError> {
+        writing::execute(writes, &mut lease.connection).await?;
+        let committed = sqlx::raw_sql("COMMIT").execute(&mut lease.connection).await;
+        committed.map_err(failed("committing entries"))?;
+        lease.give_back();
+        Ok(())
     }
 
-    async fn end(open: Open) -> Result<(), BackendError> {
-        open.close("ROLLBACK", "ending a transaction").await
+    async fn end(mut lease: Lease<Postgres>) -> Result<(), BackendError> {
+        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut lease.connection).await;
+        ended.map_err(failed("ending a transaction"))?;
+        lease.give_back();
+        Ok(())
     }
 
     async fn write_alone(&self, writes: Writes) -> Result<(), BackendError> {
-        let mut connection = self.connections.take().await?;
+        let mut lease = self.connections.take().await?;
         // One statement is a transaction by itself, and one trip to the server.
-        writing::execute(writes, &mut connection).await?;
-        self.connections.give_back(connection);
+        writing::execute(writes, &mut lease.connection).await?;
+        lease.give_back();
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 //! connection on which something failed must not be used again, for nobody can tell what it still has open.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rad_core::error::BackendError;
@@ -25,6 +25,12 @@ pub(in super::super) struct Connections<D: Database> {
     spare: Mutex<Vec<Spare<D>>>,
 }
 
+/// A connection that nobody else uses. Dropped, it is closed, and the database takes back what was not committed.
+pub(in super::super) struct Lease<D: Database> {
+    pub(in super::super) connection: D::Connection,
+    connections: Arc<Connections<D>>,
+}
+
 struct Spare<D: Database> {
     connection: D::Connection,
     used: Instant,
@@ -35,8 +41,12 @@ impl<D: Database> Connections<D> {
         Self { pool, spare: Mutex::default() }
     }
 
-    /// A connection that nobody else uses; it is closed when it is dropped.
-    pub(in super::super) async fn take(&self) -> Result<D::Connection, BackendError> {
+    /// Takes a connection, one that was kept if there is one that is alive.
+    pub(in super::super) async fn take(self: &Arc<Self>) -> Result<Lease<D>, BackendError> {
+        Ok(Lease { connection: self.connection().await?, connections: Arc::clone(self) })
+    }
+
+    async fn connection(&self) -> Result<D::Connection, BackendError> {
         while let Some(Spare { mut connection, used }) = self.pop() {
             if used.elapsed() < FRESH || connection.ping().await.is_ok() {
                 return Ok(connection);
@@ -50,17 +60,20 @@ impl<D: Database> Connections<D> {
         }
     }
 
-    /// Keeps a connection that has nothing open for the next use.
-    pub(in super::super) fn give_back(&self, connection: D::Connection) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE && !self.pool.is_closed() {
-            spare.push(Spare { connection, used: Instant::now() });
-        }
-    }
-
     /// The connection that was used last.
     fn pop(&self) -> Option<Spare<D>> {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+impl<D: Database> Lease<D> {
+    /// Keeps the connection for the next use: it has nothing open, and nothing failed on it.
+    pub(in super::super) fn give_back(self) {
+        let Self { connection, connections } = self;
+        let mut spare = connections.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE && !connections.pool.is_closed() {
+            spare.push(Spare { connection, used: Instant::now() });
+        }
     }
 }
 

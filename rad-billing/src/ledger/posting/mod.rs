@@ -33,7 +33,7 @@ use rad_core::revenue::{EntryKey, Needs};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::Instrument as _;
 
-pub(super) use self::connections::Connections;
+pub(super) use self::connections::{Connections, Lease};
 pub(super) use self::writes::{Gone, Took, Writes};
 
 use self::board::{Board, Job, Worker};

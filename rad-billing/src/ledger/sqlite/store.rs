@@ -7,11 +7,11 @@ use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::Posted;
 use rad_core::revenue::{EntryKey, Needs};
+use sqlx::Sqlite;
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, SqliteConnection};
 
 use super::super::book::Book;
-use super::super::posting::{Connections, Store, Writes};
+use super::super::posting::{Connections, Lease, Store, Writes};
 use super::super::rows::{EntryRow, HeadRow};
 use super::loading;
 use super::writing::{self, During};
@@ -23,13 +23,6 @@ pub(super) struct SqliteStore {
     connections: Arc<Connections<Sqlite>>,
 }
 
-/// Dropped, it closes its connection, and SQLite takes back what was done.
-#[derive(Debug)]
-pub(super) struct Open {
-    connection: SqliteConnection,
-    store: SqliteStore,
-}
-
 impl SqliteStore {
     pub(super) fn new(pool: SqlitePool) -> Self {
         Self { connections: Arc::new(Connections::new(pool)) }
@@ -37,82 +30,88 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    type Transaction = Open;
+    type Transaction = Lease<Sqlite>;
 
     const NAME: &'static str = "sqlite";
 
     /// A file has one writer at a time. Waiting on the board is fair; waiting for the file's lock is not.
     const GROUPS: usize = 1;
 
-    async fn begin(&self) -> Result<Open, BackendError> {
-        let mut connection = self.connections.take().await?;
+    async fn begin(&self) -> Result<Lease<Sqlite>, BackendError> {
+        let mut lease = self.connections.take().await?;
         // Nobody else can write until it ends.
-        let begun = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut connection).await;
+        let begun = sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut lease.connection).await;
         begun.map_err(failed("beginning a transaction"))?;
-        Ok(Open { connection, store: self.clone() })
+        Ok(lease)
     }
 
-    async fn heads(open: &mut Open, accounts: &BTreeSet<AccountId>) -> Result<Vec<HeadRow>, BackendError> {
+    async fn heads(
+        lease: &mut Lease<Sqlite>,
+        accounts: &BTreeSet<AccountId>,
+    ) -> Result<Vec<HeadRow>, BackendError> {
         let mut heads = Vec::new();
         for account in accounts {
-            heads.extend(loading::head(&mut open.connection, *account).await?);
+            heads.extend(loading::head(&mut lease.connection, *account).await?);
         }
         Ok(heads)
     }
 
     async fn entries_after(
-        open: &mut Open,
+        lease: &mut Lease<Sqlite>,
         places: &[(AccountId, i64)],
     ) -> Result<Vec<EntryRow>, BackendError> {
         let mut entries = Vec::new();
         for (account, seq) in places {
-            entries.extend(loading::entries_after(&mut open.connection, *account, *seq).await?);
+            entries.extend(loading::entries_after(&mut lease.connection, *account, *seq).await?);
         }
         Ok(entries)
     }
 
     async fn books(
-        open: &mut Open,
+        lease: &mut Lease<Sqlite>,
         heads: &BTreeMap<AccountId, HeadRow>,
         needs: &[(AccountId, Needs)],
     ) -> Result<BTreeMap<AccountId, Book>, BackendError> {
         let mut books = BTreeMap::new();
         for (account, head) in heads {
-            books.insert(*account, loading::book(&mut open.connection, head).await?);
+            books.insert(*account, loading::book(&mut lease.connection, head).await?);
         }
         for (account, need) in needs {
             if let Some(book) = books.get_mut(account) {
-                loading::attach(&mut open.connection, *account, book, *need).await?;
+                loading::attach(&mut lease.connection, *account, book, *need).await?;
             }
         }
         Ok(books)
     }
 
-    async fn by_keys(open: &mut Open, keys: &[(AccountId, EntryKey)]) -> Result<Vec<Posted>, BackendError> {
+    async fn by_keys(
+        lease: &mut Lease<Sqlite>,
+        keys: &[(AccountId, EntryKey)],
+    ) -> Result<Vec<Posted>, BackendError> {
         let mut known = Vec::new();
         for (account, key) in keys {
-            known.extend(loading::by_key(&mut open.connection, *account, *key).await?);
+            known.extend(loading::by_key(&mut lease.connection, *account, *key).await?);
         }
         Ok(known)
     }
 
-    async fn write(mut open: Open, writes: Writes) -> Result<(), BackendError> {
-        writing::execute(writes, During::Begun, &mut open.connection).await?;
-        open.store.connections.give_back(open.connection);
+    async fn write(mut lease: Lease<Sqlite>, writes: Writes) -> Result<(), BackendError> {
+        writing::execute(writes, During::Begun, &mut lease.connection).await?;
+        lease.give_back();
         Ok(())
     }
 
-    async fn end(mut open: Open) -> Result<(), BackendError> {
-        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut open.connection).await;
+    async fn end(mut lease: Lease<Sqlite>) -> Result<(), BackendError> {
+        let ended = sqlx::raw_sql("ROLLBACK").execute(&mut lease.connection).await;
         ended.map_err(failed("ending a transaction"))?;
-        open.store.connections.give_back(open.connection);
+        lease.give_back();
         Ok(())
     }
 
     async fn write_alone(&self, writes: Writes) -> Result<(), BackendError> {
-        let mut connection = self.connections.take().await?;
-        writing::execute(writes, During::Own, &mut connection).await?;
-        self.connections.give_back(connection);
+        let mut lease = self.connections.take().await?;
+        writing::execute(writes, During::Own, &mut lease.connection).await?;
+        lease.give_back();
         Ok(())
     }
 }
