@@ -22,6 +22,8 @@ const SPARE: usize = 8;
 pub(in super::super) struct Connections<D: Database> {
     /// For its options: how to connect, and how long to wait for that.
     pool: Pool<D>,
+    /// What is different from these.
+    adapt: fn(Options<D>) -> Options<D>,
     spare: Mutex<Vec<Spare<D>>>,
 }
 
@@ -31,6 +33,9 @@ pub(in super::super) struct Lease<D: Database> {
     connections: Arc<Connections<D>>,
 }
 
+/// How to connect.
+type Options<D> = <<D as Database>::Connection as Connection>::Options;
+
 struct Spare<D: Database> {
     connection: D::Connection,
     used: Instant,
@@ -38,7 +43,12 @@ struct Spare<D: Database> {
 
 impl<D: Database> Connections<D> {
     pub(in super::super) fn new(pool: Pool<D>) -> Self {
-        Self { pool, spare: Mutex::default() }
+        Self::adapted(pool, |options| options)
+    }
+
+    /// As [`new`](Self::new), with other options than those of the pool.
+    pub(in super::super) fn adapted(pool: Pool<D>, adapt: fn(Options<D>) -> Options<D>) -> Self {
+        Self { pool, adapt, spare: Mutex::default() }
     }
 
     /// Takes a connection, one that was kept if there is one that is alive.
@@ -52,7 +62,7 @@ impl<D: Database> Connections<D> {
                 return Ok(connection);
             }
         }
-        let options = self.pool.connect_options();
+        let options = (self.adapt)(self.pool.connect_options().as_ref().clone());
         let connecting = D::Connection::connect_with(&options);
         match tokio::time::timeout(self.pool.options().get_acquire_timeout(), connecting).await {
             Ok(connected) => connected.map_err(failed("connecting to the database")),
