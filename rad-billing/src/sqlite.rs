@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// A new file can be read by its owner alone, for it has password hashes in it.
 /// A commit is on the disk when it returns (`synchronous = FULL`); readers and the writer do not wait for each other
-/// (write-ahead log); a writer waits up to 10 s for another one.
+/// (write-ahead log, up to 32 MiB beside the file); a writer waits up to 10 s for another one.
 ///
 /// # Errors
 /// If the file cannot be opened or is no database, or as [`migrate`].
