@@ -24,8 +24,14 @@ pub(crate) struct Args {
     pub(crate) sub_dir: String,
 
     /// Print one JSON document with whole manifests, README and default values included.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json_schema")]
     pub(crate) json: bool,
+
+    /// Print one JSON document with the forms of every module as JSON Schema 2020-12: of its deployer and of its publisher.
+    ///
+    /// What JSON Schema has no word for, such as pages and conditions, stands under the keyword x-rad.
+    #[arg(long)]
+    pub(crate) json_schema: bool,
 }
 
 const EXIT_CODES: &str = "\

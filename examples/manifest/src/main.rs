@@ -5,6 +5,7 @@
 //! ```text
 //! manifest . --sub-dir modules
 //! manifest ../networks@v1.4 --json
+//! manifest ../networks@v1.4 --json-schema
 //! ```
 
 mod args;
@@ -16,6 +17,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use serde::Serialize;
 
 use crate::args::Args;
 use crate::report::Report;
@@ -34,24 +36,31 @@ fn main() -> ExitCode {
             return ExitCode::from(UNREADABLE);
         }
     };
-    match print(&report, args.json) {
+    let invalid = report.invalid();
+    match print(report, &args) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             eprintln!("manifest: the result cannot be written: {error}");
             ExitCode::from(UNREADABLE)
         }
         // A reader such as `head` that has seen enough does not change the verdict.
-        _ if report.invalid() > 0 => ExitCode::from(INVALID),
+        _ if invalid > 0 => ExitCode::from(INVALID),
         _ => ExitCode::SUCCESS,
     }
 }
 
-fn print(report: &Report, json: bool) -> io::Result<()> {
+fn print(report: Report, args: &Args) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    if json {
-        serde_json::to_writer_pretty(&mut out, report)?;
-        writeln!(out)?;
+    if args.json_schema {
+        document(&mut out, &report.into_forms())?;
+    } else if args.json {
+        document(&mut out, &report)?;
     } else {
-        text::write(&mut out, report)?;
+        text::write(&mut out, &report)?;
     }
     out.flush()
+}
+
+fn document(out: &mut impl io::Write, document: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    writeln!(out)
 }

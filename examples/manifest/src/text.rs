@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use rad_core::module::{Manifest, Metadata, SourceError, Variable};
 
-use crate::report::{Report, Verdict};
+use crate::report::{Report, Verdict, Whole};
 
 /// Names longer than this do not push the next column of everybody else.
 const WIDEST_NAME: usize = 32;
@@ -20,7 +20,7 @@ pub(crate) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     };
     for module in &report.modules {
         match &module.verdict {
-            Verdict::Valid { manifest } => write_manifest(out, manifest, &prefix)?,
+            Verdict::Valid(Whole { manifest }) => write_manifest(out, manifest, &prefix)?,
             Verdict::Invalid { errors } => write_errors(out, &module.name, errors, &prefix)?,
         }
         writeln!(out)?;

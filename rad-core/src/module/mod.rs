@@ -43,6 +43,7 @@ mod merge;
 mod metadata;
 mod native;
 mod parse;
+mod schema;
 mod source_error;
 mod types;
 mod value;

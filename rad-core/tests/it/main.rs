@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod export;
+mod json_schema;
 mod memory;
 mod memory_sources;
 mod module;

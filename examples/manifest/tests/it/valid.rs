@@ -96,6 +96,25 @@ fn json_holds_whole_manifests() {
 }
 
 #[test]
+fn json_schema_holds_the_forms_of_deployer_and_publisher() {
+    let secret = "variable \"token\" {\n  default = \"hunter2\"\n  sensitive = true\n}\n";
+    let repository = repository(
+        &[("hello/main.tf", HELLO), ("hello/token.tf", secret), ("broken/main.tf", "variable {")],
+        &[],
+    );
+    let run = run(&[at(&repository), "--json-schema"]).ends_with(1).never_says("hunter2");
+    let document = run.json();
+    let [broken, hello] = document["modules"].as_array().unwrap().as_slice() else {
+        panic!("two modules in {document}");
+    };
+    assert_eq!(broken["errors"][0]["file"], "broken/main.tf");
+    assert!(broken.get("deploy").is_none());
+    assert_eq!(hello["deploy"]["required"], serde_json::json!(["who"]));
+    assert_eq!(hello["deploy"]["properties"]["who"]["enum"], serde_json::json!(["you", "me"]));
+    assert_eq!(hello["publish"]["properties"], serde_json::json!({}));
+}
+
+#[test]
 fn control_characters_of_a_module_do_not_reach_the_terminal() {
     let evil = HELLO.replace("What is said.", "\\u001b[2Jgone");
     let directory = directory(&[("evil/main.tf", evil.as_bytes())]);
@@ -105,5 +124,5 @@ fn control_characters_of_a_module_do_not_reach_the_terminal() {
 #[test]
 fn help_explains_every_argument() {
     let help = run(&["--help"]).ends_with(0);
-    help.says("GIT_REPO[@REV]").says("--sub-dir").says("--json").says("Exit codes:");
+    help.says("GIT_REPO[@REV]").says("--sub-dir").says("--json").says("--json-schema").says("Exit codes:");
 }

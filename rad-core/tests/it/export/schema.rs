@@ -2,33 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use boon::{Compiler, SchemaIndex, Schemas};
 use proptest::prelude::*;
 use rad_core::strategies::cases;
 use serde_json::{Value, json};
 
 use super::bad_jsonl::{lines, paths};
 use super::{bare_records, exports, jsonl_of, read_jsonl};
+use crate::json_schema::Judge;
 
 const SCHEMA: &str = include_str!("../../../schema/record.schema.json");
 
-struct Schema {
-    schemas: Schemas,
-    index: SchemaIndex,
-}
+struct Schema(Judge);
 
 impl Schema {
     fn new() -> Self {
-        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        let name = "record.schema.json";
-        compiler.add_resource(name, serde_json::from_str(SCHEMA).unwrap()).unwrap();
-        let index = compiler.compile(name, &mut schemas).unwrap();
-        Self { schemas, index }
+        Self(Judge::new(&serde_json::from_str(SCHEMA).unwrap()))
     }
 
     /// What is wrong with a record; `None` if nothing is.
     fn refusal(&self, record: &Value) -> Option<String> {
-        self.schemas.validate(record, self.index).err().map(|error| error.to_string())
+        self.0.refusal(record)
     }
 
     /// Whether it refuses what the reader refuses, and takes what that takes.

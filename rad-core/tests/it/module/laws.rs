@@ -6,7 +6,7 @@ use rad_core::source::SourceTree;
 use rad_core::strategies::cases;
 use serde_json::Value as Json;
 
-fn json() -> impl Strategy<Value = Json> {
+pub(super) fn json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
@@ -24,7 +24,7 @@ fn json() -> impl Strategy<Value = Json> {
     })
 }
 
-fn ty() -> impl Strategy<Value = Type> {
+pub(super) fn ty() -> impl Strategy<Value = Type> {
     let leaf = prop_oneof![Just(Type::Any), Just(Type::Bool), Just(Type::Number), Just(Type::String)];
     leaf.prop_recursive(3, 24, 4, |inner| {
         let attribute = (inner.clone(), any::<bool>(), json()).prop_map(|(ty, optional, default)| {
