@@ -1,5 +1,6 @@
 //! Where modules come from: repositories, their branches, and the trees of their commits.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BackendError;
-use crate::source::{CommitId, SourceTree};
+use crate::source::{CommitId, SourceTree, TreeEntry};
 
 /// Which repository an account publishes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -93,6 +94,138 @@ pub trait RepoSource: Send + Sync + fmt::Debug {
         commit: &CommitId,
         sub_dir: &str,
     ) -> Result<SourceTree, RepoError>;
+}
+
+/// A change to one file of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileChange {
+    /// Puts a file or link where none is, or in place of the one that is there.
+    Put {
+        /// The path from the root of the repository.
+        path: String,
+        /// What stands there afterwards.
+        entry: TreeEntry,
+    },
+    /// Removes the file or link.
+    Remove {
+        /// The path from the root of the repository.
+        path: String,
+    },
+}
+
+impl FileChange {
+    /// The path from the root of the repository.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Put { path, .. } | Self::Remove { path } => path,
+        }
+    }
+}
+
+/// A commit to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewCommit<'a> {
+    /// The branch it goes on top of.
+    pub branch: &'a str,
+    /// The commit that the changes were made to: its parent.
+    pub base: &'a CommitId,
+    /// What it says: a line, and more after an empty one if need be.
+    pub message: &'a str,
+    /// What it changes; each path once.
+    pub changes: &'a [FileChange],
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A file or a link.
+    File,
+    /// A directory, or a repository within the repository.
+    Directory,
+}
+
+impl NewCommit<'_> {
+    /// The most changes of one commit.
+    pub const MAX_CHANGES: usize = 1_000;
+    /// The most bytes that all files of one commit may have together: 8 MiB.
+    pub const MAX_BYTES: u64 = 8 << 20;
+
+    /// Checks the changes against the tree of the base, of which `standing` says what is at a path: for those who write a
+    /// [`RepoWriter`].
+    ///
+    /// # Errors
+    /// [`UnusablePath`](RepoError::UnusablePath), [`TooLarge`](RepoError::TooLarge), [`Refused`](RepoError::Refused) for no
+    /// changes, a path twice, nothing to remove, a directory in the way.
+    pub fn check(
+        &self,
+        repository: &str,
+        mut standing: impl FnMut(&str) -> Result<Option<Standing>, RepoError>,
+    ) -> Result<(), RepoError> {
+        let refused = |reason: String| Err(RepoError::Refused { repository: repository.to_owned(), reason });
+        let mut after = SourceTree::default();
+        let mut removed = BTreeSet::new();
+        for change in self.changes {
+            let path = change.path();
+            let unusable = |_| RepoError::UnusablePath { path: path.chars().take(120).collect() };
+            let is_twice = after.entry(path).is_some() || !removed.insert(path);
+            match change {
+                FileChange::Put { entry, .. } => {
+                    removed.remove(path);
+                    after.insert(path, entry.clone()).map_err(unusable)?;
+                }
+                FileChange::Remove { .. } => SourceTree::default().insert_file(path, "").map_err(unusable)?,
+            }
+            if is_twice {
+                return refused(format!("{path:?} is changed twice"));
+            }
+        }
+        for (what, size, limit) in [
+            ("the number of changes", self.changes.len() as u64, Self::MAX_CHANGES as u64),
+            ("the content of the changes, in bytes,", after.content_bytes(), Self::MAX_BYTES),
+        ] {
+            if size > limit {
+                return Err(RepoError::TooLarge { what: format!("{what} is {size}, which"), limit });
+            }
+        }
+        if self.changes.is_empty() {
+            return refused("it would change nothing".to_owned());
+        }
+        for path in &removed {
+            if standing(path)? != Some(Standing::File) {
+                return refused(format!("there is no file {path:?} to remove"));
+            }
+        }
+        for (path, _) in after.iter() {
+            if standing(path)? == Some(Standing::Directory) {
+                return refused(format!("{path:?} is a directory"));
+            }
+            for (slash, _) in path.match_indices('/') {
+                let parent = path.get(..slash).unwrap_or_default();
+                let is_file = standing(parent)? == Some(Standing::File) && !removed.contains(parent);
+                if is_file || after.entry(parent).is_some() {
+                    return refused(format!("{parent:?} is a file, so that {path:?} cannot lie below it"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Commits to repositories.
+///
+/// # Contract
+/// - A commit's parent is the commit that the changes were made to, which must be the tip of the branch: of two that change
+///   one branch at the same time one wins, and the other is told that it [`Moved`](RepoError::Moved).
+/// - A commit is made whole or not at all; what it does not name stays as it is.
+/// - It is made in the name of whoever the credential belongs to.
+#[async_trait]
+pub trait RepoWriter: RepoSource {
+    /// Makes a commit on top of a branch and gives its name.
+    ///
+    /// # Errors
+    /// As [`head`](RepoSource::head) and [`NewCommit::check`]; [`Moved`](RepoError::Moved), [`Denied`](RepoError::Denied) if the
+    /// credential may only read, [`Refused`](RepoError::Refused) by rules of the repository.
+    async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError>;
 }
 
 /// The names that lead to a sub-directory given as `modules`, `./modules/` or `a/b`; none for the root, `None` where it is

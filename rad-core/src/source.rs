@@ -200,6 +200,22 @@ impl SourceTree {
         self.0.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
+    /// What stands at `path`.
+    pub fn entry(&self, path: &str) -> Option<&TreeEntry> {
+        self.0.get(path)
+    }
+
+    /// Removes what stands at `path`, and gives it.
+    pub fn remove(&mut self, path: &str) -> Option<TreeEntry> {
+        self.0.remove(path)
+    }
+
+    /// Whether anything lies below `path`.
+    pub fn has_directory(&self, path: &str) -> bool {
+        let prefix = format!("{path}/");
+        self.0.range(prefix.clone()..).next().is_some_and(|(path, _)| path.starts_with(&prefix))
+    }
+
     /// The content of the regular file at `path`.
     pub fn file(&self, path: &str) -> Option<&Bytes> {
         match self.0.get(path) {

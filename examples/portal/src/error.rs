@@ -134,7 +134,8 @@ fn status_of(error: &PlatformError) -> StatusCode {
         | E::Directory(DirectoryError::EmailTaken { .. })
         | E::Catalog(CatalogError::NameTaken { .. })
         | E::Deployment(DeploymentError::Busy { .. } | DeploymentError::Illegal(_))
-        | E::Settings(SettingsError::Stale { .. }) => StatusCode::CONFLICT,
+        | E::Settings(SettingsError::Stale { .. })
+        | E::Repo(RepoError::Moved { .. }) => StatusCode::CONFLICT,
         E::Runner(RunnerError::NoEngine { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         E::Repo(RepoError::Denied { .. }) => StatusCode::FORBIDDEN,
         E::Repo(RepoError::Moved { .. }) => StatusCode::CONFLICT,

@@ -8,7 +8,7 @@ use rad_core::money::Rate;
 use rad_core::platform::{Platform, PlatformError};
 use rad_core::settings::Settings;
 use rad_core::source::SourceTree;
-use rad_github::local::{NewCommit, commit_tree};
+use rad_github::local::{WholeCommit, commit_tree};
 use secrecy::SecretString;
 
 use crate::config::Config;
@@ -115,7 +115,7 @@ async fn make_demo_repository(config: &Config) -> anyhow::Result<()> {
     let at = chrono::Utc::now();
     let commit = move || {
         let message = "Add the sample modules\n";
-        commit_tree(&path, NewCommit { branch: "main", tree: &tree, message, at })
+        commit_tree(&path, WholeCommit { branch: "main", tree: &tree, message, at })
     };
     tokio::task::spawn_blocking(commit).await?.context("the demo repository cannot be made")?;
     Ok(())

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::{must, must_fail};
-use crate::repo::{RepoAccess, RepoError, RepoSource};
+use crate::repo::{FileChange, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter};
 use crate::source::{CommitId, SourceTree, TreeEntry};
 
 /// Makes repositories behind the source under test.
@@ -12,6 +12,11 @@ use crate::source::{CommitId, SourceTree, TreeEntry};
 pub trait RepoFixture: Sync {
     /// The source under test.
     fn source(&self) -> &dyn RepoSource;
+
+    /// The same source, if it takes commits.
+    fn writer(&self) -> Option<&dyn RepoWriter> {
+        None
+    }
 
     /// What opens its repositories, if something must.
     fn credential(&self) -> Option<&SecretString> {
@@ -35,6 +40,11 @@ pub async fn all(fixture: &dyn RepoFixture) {
     follows_branches(fixture).await;
     keeps_trees_of_commits(fixture).await;
     refuses_what_is_not_there(fixture).await;
+    if let Some(writer) = fixture.writer() {
+        commits_changes(fixture, writer).await;
+        commits_nothing_by_halves(fixture, writer).await;
+        one_of_two_commits_wins(fixture, writer).await;
+    }
 }
 
 /// Repositories are listed in order, with their default branch.
@@ -135,6 +145,113 @@ pub async fn refuses_what_is_not_there(fixture: &dyn RepoFixture) {
     let nowhere: CommitId = must("a commit's name", "12".repeat(20).parse());
     let refusal = must_fail("an unknown commit", source.tree(repo, &nowhere, "").await);
     assert!(matches!(refusal, RepoError::NoCommit { .. }), "an unknown commit is NoCommit: {refusal:?}");
+}
+
+/// A commit changes what it names and nothing else, on top of its base.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn commits_changes(fixture: &dyn RepoFixture, writer: &dyn RepoWriter) {
+    let name = fixture.create("commits").await;
+    let repo = access(fixture, &name);
+    let mut wanted = tree(&[("a/main.tf", "1"), ("a/old.tf", ""), ("b", "a file"), ("c/d/e.tf", "deep")]);
+    let link = TreeEntry::Symlink { target: "main.tf".to_owned() };
+    must("a plain path", wanted.insert("a/link.tf", link.clone()));
+    let base = fixture.commit(&name, "main", &wanted).await;
+    fixture.commit(&name, "other", &wanted).await;
+
+    let script = TreeEntry::File { bytes: vec![0, 255].into(), executable: true };
+    let changes = [
+        put("a/main.tf", "2\n"),
+        FileChange::Put { path: "new/dir/run.sh".to_owned(), entry: script },
+        FileChange::Put { path: "a/old.tf".to_owned(), entry: link },
+        remove("c/d/e.tf"),
+        remove("b"),
+        put("b/now/a/directory.tf", ""),
+    ];
+    let commit = NewCommit { branch: "main", base: &base, message: "Two\n\nthings", changes: &changes };
+    let made = must("a commit", writer.commit(repo, commit).await);
+    let head = must("the branch has a head", writer.head(repo, Some("main")).await);
+    assert_eq!(head.commit, made, "the branch stands on the commit");
+    for change in changes {
+        match change {
+            FileChange::Put { path, entry } => must("a plain path", wanted.insert(path, entry)),
+            FileChange::Remove { path } => drop(wanted.remove(&path)),
+        }
+    }
+    assert_eq!(must("its tree", writer.tree(repo, &made, "").await), wanted, "what is changed, and no more");
+    let before = must("the tree of the base", writer.tree(repo, &base, "").await);
+    assert!(before.entry("c/d/e.tf").is_some(), "the base stays as it is");
+    let other = must("another branch has a head", writer.head(repo, Some("other")).await);
+    assert!(must("its tree", writer.tree(repo, &other.commit, "").await).entry("c/d/e.tf").is_some());
+}
+
+/// What cannot be committed whole is refused, and the branch stays where it is.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn commits_nothing_by_halves(fixture: &dyn RepoFixture, writer: &dyn RepoWriter) {
+    let name = fixture.create("halves").await;
+    let repo = access(fixture, &name);
+    let base = fixture.commit(&name, "main", &tree(&[("a/main.tf", "1"), ("b", "a file")])).await;
+    let good = put("good.tf", "");
+    let refused = |refusal: &RepoError| matches!(refusal, RepoError::Refused { .. });
+    for changes in [
+        vec![],
+        vec![good.clone(), remove("nope.tf")],
+        vec![good.clone(), remove("a")],
+        vec![good.clone(), put("a", "over a directory")],
+        vec![good.clone(), put("b/below/a/file.tf", "")],
+        vec![good.clone(), put("good.tf/below", "")],
+        vec![good.clone(), put("good.tf", "again")],
+    ] {
+        let commit = NewCommit { branch: "main", base: &base, message: "No", changes: &changes };
+        let refusal = must_fail("a commit that cannot be", writer.commit(repo, commit).await);
+        assert!(refused(&refusal), "{changes:?} is refused: {refusal:?}");
+    }
+    for path in ["", "/etc/passwd", "../up.tf", "a/../../up.tf", "a//b", "a\\b"] {
+        let changes = [good.clone(), put(path, "")];
+        let commit = NewCommit { branch: "main", base: &base, message: "No", changes: &changes };
+        let refusal = must_fail("a path out of the tree", writer.commit(repo, commit).await);
+        assert!(matches!(refusal, RepoError::UnusablePath { .. }), "{path:?} is unusable: {refusal:?}");
+    }
+    let changes = [good];
+    let nowhere = NewCommit { branch: "nope", base: &base, message: "No", changes: &changes };
+    let refusal = must_fail("a commit on no branch", writer.commit(repo, nowhere).await);
+    assert!(matches!(refusal, RepoError::NoBranch { .. }), "an unknown branch is NoBranch: {refusal:?}");
+    let head = must("the branch has a head", writer.head(repo, None).await);
+    assert_eq!(head.commit, base, "the branch stays where it is");
+}
+
+/// Of two commits on one base one wins, and the other changes nothing.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn one_of_two_commits_wins(fixture: &dyn RepoFixture, writer: &dyn RepoWriter) {
+    let name = fixture.create("races").await;
+    let repo = access(fixture, &name);
+    let base = fixture.commit(&name, "main", &tree(&[("a.tf", "")])).await;
+    let (ours, theirs) = ([put("ours.tf", "")], [put("theirs.tf", "")]);
+    let on_base = |changes| NewCommit { branch: "main", base: &base, message: "A change", changes };
+    let won = must("the first commit", writer.commit(repo, on_base(&ours)).await);
+    match must_fail("a commit on a base of before", writer.commit(repo, on_base(&theirs)).await) {
+        RepoError::Moved { branch, expected, actual } => {
+            assert_eq!((branch.as_str(), &expected), ("main", &base), "what was expected");
+            assert!(actual.is_none_or(|actual| actual == won), "where the branch is now");
+        }
+        other => panic!("the branch moved, which is not {other:?}"),
+    }
+    let after = must("the tree of the head", writer.tree(repo, &won, "").await);
+    assert!(after.entry("theirs.tf").is_none(), "nothing of the other commit is there");
+}
+
+fn put(path: &str, text: &str) -> FileChange {
+    let entry = TreeEntry::File { bytes: text.to_owned().into(), executable: false };
+    FileChange::Put { path: path.to_owned(), entry }
+}
+
+fn remove(path: &str) -> FileChange {
+    FileChange::Remove { path: path.to_owned() }
 }
 
 fn access<'a>(fixture: &'a dyn RepoFixture, repository: &'a str) -> RepoAccess<'a> {

@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use crate::error::BackendError;
-use crate::repo::{Head, RepoAccess, RepoError, RepoSource, Repository, sub_dir_names};
+use crate::repo::{
+    FileChange, Head, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter, Repository, Standing,
+    sub_dir_names,
+};
 use crate::source::{CommitId, Digest, SourceTree};
 
 /// A [`RepoSource`] over trees that the program makes itself; it asks for no credential.
@@ -67,15 +70,7 @@ impl MemoryRepos {
         at: DateTime<Utc>,
     ) -> Result<CommitId, RepoError> {
         let mut repositories = self.repositories();
-        let stored = repositories.entry(repository.to_owned()).or_default();
-        let parent = stored.branches.get(branch).map_or("", CommitId::as_str);
-        let name = Digest::of(format!("{parent} {} {}", tree.digest(), at.timestamp_micros()).as_bytes());
-        let name = name.to_string().parse::<CommitId>();
-        let name = name.map_err(|e| BackendError::permanent("naming a commit", e))?;
-        stored.commits.insert(name.clone(), Commit { tree, at });
-        stored.branches.insert(branch.to_owned(), name.clone());
-        stored.default_branch.get_or_insert_with(|| branch.to_owned());
-        Ok(name)
+        repositories.entry(repository.to_owned()).or_default().commit(branch, tree, at)
     }
 
     fn repositories(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
@@ -90,6 +85,36 @@ impl MemoryRepos {
         let repositories = self.repositories();
         let stored = repositories.get(repository);
         read(stored.ok_or_else(|| RepoError::NotFound { repository: repository.to_owned() })?)
+    }
+}
+
+impl Stored {
+    fn commit(&mut self, branch: &str, tree: SourceTree, at: DateTime<Utc>) -> Result<CommitId, RepoError> {
+        let parent = self.branches.get(branch).map_or("", CommitId::as_str);
+        let name = Digest::of(format!("{parent} {} {}", tree.digest(), at.timestamp_micros()).as_bytes());
+        let name = name.to_string().parse::<CommitId>();
+        let name = name.map_err(|e| BackendError::permanent("naming a commit", e))?;
+        self.commits.insert(name.clone(), Commit { tree, at });
+        self.branches.insert(branch.to_owned(), name.clone());
+        self.default_branch.get_or_insert_with(|| branch.to_owned());
+        Ok(name)
+    }
+
+    /// The tip of a branch, or of the default branch.
+    fn head(&self, repository: &str, branch: Option<&str>) -> Result<Head, RepoError> {
+        let repository = repository.to_owned();
+        let Some(default) = &self.default_branch else { return Err(RepoError::Empty { repository }) };
+        let branch = branch.unwrap_or(default).to_owned();
+        match self.branches.get(&branch) {
+            Some(commit) => {
+                let committed_at = self.commits.get(commit).map(|commit| commit.at);
+                Ok(Head { branch, commit: commit.clone(), committed_at })
+            }
+            None => {
+                let known = self.branches.keys().take(20).cloned().collect();
+                Err(RepoError::NoBranch { repository, branch, known })
+            }
+        }
     }
 }
 
@@ -110,21 +135,7 @@ impl RepoSource for MemoryRepos {
     }
 
     async fn head(&self, repo: RepoAccess<'_>, branch: Option<&str>) -> Result<Head, RepoError> {
-        let repository = repo.repository.to_owned();
-        self.read(repo.repository, |stored| {
-            let Some(default) = &stored.default_branch else { return Err(RepoError::Empty { repository }) };
-            let branch = branch.unwrap_or(default).to_owned();
-            match stored.branches.get(&branch) {
-                Some(commit) => {
-                    let committed_at = stored.commits.get(commit).map(|commit| commit.at);
-                    Ok(Head { branch, commit: commit.clone(), committed_at })
-                }
-                None => {
-                    let known = stored.branches.keys().take(20).cloned().collect();
-                    Err(RepoError::NoBranch { repository, branch, known })
-                }
-            }
-        })
+        self.read(repo.repository, |stored| stored.head(repo.repository, branch))
     }
 
     async fn tree(
@@ -145,5 +156,40 @@ impl RepoSource for MemoryRepos {
                 _ => Err(RepoError::NoDirectory { repository, sub_dir: sub_dir.to_owned() }),
             }
         })
+    }
+}
+
+#[async_trait]
+impl RepoWriter for MemoryRepos {
+    async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError> {
+        let mut repositories = MemoryRepos::repositories(self);
+        let repository = repo.repository.to_owned();
+        let Some(stored) = repositories.get_mut(&repository) else {
+            return Err(RepoError::NotFound { repository });
+        };
+        let head = stored.head(&repository, Some(commit.branch))?;
+        if head.commit != *commit.base {
+            let (branch, expected) = (head.branch, commit.base.clone());
+            return Err(RepoError::Moved { branch, expected, actual: Some(head.commit) });
+        }
+        let mut tree = stored.commits.get(&head.commit).map(|base| base.tree.clone()).unwrap_or_default();
+        commit.check(&repository, |path| Ok(standing(&tree, path)))?;
+        for change in commit.changes {
+            match change {
+                FileChange::Put { path, entry } => {
+                    let unusable = |_| RepoError::UnusablePath { path: path.clone() };
+                    tree.insert(path.clone(), entry.clone()).map_err(unusable)?;
+                }
+                FileChange::Remove { path } => drop(tree.remove(path)),
+            }
+        }
+        stored.commit(commit.branch, tree, head.committed_at.unwrap_or_default())
+    }
+}
+
+fn standing(tree: &SourceTree, path: &str) -> Option<Standing> {
+    match tree.entry(path) {
+        Some(_) => Some(Standing::File),
+        None => tree.has_directory(path).then_some(Standing::Directory),
     }
 }

@@ -5,7 +5,7 @@ use chrono::Utc;
 use rad_core::conformance::repo::RepoFixture;
 use rad_core::conformance::{archive, catalog, repo};
 use rad_core::memory::{MemoryArchive, MemoryCatalog, MemoryRepos};
-use rad_core::repo::RepoSource;
+use rad_core::repo::{RepoSource, RepoWriter};
 use rad_core::source::{CommitId, SourceTree};
 
 /// Repositories in memory, as the suite makes them.
@@ -15,6 +15,10 @@ struct Repos(MemoryRepos);
 impl RepoFixture for Repos {
     fn source(&self) -> &dyn RepoSource {
         &self.0
+    }
+
+    fn writer(&self) -> Option<&dyn RepoWriter> {
+        Some(&self.0)
     }
 
     async fn create(&self, name: &str) -> String {

@@ -1,4 +1,5 @@
-//! Commits made from trees in memory, without a checkout: for sample repositories and tests.
+//! Commits made from what is in memory, without a checkout: of whole trees for sample repositories and tests, of changes for
+//! those who write to a repository.
 
 use std::path::Path;
 
@@ -6,14 +7,14 @@ use chrono::{DateTime, Utc};
 use gix::actor::Signature;
 use gix::objs::tree::EntryKind;
 use rad_core::error::BackendError;
-use rad_core::repo::RepoError;
+use rad_core::repo::{FileChange, NewCommit, RepoError, Standing};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
 
-use super::git::{commit_id, failed, options};
+use super::git::{GitRepository, commit_id, failed, options};
 
-/// A commit to make.
+/// A commit of a whole tree to make.
 #[derive(Debug, Clone, Copy)]
-pub struct NewCommit<'a> {
+pub struct WholeCommit<'a> {
     /// The branch it goes on top of; made if it does not exist.
     pub branch: &'a str,
     /// The whole content of the commit.
@@ -31,17 +32,13 @@ pub struct NewCommit<'a> {
 /// # Errors
 /// [`NotARepository`](RepoError::NotARepository) if something else is at `path`, [`Backend`](RepoError::Backend) if it cannot be
 /// written or the branch cannot have that name.
-pub fn commit_tree(path: &Path, commit: NewCommit<'_>) -> Result<CommitId, RepoError> {
+pub fn commit_tree(path: &Path, commit: WholeCommit<'_>) -> Result<CommitId, RepoError> {
     let repo = open_or_create(path)?;
     let tree = write_tree(&repo, commit.tree)?;
     let reference = format!("refs/heads/{}", commit.branch);
     let parent = repo.try_find_reference(reference.as_str()).map_err(failed("finding the branch"))?;
     let parent = parent.map(|mut parent| parent.peel_to_id().map(gix::Id::detach)).transpose();
-    let author = Signature {
-        name: "rad demo".into(),
-        email: "demo@example.com".into(),
-        time: gix::date::Time::new(commit.at.timestamp(), 0),
-    };
+    let author = signature("rad demo", "demo@example.com", commit.at);
     let mut buffer = gix::date::parse::TimeBuf::default();
     let author = author.to_ref(&mut buffer);
     let parent = parent.map_err(failed("finding the branch"))?;
@@ -49,6 +46,66 @@ pub fn commit_tree(path: &Path, commit: NewCommit<'_>) -> Result<CommitId, RepoE
         .commit_as(author, author, reference, commit.message, tree, parent)
         .map_err(failed("writing a commit"))?;
     commit_id(id.detach())
+}
+
+/// Commits changes on top of a branch that nobody has checked out.
+pub(super) fn commit_changes(git: &GitRepository, commit: NewCommit<'_>) -> Result<CommitId, RepoError> {
+    let head = git.head(Some(commit.branch))?;
+    let moved = |actual: CommitId| RepoError::Moved {
+        branch: commit.branch.to_owned(),
+        expected: commit.base.clone(),
+        actual: Some(actual),
+    };
+    if head.commit != *commit.base {
+        return Err(moved(head.commit));
+    }
+    let repo = git.inner();
+    if git.is_checked_out(commit.branch)? {
+        return Err(RepoError::Refused {
+            repository: git.name().to_owned(),
+            reason: format!("{:?} is checked out there: check out another branch first", commit.branch),
+        });
+    }
+    let base = gix::ObjectId::from_hex(commit.base.as_str().as_bytes());
+    let base = base.map_err(|e| BackendError::permanent("reading the base of a commit", e))?;
+    let base = repo.find_commit(base).map_err(failed("reading the base of a commit"))?;
+    let tree = base.tree().map_err(failed("reading the base of a commit"))?;
+    commit.check(git.name(), |path| {
+        let entry = tree.lookup_entry_by_path(path).map_err(failed("reading the base of a commit"))?;
+        Ok(entry.map(|entry| match entry.mode().kind() {
+            EntryKind::Tree | EntryKind::Commit => Standing::Directory,
+            EntryKind::Blob | EntryKind::BlobExecutable | EntryKind::Link => Standing::File,
+        }))
+    })?;
+    let mut editor = repo.edit_tree(tree.id).map_err(failed("writing a tree"))?;
+    // What is removed makes room for what is put.
+    let (removed, put): (Vec<_>, Vec<_>) =
+        commit.changes.iter().partition(|change| matches!(change, FileChange::Remove { .. }));
+    for change in removed.into_iter().chain(put) {
+        match change {
+            FileChange::Put { path, entry } => upsert(repo, &mut editor, path, entry)?,
+            FileChange::Remove { path } => {
+                editor.remove(path.as_str()).map_err(failed("writing a tree"))?;
+            }
+        }
+    }
+    let tree = editor.write().map_err(failed("writing a tree"))?;
+    let author = signature("rad", "rad@localhost", Utc::now());
+    let mut buffer = gix::date::parse::TimeBuf::default();
+    let author = author.to_ref(&mut buffer);
+    let reference = format!("refs/heads/{}", commit.branch);
+    // It moves the branch only from where it is expected.
+    match repo.commit_as(author, author, reference, commit.message, tree, [base.id]) {
+        Ok(id) => commit_id(id.detach()),
+        Err(error) => match git.head(Some(commit.branch))?.commit {
+            actual if actual != *commit.base => Err(moved(actual)),
+            _ => Err(failed("writing a commit")(error)),
+        },
+    }
+}
+
+fn signature(name: &str, email: &str, at: DateTime<Utc>) -> Signature {
+    Signature { name: name.into(), email: email.into(), time: gix::date::Time::new(at.timestamp(), 0) }
 }
 
 fn open_or_create(path: &Path) -> Result<gix::Repository, RepoError> {
@@ -73,13 +130,23 @@ fn open_or_create(path: &Path) -> Result<gix::Repository, RepoError> {
 fn write_tree(repo: &gix::Repository, tree: &SourceTree) -> Result<gix::ObjectId, RepoError> {
     let mut editor = repo.edit_tree(repo.empty_tree().id).map_err(failed("writing a tree"))?;
     for (path, entry) in tree.iter() {
-        let (kind, content) = match entry {
-            TreeEntry::File { bytes, executable: false } => (EntryKind::Blob, bytes.as_ref()),
-            TreeEntry::File { bytes, executable: true } => (EntryKind::BlobExecutable, bytes.as_ref()),
-            TreeEntry::Symlink { target } => (EntryKind::Link, target.as_bytes()),
-        };
-        let blob = repo.write_blob(content).map_err(failed("writing a file"))?;
-        editor.upsert(path, kind, blob).map_err(failed("writing a tree"))?;
+        upsert(repo, &mut editor, path, entry)?;
     }
     Ok(editor.write().map_err(failed("writing a tree"))?.detach())
+}
+
+fn upsert(
+    repo: &gix::Repository,
+    editor: &mut gix::object::tree::Editor<'_>,
+    path: &str,
+    entry: &TreeEntry,
+) -> Result<(), RepoError> {
+    let (kind, content) = match entry {
+        TreeEntry::File { bytes, executable: false } => (EntryKind::Blob, bytes.as_ref()),
+        TreeEntry::File { bytes, executable: true } => (EntryKind::BlobExecutable, bytes.as_ref()),
+        TreeEntry::Symlink { target } => (EntryKind::Link, target.as_bytes()),
+    };
+    let blob = repo.write_blob(content).map_err(failed("writing a file"))?;
+    editor.upsert(path, kind, blob).map_err(failed("writing a tree"))?;
+    Ok(())
 }

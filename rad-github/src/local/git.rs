@@ -47,6 +47,21 @@ impl GitRepository {
         Ok(Some(Self { name: name.to_owned(), repo }))
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) const fn inner(&self) -> &gix::Repository {
+        &self.repo
+    }
+
+    /// Whether a work tree shows a branch: then its files would seem to take a new commit back.
+    pub(super) fn is_checked_out(&self, branch: &str) -> Result<bool, RepoError> {
+        let head = self.repo.head_name().map_err(failed("reading HEAD"))?;
+        let is_head = head.is_some_and(|name| name.shorten() == branch);
+        Ok(is_head && !self.repo.is_bare())
+    }
+
     /// The names of the branches, in order.
     pub(super) fn branches(&self) -> Result<Vec<String>, RepoError> {
         let references = self.repo.references().map_err(failed("listing the branches"))?;

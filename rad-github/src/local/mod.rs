@@ -8,7 +8,7 @@ mod read;
 mod source;
 
 pub use crate::limits::TreeLimits;
-pub use commit::{NewCommit, commit_tree};
+pub use commit::{WholeCommit, commit_tree};
 pub use directory::DIRECTORY_BRANCH;
 pub use read::{PathTree, read_path};
 pub use source::LocalSource;

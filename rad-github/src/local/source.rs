@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rad_core::error::BackendError;
-use rad_core::repo::{Head, RepoAccess, RepoError, RepoSource, Repository};
+use rad_core::repo::{Head, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter, Repository};
 use rad_core::source::{CommitId, SourceTree};
 use secrecy::SecretString;
 
+use super::commit::commit_changes;
 use super::directory::{DIRECTORY_BRANCH, PlainDirectory};
 use super::git::GitRepository;
 use super::path::{Child, find_child};
@@ -114,6 +115,27 @@ impl RepoSource for LocalSource {
         self.blocking(move |inner| match inner.open(&name)? {
             Opened::Git(git) => git.tree(&commit, &sub_dir, &inner.limits),
             Opened::Plain(directory) => directory.tree(&commit, &sub_dir, &inner.limits),
+        })
+        .await
+    }
+}
+
+/// Commits are made in the name of `rad`. A branch that is checked out, and a plain directory, take none.
+#[async_trait]
+impl RepoWriter for LocalSource {
+    async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError> {
+        let name = repo.repository.to_owned();
+        let (branch, base) = (commit.branch.to_owned(), commit.base.clone());
+        let (message, changes) = (commit.message.to_owned(), commit.changes.to_vec());
+        self.blocking(move |inner| match inner.open(&name)? {
+            Opened::Git(git) => {
+                let (branch, message) = (branch.as_str(), message.as_str());
+                commit_changes(&git, NewCommit { branch, base: &base, message, changes: &changes })
+            }
+            Opened::Plain(_) => Err(RepoError::Refused {
+                repository: name,
+                reason: "a plain directory takes no commits".to_owned(),
+            }),
         })
         .await
     }

@@ -4,7 +4,7 @@ use std::fs;
 
 use rad_core::repo::{RepoError, RepoSource as _};
 use rad_core::source::{SourceTree, TreeEntry};
-use rad_github::local::{LocalSource, NewCommit, TreeLimits, commit_tree, read_path};
+use rad_github::local::{LocalSource, TreeLimits, WholeCommit, commit_tree, read_path};
 
 use crate::local::{Repositories, access};
 use crate::{time, tree};
@@ -152,10 +152,10 @@ fn commits_go_to_repositories_only() {
     fs::write(directory.path().join("note.txt"), "mine").unwrap();
     let mut files = SourceTree::default();
     files.insert("link", TreeEntry::Symlink { target: "x".to_owned() }).unwrap();
-    let new = NewCommit { branch: "main", tree: &files, message: "A change", at: time() };
+    let new = WholeCommit { branch: "main", tree: &files, message: "A change", at: time() };
     let refusal = commit_tree(directory.path(), new).unwrap_err();
     assert!(matches!(refusal, RepoError::NotARepository { .. }), "{refusal:?}");
     let refusal =
-        commit_tree(&directory.path().join("new"), NewCommit { branch: "no..pe", ..new }).unwrap_err();
+        commit_tree(&directory.path().join("new"), WholeCommit { branch: "no..pe", ..new }).unwrap_err();
     assert!(matches!(refusal, RepoError::Backend(_)), "{refusal:?}");
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use rad_core::conformance::repo::{self, RepoFixture};
-use rad_core::repo::{RepoAccess, RepoError, RepoSource};
+use rad_core::repo::{FileChange, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
-use rad_github::local::{DIRECTORY_BRANCH, LocalSource, NewCommit, TreeLimits, commit_tree, read_path};
+use rad_github::local::{DIRECTORY_BRANCH, LocalSource, TreeLimits, WholeCommit, commit_tree, read_path};
 use tempfile::TempDir;
 
 use crate::{time, tree};
@@ -27,7 +27,7 @@ impl Repositories {
     }
 
     pub(crate) fn commit(&self, name: &str, branch: &str, tree: &SourceTree) -> CommitId {
-        let new = NewCommit { branch, tree, message: "A change", at: time() };
+        let new = WholeCommit { branch, tree, message: "A change", at: time() };
         commit_tree(&self.root.path().join(name), new).unwrap()
     }
 }
@@ -40,6 +40,11 @@ pub(crate) fn access(repository: &str) -> RepoAccess<'_> {
 impl RepoFixture for Repositories {
     fn source(&self) -> &dyn RepoSource {
         &self.source
+    }
+
+    fn writer(&self) -> Option<&dyn RepoWriter> {
+        // The suite commits to the branch that a work tree shows.
+        (!self.with_work_tree).then_some(&self.source as &dyn RepoWriter)
     }
 
     async fn create(&self, name: &str) -> String {
@@ -76,20 +81,22 @@ async fn commits_are_deterministic_and_tell_their_time() {
     assert_ne!(second, other.source.head(access("same"), None).await.unwrap().commit, "it has a parent");
 }
 
+/// What Git itself says.
+fn git(directory: &Path, arguments: &[&str]) -> String {
+    let done = std::process::Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["-c", "user.name=rad", "-c", "user.email=demo@example.com"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
 /// Git itself agrees with what was written, and what Git packs can be read.
 #[tokio::test]
 async fn git_and_we_read_the_same() {
-    let git = |directory: &Path, arguments: &[&str]| {
-        let done = std::process::Command::new("git")
-            .arg("-C")
-            .arg(directory)
-            .args(["-c", "user.name=rad", "-c", "user.email=demo@example.com"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap()
-    };
     let fixture = Repositories::new();
     let files = tree(&[("a/main.tf", "1"), ("a-b/main.tf", "2"), ("a.tf", "3"), ("z/y/x.tf", "4")]);
     let commit = fixture.commit("ours", "main", &files);
@@ -123,6 +130,35 @@ async fn git_and_we_read_the_same() {
     assert_eq!(now.tree, tree(&[("main.tf", "uncommitted")]), "without a revision it is read as it stands");
     let bare = read_path(&ours, None, "", &limits).unwrap();
     assert_eq!(bare.tree, files, "a bare repository is read at its head");
+}
+
+#[tokio::test]
+async fn a_commit_is_sound_to_git_and_what_a_work_tree_shows_takes_none() {
+    let fixture = Repositories::new();
+    let base = fixture.commit("bare", "main", &tree(&[("a/main.tf", "1"), ("b/main.tf", "2")]));
+    let entry = TreeEntry::File { bytes: "3".into(), executable: false };
+    let changes = [
+        FileChange::Put { path: "c/main.tf".to_owned(), entry },
+        FileChange::Remove { path: "b/main.tf".to_owned() },
+    ];
+    let commit = NewCommit { branch: "main", base: &base, message: "Move b to c", changes: &changes };
+    let made = fixture.source.commit(access("bare"), commit).await.unwrap();
+    let root = fixture.root.path();
+    git(&root.join("bare"), &["fsck", "--strict"]);
+    let names = git(&root.join("bare"), &["ls-tree", "-r", "--name-only", made.as_str()]);
+    assert_eq!(names.lines().collect::<Vec<_>>(), ["a/main.tf", "c/main.tf"]);
+    let parents = git(&root.join("bare"), &["log", "--format=%H %s", "main"]);
+    assert_eq!(parents, format!("{made} Move b to c\n{base} A change\n"));
+
+    git(root, &["clone", "-q", "bare", "clone"]);
+    fs::create_dir_all(root.join("plain/a")).unwrap();
+    fs::write(root.join("plain/a/main.tf"), "").unwrap();
+    let plain = fixture.source.head(access("plain"), None).await.unwrap();
+    for (name, base, branch) in [("clone", &made, "main"), ("plain", &plain.commit, DIRECTORY_BRANCH)] {
+        let commit = NewCommit { branch, base, message: "No", changes: &changes };
+        let refusal = fixture.source.commit(access(name), commit).await.unwrap_err();
+        assert!(matches!(refusal, RepoError::Refused { .. }), "{name}: {refusal:?}");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 
 use chrono::DateTime;
 use rad_core::source::{SourceTree, TreeEntry};
-use rad_github::local::{NewCommit, commit_tree};
+use rad_github::local::{WholeCommit, commit_tree};
 use tempfile::TempDir;
 
 const HELLO: &str = r#"
@@ -97,7 +97,7 @@ fn commit(path: &Path, files: &[(&str, &str)], links: &[(&str, &str)]) {
         tree.insert(*path, TreeEntry::Symlink { target: target.to_string() }).unwrap();
     }
     let at = DateTime::from_timestamp(1_770_000_000, 0).unwrap();
-    commit_tree(path, NewCommit { branch: "main", tree: &tree, message: "Modules", at }).unwrap();
+    commit_tree(path, WholeCommit { branch: "main", tree: &tree, message: "Modules", at }).unwrap();
 }
 
 fn at(directory: &TempDir) -> &str {
