@@ -138,7 +138,6 @@ fn status_of(error: &PlatformError) -> StatusCode {
         | E::Repo(RepoError::Moved { .. }) => StatusCode::CONFLICT,
         E::Runner(RunnerError::NoEngine { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         E::Repo(RepoError::Denied { .. }) => StatusCode::FORBIDDEN,
-        E::Repo(RepoError::Moved { .. }) => StatusCode::CONFLICT,
         E::Repo(RepoError::RateLimited { .. }) => StatusCode::TOO_MANY_REQUESTS,
         E::Payment(PaymentError::Signature { .. }) => StatusCode::UNAUTHORIZED,
         E::Payment(PaymentError::Malformed { .. }) => StatusCode::BAD_REQUEST,

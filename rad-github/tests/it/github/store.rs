@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use rad_core::repo::{Head, RepoAccess, RepoError, RepoSource as _};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
-use rad_github::local::{LocalSource, NewCommit, commit_tree};
+use rad_github::local::{LocalSource, WholeCommit, commit_tree};
 use tar::{Builder, EntryType, Header};
 use tempfile::TempDir;
 
@@ -35,7 +35,7 @@ impl Store {
     }
 
     pub(super) fn commit(&self, repository: &str, branch: &str, tree: &SourceTree) -> CommitId {
-        let new = NewCommit { branch, tree, message: "A change", at: time() };
+        let new = WholeCommit { branch, tree, message: "A change", at: time() };
         commit_tree(&self.path(repository), new).unwrap()
     }
 
