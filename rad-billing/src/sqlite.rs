@@ -19,14 +19,6 @@ const CONNECTIONS: u32 = 8;
 /// How long one writer waits for another.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the write-ahead log gets before it is copied into the file, in pages of 4 KiB. Pages that were written several times
-/// until then are copied once.
-const LOG_PAGES: &str = "8000";
-
-/// How much of the file a connection keeps in memory: 16 MiB (the sign tells KiB from pages). Posting goes from account to
-/// account, and each has its own pages in every index.
-const CACHE: &str = "-16384";
-
 /// How long opening waits before it tries again.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -34,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// A new file can be read by its owner alone, for it has password hashes in it.
 /// A commit is on the disk when it returns (`synchronous = FULL`); readers and the writer do not wait for each other
-/// (write-ahead log, up to 32 MiB beside the file); a writer waits up to 10 s for another one.
+/// (write-ahead log); a writer waits up to 10 s for another one.
 ///
 /// # Errors
 /// If the file cannot be opened or is no database, or as [`migrate`].
@@ -45,10 +37,7 @@ pub async fn open(path: &Path) -> Result<SqlitePool, BackendError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(PATIENCE)
-        .pragma("wal_autocheckpoint", LOG_PAGES)
-        .pragma("cache_size", CACHE)
-        .pragma("temp_store", "MEMORY");
+        .busy_timeout(PATIENCE);
     let pool = connect(options).await.map_err(failed("opening the database"))?;
     migrate(&pool).await?;
     Ok(pool)

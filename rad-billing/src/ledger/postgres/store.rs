@@ -37,7 +37,7 @@ pub(super) struct PostgresStore {
 
 impl PostgresStore {
     pub(super) fn new(pool: PgPool) -> Self {
-        let connections = Connections::adapted(pool, |options| options.options(SETTINGS));
+        let connections = Connections::new(pool, |options| options.options(SETTINGS));
         Self { connections: Arc::new(connections) }
     }
 }

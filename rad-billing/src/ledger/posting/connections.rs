@@ -42,12 +42,7 @@ struct Spare<D: Database> {
 }
 
 impl<D: Database> Connections<D> {
-    pub(in super::super) fn new(pool: Pool<D>) -> Self {
-        Self::adapted(pool, |options| options)
-    }
-
-    /// As [`new`](Self::new), with other options than those of the pool.
-    pub(in super::super) fn adapted(pool: Pool<D>, adapt: fn(Options<D>) -> Options<D>) -> Self {
+    pub(in super::super) fn new(pool: Pool<D>, adapt: fn(Options<D>) -> Options<D>) -> Self {
         Self { pool, adapt, spare: Mutex::default() }
     }
 
