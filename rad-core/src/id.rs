@@ -64,6 +64,8 @@ uuid_id! {
     RunId,
     /// An order for credits at a payment provider.
     OrderId,
+    /// A refine session: a conversation about one module with a code agent.
+    RefineId,
 }
 
 /// The short id of a deployment: 12 lower-case ASCII letters and digits, the first a letter, so that it can stand

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod access;
+pub mod agent;
 pub mod catalog;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
@@ -24,6 +25,7 @@ pub mod notify;
 pub mod page;
 pub mod payment;
 pub mod platform;
+pub mod refine;
 pub mod repo;
 pub mod revenue;
 pub mod runner;

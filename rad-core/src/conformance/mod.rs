@@ -3,6 +3,7 @@
 //! Call each from a test with a backend of yours; it panics with the line of the contract that was broken. Unless a
 //! function says otherwise, it works on a backend that is in use already and may run more than once on the same one.
 
+pub mod agent;
 pub mod archive;
 pub mod catalog;
 #[cfg(feature = "checkpoint")]
@@ -12,6 +13,7 @@ pub mod directory;
 pub mod ledger;
 pub mod notify;
 pub mod payment;
+pub mod refine;
 pub mod repo;
 pub mod runner;
 pub mod settings;

@@ -3,6 +3,7 @@
 //! Each keeps the whole contract of its trait and passes the same conformance suite as the durable ones; only what is in
 //! it ends with the process.
 
+mod agent;
 mod archive;
 mod catalog;
 mod clock;
@@ -11,10 +12,12 @@ mod directory;
 mod ledger;
 mod notify;
 mod payment;
+mod refine;
 mod repo;
 mod runner;
 mod settings;
 
+pub use agent::MemoryAgent;
 pub use archive::MemoryArchive;
 pub use catalog::MemoryCatalog;
 pub use clock::ManualClock;
@@ -23,6 +26,7 @@ pub use directory::MemoryDirectory;
 pub use ledger::MemoryLedger;
 pub use notify::MemoryNotifier;
 pub use payment::MemoryOrders;
+pub use refine::MemoryRefinements;
 pub use repo::MemoryRepos;
 pub use runner::{Script, ScriptedRunner};
 pub use settings::MemorySettings;

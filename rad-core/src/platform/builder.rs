@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use super::refining::Refining;
 use super::{Parts, Platform};
+use crate::agent::CodeAgent;
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::{Clock, SystemClock};
 use crate::deployment::DeploymentStore;
@@ -10,7 +12,8 @@ use crate::directory::Directory;
 use crate::ledger::Ledger;
 use crate::notify::Notifier;
 use crate::payment::{OrderStore, PaymentProvider};
-use crate::repo::RepoSource;
+use crate::refine::RefineStore;
+use crate::repo::{RepoSource, RepoWriter};
 use crate::runner::Runner;
 use crate::settings::SettingsStore;
 
@@ -21,6 +24,7 @@ macro_rules! builder {
         pub struct PlatformBuilder {
             $($field: Option<Arc<dyn $backend>>,)*
             providers: Vec<Arc<dyn PaymentProvider>>,
+            refining: Option<Refining>,
             clock: Option<Arc<dyn Clock>>,
         }
 
@@ -36,6 +40,19 @@ macro_rules! builder {
             #[must_use]
             pub fn provider(mut self, provider: Arc<dyn PaymentProvider>) -> Self {
                 self.providers.push(provider);
+                self
+            }
+
+            /// Lets publishers refine their modules: with which agent, where the sessions are kept, and what commits the
+            /// changes that are accepted. Without it, nobody can.
+            #[must_use]
+            pub fn refining(
+                mut self,
+                agent: Arc<dyn CodeAgent>,
+                sessions: Arc<dyn RefineStore>,
+                writer: Arc<dyn RepoWriter>,
+            ) -> Self {
+                self.refining = Some(Refining { agent, sessions, writer });
                 self
             }
 
@@ -59,6 +76,7 @@ macro_rules! builder {
                 let parts = Parts {
                     $($field: self.$field.ok_or(BuildError::Missing(stringify!($field)))?,)*
                     providers: self.providers,
+                    refining: self.refining,
                     clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
                 };
                 Ok(Platform { parts: Arc::new(parts) })

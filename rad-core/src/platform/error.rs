@@ -1,6 +1,8 @@
 //! What the use cases refuse.
 
 use super::Capability;
+use crate::agent::AgentError;
+use crate::agent::change::ChangeError;
 use crate::catalog::CatalogError;
 use crate::deployment::DeploymentError;
 use crate::directory::DirectoryError;
@@ -9,6 +11,7 @@ use crate::ledger::LedgerError;
 use crate::module::ValueProblem;
 use crate::money::Credits;
 use crate::payment::PaymentError;
+use crate::refine::RefineError;
 use crate::repo::RepoError;
 use crate::revenue::Violation;
 use crate::runner::RunnerError;
@@ -98,6 +101,18 @@ pub enum PlatformError {
     /// The payment was refused.
     #[error(transparent)]
     Payment(PaymentError),
+    /// No code agent is set up.
+    #[error("no code agent is set up here: ask whoever runs the platform")]
+    NoAgent,
+    /// The code agent refuses.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    /// A proposed change cannot be carried out; nothing was changed.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// The store of refine sessions refuses.
+    #[error(transparent)]
+    Refine(RefineError),
     /// The settings were refused.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -127,6 +142,8 @@ impl PlatformError {
             | Self::Deployment(DeploymentError::Backend(error))
             | Self::Runner(RunnerError::Backend(error))
             | Self::Payment(PaymentError::Backend(error))
+            | Self::Agent(AgentError::Backend(error))
+            | Self::Refine(RefineError::Backend(error))
             | Self::Settings(SettingsError::Backend(error)) => Some(error),
             _ => None,
         }
@@ -190,6 +207,15 @@ impl From<PaymentError> for PlatformError {
         match error {
             PaymentError::NoOrder => Self::NotFound { what: "order" },
             error => Self::Payment(error),
+        }
+    }
+}
+
+impl From<RefineError> for PlatformError {
+    fn from(error: RefineError) -> Self {
+        match error {
+            RefineError::NotFound => Self::NotFound { what: "refine session" },
+            error => Self::Refine(error),
         }
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod operations;
 mod publishing;
 mod reading;
+mod refining;
 mod reporting;
 mod settling;
 mod sharing;
@@ -26,6 +27,7 @@ pub use deploying::{DeployForm, DeploymentDetails, Quote, QuoteRefusal};
 pub use error::PlatformError;
 pub use operations::{Operations, SweepReport};
 pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};
+pub use refining::{ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};
 
 use crate::catalog::{ModuleCatalog, SourceArchive};
@@ -60,6 +62,7 @@ struct Parts {
     orders: Arc<dyn OrderStore>,
     providers: Vec<Arc<dyn PaymentProvider>>,
     notifier: Arc<dyn Notifier>,
+    refining: Option<refining::Refining>,
     clock: Arc<dyn Clock>,
 }
 

@@ -259,7 +259,10 @@ impl Actor {
         })
     }
 
-    async fn read(&self, connection: &RepoConnection) -> Result<(Head, SourceTree), PlatformError> {
+    pub(super) async fn read(
+        &self,
+        connection: &RepoConnection,
+    ) -> Result<(Head, SourceTree), PlatformError> {
         let repo = RepoAccess { repository: &connection.repository, credential: None };
         let head = self.parts.repos.head(repo, connection.branch.as_deref()).await?;
         let tree = self.parts.repos.tree(repo, &head.commit, &connection.sub_dir).await?;

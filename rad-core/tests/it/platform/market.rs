@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use rad_core::access::{Role, Roles};
+use rad_core::agent::CodeAgent;
 use rad_core::catalog::CatalogSort;
 use rad_core::clock::Clock;
 use rad_core::directory::NewAccount;
 use rad_core::id::{AccountId, ModuleId};
 use rad_core::ledger::{Ledger, LedgerExt, Post};
 use rad_core::memory::{
-    ManualClock, MemoryArchive, MemoryCatalog, MemoryDeployments, MemoryDirectory, MemoryLedger,
-    MemoryNotifier, MemoryOrders, MemoryRepos, ScriptedRunner,
+    ManualClock, MemoryAgent, MemoryArchive, MemoryCatalog, MemoryDeployments, MemoryDirectory, MemoryLedger,
+    MemoryNotifier, MemoryOrders, MemoryRefinements, MemoryRepos, ScriptedRunner,
 };
 use rad_core::module::Values;
 use rad_core::money::{Credits, Rate};
@@ -31,6 +32,7 @@ use super::recovery::UnsteadySettings;
 pub(super) struct Market {
     pub(super) platform: Platform,
     pub(super) repos: Arc<MemoryRepos>,
+    pub(super) agent_service: Arc<MemoryAgent>,
     pub(super) ledger: Arc<MemoryLedger>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) desk: Arc<CashDesk>,
@@ -85,21 +87,35 @@ impl Market {
 
     pub(super) async fn with_runner(runner: Arc<dyn Runner>) -> Self {
         let ledger = Arc::new(MemoryLedger::default());
-        Self::with(runner, ledger.clone(), ledger).await
+        Self::with(runner, ledger.clone(), ledger, None).await
     }
 
     /// A market whose platform reaches the ledger `kept` through `ledger`.
     pub(super) async fn over(kept: Arc<MemoryLedger>, ledger: Arc<dyn Ledger>) -> Self {
-        Self::with(Arc::new(ScriptedRunner::new()), kept, ledger).await
+        Self::with(Arc::new(ScriptedRunner::new()), kept, ledger, None).await
     }
 
-    async fn with(runner: Arc<dyn Runner>, kept: Arc<MemoryLedger>, ledger: Arc<dyn Ledger>) -> Self {
+    /// A market with this code agent.
+    pub(super) async fn with_agent(agent: Arc<dyn CodeAgent>) -> Self {
+        let ledger = Arc::new(MemoryLedger::default());
+        Self::with(Arc::new(ScriptedRunner::new()), ledger.clone(), ledger, Some(agent)).await
+    }
+
+    async fn with(
+        runner: Arc<dyn Runner>,
+        kept: Arc<MemoryLedger>,
+        ledger: Arc<dyn Ledger>,
+        code_agent: Option<Arc<dyn CodeAgent>>,
+    ) -> Self {
         let start: DateTime<Utc> = "2026-10-01T08:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
         let (repos, desk) = (Arc::new(MemoryRepos::default()), Arc::new(CashDesk::default()));
         let (deployments, notifier) = (Arc::new(MemoryDeployments::new()), Arc::new(MemoryNotifier::new()));
         let settings = Arc::new(UnsteadySettings::over(deployments.clone()));
+        let agent_service = Arc::new(MemoryAgent::default());
+        let code_agent = code_agent.unwrap_or_else(|| agent_service.clone());
         let platform = Platform::builder()
+            .refining(code_agent, Arc::new(MemoryRefinements::default()), repos.clone())
             .directory(Arc::new(MemoryDirectory::default()))
             .settings(settings.clone())
             .repos(repos.clone())
@@ -124,6 +140,7 @@ impl Market {
         let market = Self {
             platform,
             repos,
+            agent_service,
             ledger: kept,
             clock,
             desk,

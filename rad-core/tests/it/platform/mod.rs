@@ -6,5 +6,6 @@ mod deploying;
 mod market;
 mod publishing;
 mod recovery;
+mod refining;
 mod sharing;
 mod unsteady;
