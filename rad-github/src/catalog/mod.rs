@@ -17,7 +17,7 @@ use rad_core::page::Page;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqlitePool;
 
-use self::rows::publisher_key;
+pub(crate) use self::rows::publisher_key;
 use crate::sqlite::{begin, failed};
 
 /// A [`ModuleCatalog`] in a SQLite file.

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use crate::sqlite::column;
 
 /// A publisher as it is stored: the partner's account, or nothing for the platform.
-pub(super) fn publisher_key(publisher: Publisher) -> Vec<u8> {
+pub(crate) fn publisher_key(publisher: Publisher) -> Vec<u8> {
     publisher.partner().map(|partner| partner.as_bytes().to_vec()).unwrap_or_default()
 }
 

@@ -155,7 +155,7 @@ pub enum ConfigError {
         field: &'static str,
     },
     /// There is no tokio runtime.
-    #[error("a GitHub source must be built inside a tokio runtime")]
+    #[error("what asks a service must be built inside a tokio runtime")]
     NoRuntime,
     /// The client cannot be set up, for instance because the system has no root certificates.
     #[error("the HTTPS client cannot be set up: install the system's root certificates (ca-certificates)")]

@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 /// A question that was not answered with a success.
 #[derive(Debug)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     /// A rate limit, until this time.
     Limited(DateTime<Utc>),
     /// An answer of 4xx that is about this question.
     Refused(Refusal),
     /// Nothing, a 5xx, or an answer that broke off. A write may have happened.
     Failed(Box<dyn Error + Send + Sync>),
-    /// GitHub failed several times in a row and is left alone for so long.
+    /// The service failed several times in a row and is left alone for so long.
     Resting(Duration),
     /// An answer that is not what the API answers.
     Unreadable(Box<dyn Error + Send + Sync>),
@@ -26,12 +26,12 @@ pub(super) enum ApiError {
 
 /// An answer of 4xx.
 #[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    /// GitHub's own words, shortened.
-    pub(super) message: String,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    /// The service's own words, shortened.
+    pub(crate) message: String,
     /// The permission that a fine-grained token or an App needs for this, as `contents=write`.
-    pub(super) needs: Option<String>,
+    pub(crate) needs: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ struct RefusalBody {
 }
 
 impl Refusal {
-    pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let read: Option<RefusalBody> = serde_json::from_slice(body).ok();
         let mut message = read.as_ref().map(|read| read.message.clone()).unwrap_or_default();
         let details = read.iter().flat_map(|read| &read.errors);
@@ -73,12 +73,12 @@ impl Refusal {
 
 impl ApiError {
     /// The refusal, if it is one with this status.
-    pub(super) fn is(&self, status: StatusCode) -> bool {
+    pub(crate) fn is(&self, status: StatusCode) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.status == status)
     }
 
     /// What it means for a question about `repository`.
-    pub(super) fn about(self, repository: &str) -> RepoError {
+    pub(crate) fn about(self, repository: &str) -> RepoError {
         let repository = repository.to_owned();
         match self {
             Self::Limited(until) => RepoError::RateLimited { until },
@@ -109,7 +109,7 @@ impl ApiError {
     }
 }
 
-/// GitHub's words as an error shows them: one line, not too long.
-fn shortened(text: &str) -> String {
+/// A service's words as an error shows them: one line, not too long.
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
 }

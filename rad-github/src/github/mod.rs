@@ -2,20 +2,20 @@
 
 mod app;
 mod archive;
-mod ask;
+pub(crate) mod ask;
 mod breaker;
 mod change;
 mod config;
 mod download;
-mod failure;
+pub(crate) mod failure;
 mod heads;
 mod memory;
-mod name;
+pub(crate) mod name;
 mod rate;
 mod repositories;
 mod source;
 mod token;
-mod transport;
+pub(crate) mod transport;
 mod webhook;
 mod wire;
 

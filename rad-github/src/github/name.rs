@@ -48,7 +48,7 @@ pub(super) fn is_branch(name: &str) -> bool {
 }
 
 /// One part of a path, percent-encoded (RFC 3986 §2.3).
-pub(super) fn encoded(part: &str) -> String {
+pub(crate) fn encoded(part: &str) -> String {
     let mut text = String::with_capacity(part.len());
     for byte in part.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {

@@ -18,7 +18,7 @@ use super::failure::ApiError;
 use super::memory::{Memory, Seen};
 use super::name::{RepoName, encoded};
 use super::repositories::{GitHubRepository, RepositoryPages};
-use super::transport::Transport;
+use super::transport::{Dialect, Transport};
 use super::wire::WireRepository;
 
 /// Repositories on GitHub or GitHub Enterprise, named `owner/name`.
@@ -53,7 +53,12 @@ impl GitHub {
 
     pub(super) fn new(builder: GitHubBuilder) -> Result<Self, ConfigError> {
         let inner = Inner {
-            transport: Transport::new(&builder)?,
+            transport: Transport::new(
+                Dialect::github(),
+                &builder.api,
+                builder.patience,
+                Arc::clone(&builder.clock),
+            )?,
             memory: Memory::new(builder.cache_bytes),
             installed: builder.app.map(Installed::new),
             limits: builder.limits,

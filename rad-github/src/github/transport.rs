@@ -1,4 +1,4 @@
-//! Asks GitHub over octocrab: authorization, rate limits, repetition, redirects, and limits on what is read.
+//! Asks a service over octocrab: authorization, rate limits, repetition, redirects, and limits on what is read.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, LOCATION};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::BoxBody;
 use octocrab::{OctoBody, Octocrab, OctocrabBuilder};
@@ -18,7 +18,7 @@ use secrecy::ExposeSecret as _;
 
 use super::ask::{Answer, Ask, Who};
 use super::breaker::Breaker;
-use super::config::{Api, ConfigError, GitHubBuilder, Patience, is_confidential};
+use super::config::{Api, ConfigError, Patience, is_confidential};
 use super::failure::{ApiError, Refusal};
 use super::rate;
 
@@ -33,9 +33,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Credentials whose limits are remembered at the most.
 const LIMITED: usize = 10_000;
 
-const API_VERSION: (HeaderName, HeaderValue) =
-    (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28"));
-
 /// The body of an answer as it comes in.
 pub(super) type Body = BoxBody<Bytes, octocrab::Error>;
 
@@ -48,9 +45,39 @@ pub(super) enum Unread {
     Refused(ApiError),
 }
 
-/// The way to GitHub, shared by all who ask.
+/// What tells one service from another in how it is asked and how it answers.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// The service's name.
+    pub(crate) service: &'static str,
+    /// A header that goes with every question.
+    pub(crate) version: Option<(HeaderName, HeaderValue)>,
+    /// The header that a token goes into.
+    pub(crate) authorization: HeaderName,
+    /// What stands before the token in it.
+    pub(crate) scheme: &'static str,
+    /// Reads an answer of 4xx.
+    pub(crate) refusal: fn(StatusCode, &HeaderMap, &[u8]) -> Refusal,
+}
+
+impl Dialect {
+    /// How GitHub is asked.
+    pub(super) fn github() -> Self {
+        let version = HeaderName::from_static("x-github-api-version");
+        Self {
+            service: "GitHub",
+            version: Some((version, HeaderValue::from_static("2022-11-28"))),
+            authorization: AUTHORIZATION,
+            scheme: "Bearer ",
+            refusal: Refusal::read,
+        }
+    }
+}
+
+/// The way to a service, shared by all who ask.
 #[derive(Debug, Clone)]
-pub(super) struct Transport {
+pub(crate) struct Transport {
+    dialect: Arc<Dialect>,
     client: Octocrab,
     pub(super) api: Api,
     patience: Patience,
@@ -60,9 +87,13 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(builder: &GitHubBuilder) -> Result<Self, ConfigError> {
-        let api = Api::parse(&builder.api)?;
-        let patience = builder.patience;
+    pub(crate) fn new(
+        dialect: Dialect,
+        api: &str,
+        patience: Patience,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        let api = Api::parse(api)?;
         for (field, is_zero) in [
             ("answer", patience.answer.is_zero()),
             ("archive", patience.archive.is_zero()),
@@ -81,21 +112,22 @@ impl Transport {
             .build()
             .map_err(|e| ConfigError::Client(e.into()))?;
         Ok(Self {
+            dialect: Arc::new(dialect),
             client,
             api,
             patience,
             breaker: Arc::new(Breaker::new(patience.failures, patience.rest)),
             limited: Arc::default(),
-            clock: Arc::clone(&builder.clock),
+            clock,
         })
     }
 
-    pub(super) fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
     /// Asks, and reads the whole answer.
-    pub(super) async fn ask(&self, who: &Who, ask: &Ask) -> Result<Answer, ApiError> {
+    pub(crate) async fn ask(&self, who: &Who, ask: &Ask) -> Result<Answer, ApiError> {
         let patience = self.patience.answer;
         self.read(who, ask, |response| async move {
             let (parts, body) = response.into_parts();
@@ -124,7 +156,7 @@ impl Transport {
                 Ok(response) if is_failure(response.status()) => {
                     let wait = rate::retry_after(response.headers(), self.now());
                     let wait = wait.and_then(|wait| wait.to_std().ok());
-                    (format!("GitHub answered {}", response.status()).into(), wait)
+                    (format!("{} answered {}", self.dialect.service, response.status()).into(), wait)
                 }
                 Ok(response) => {
                     self.breaker.answered();
@@ -141,7 +173,7 @@ impl Transport {
             if !ask.repeatable || attempt >= self.patience.attempts || wait > LONGEST_WAIT {
                 return Err(ApiError::Failed(failure));
             }
-            tracing::debug!(attempt, failure, "asking GitHub again");
+            tracing::debug!(attempt, failure, service = self.dialect.service, "asking again");
             tokio::time::sleep(wait).await;
             attempt += 1;
         }
@@ -172,7 +204,7 @@ impl Transport {
             };
             at = self.target(location)?;
         }
-        Err("GitHub sends in circles".into())
+        Err(format!("{} sends in circles", self.dialect.service).into())
     }
 
     /// Where an answer sends: a path of the API, or another server over TLS.
@@ -181,7 +213,7 @@ impl Transport {
         match self.api.path_of(&uri) {
             Some(path) => Ok(path.parse()?),
             None if is_confidential(&uri) => Ok(uri),
-            None => Err("GitHub sends to an address without TLS".into()),
+            None => Err(format!("{} sends to an address without TLS", self.dialect.service).into()),
         }
     }
 
@@ -192,15 +224,19 @@ impl Transport {
         at: &Uri,
     ) -> Result<Request<OctoBody>, Box<dyn std::error::Error + Send + Sync>> {
         let mut request = Request::builder().method(ask.method.clone()).uri(at.clone());
-        request = request.header(ACCEPT, ask.accept).header(API_VERSION.0, API_VERSION.1);
+        request = request.header(ACCEPT, ask.accept);
+        if let Some((name, value)) = &self.dialect.version {
+            request = request.header(name, value);
+        }
         if let Some(etag) = &ask.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
         // A token goes to the API alone, never to where it sends.
         if let Some(token) = who.token.as_ref().filter(|_| at.authority().is_none()) {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret().trim()))?;
+            let mut value =
+                HeaderValue::try_from(format!("{}{}", self.dialect.scheme, token.expose_secret().trim()))?;
             value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            request = request.header(&self.dialect.authorization, value);
         }
         let body = match &ask.body {
             None => OctoBody::empty(),
@@ -220,7 +256,7 @@ impl Transport {
         }
         let (parts, body) = response.into_parts();
         let body = collect(body, LARGEST_REFUSAL, self.patience.answer).await.unwrap_or_default();
-        let refusal = Refusal::read(status, &parts.headers, &body);
+        let refusal = (self.dialect.refusal)(status, &parts.headers, &body);
         let now = self.now();
         match rate::limited_until(status, &parts.headers, &refusal.message, now) {
             Some(until) => Err(self.limit(who, until)),
@@ -241,7 +277,7 @@ impl Transport {
         ApiError::Limited(until)
     }
 
-    /// GitHub bans who goes on asking: a limit once told is heeded without asking.
+    /// Services ban who goes on asking: a limit once told is heeded without asking.
     fn heed_limit(&self, who: &Who) -> Result<(), ApiError> {
         match self.limited().get(&who.id) {
             Some(until) if *until > self.now() => Err(ApiError::Limited(*until)),

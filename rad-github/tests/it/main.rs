@@ -5,6 +5,8 @@ mod bad_input;
 mod catalog;
 #[cfg(feature = "github")]
 mod github;
+#[cfg(feature = "github")]
+mod jules;
 mod local;
 
 use chrono::{DateTime, Utc};
