@@ -10,6 +10,7 @@ pub mod clock;
 mod concurrent;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod credential;
 pub mod deployment;
 pub mod directory;
 pub mod error;
@@ -29,6 +30,8 @@ pub mod refine;
 pub mod repo;
 pub mod revenue;
 pub mod runner;
+#[cfg(feature = "seal")]
+pub mod seal;
 pub mod settings;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -55,6 +55,15 @@ pub struct Head {
     pub committed_at: Option<DateTime<Utc>>,
 }
 
+/// What a source says about a credential that it accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialReport {
+    /// Whose it is, by the source's own name for the account.
+    pub owner: String,
+    /// When it expires, where it does.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
 /// Reads repositories.
 ///
 /// # Contract
@@ -94,6 +103,20 @@ pub trait RepoSource: Send + Sync + fmt::Debug {
         commit: &CommitId,
         sub_dir: &str,
     ) -> Result<SourceTree, RepoError>;
+
+    /// Checks that a credential is accepted, and that it may do what publishing needs, with `repository` where one is
+    /// given. A source that asks for no credential refuses every one.
+    ///
+    /// # Errors
+    /// [`Denied`](RepoError::Denied), which names what is missing.
+    async fn check(
+        &self,
+        _credential: &SecretString,
+        _repository: Option<&str>,
+    ) -> Result<CredentialReport, RepoError> {
+        let missing = "repositories are read without a token here; there is none to save".to_owned();
+        Err(RepoError::Denied { missing })
+    }
 }
 
 /// A change to one file of a repository.

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod catalog;
+mod credentials;
 #[cfg(feature = "github")]
 pub mod github;
 #[cfg(feature = "github")]
@@ -12,6 +13,7 @@ pub mod refine;
 pub mod sqlite;
 
 pub use catalog::{SqliteArchive, SqliteCatalog};
+pub use credentials::SqliteCredentials;
 #[cfg(feature = "github")]
 pub use github::GitHub;
 #[cfg(feature = "github")]

@@ -9,8 +9,9 @@ use rad_billing::{SandboxPayments, SqliteDirectory, SqliteLedger, SqliteOrders, 
 use rad_core::checkpoint::SigningKey;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
+use rad_core::seal::Keyring;
 use rad_github::{LocalSource, SqliteArchive, SqliteCatalog};
-use rad_runner::store::{EncryptionKey, SqliteDeployments, SqliteNotifier};
+use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
 
@@ -55,7 +56,7 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let directory = Arc::new(SqliteDirectory::new(pool.clone()));
     let secret = secret_file::read_or_make(&data_dir.join("sandbox.key"))?;
     let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
-    let key = EncryptionKey::from_file(&data_dir.join("state.key"))?;
+    let key = Keyring::from_file(&data_dir.join("state.key"))?;
     let ledger = Arc::new(SqliteLedger::new(pool.clone()));
     let platform = Platform::builder()
         .directory(directory.clone())

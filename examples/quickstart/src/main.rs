@@ -16,8 +16,9 @@ use rad_core::money::Money;
 use rad_core::payment::{PaymentProvider, Webhook};
 use rad_core::platform::{Actor, Platform, RevenueView, Selection};
 use rad_core::repo::RepoConnection;
+use rad_core::seal::Keyring;
 use rad_github::{LocalSource, SqliteArchive, SqliteCatalog};
-use rad_runner::store::{EncryptionKey, SqliteDeployments, SqliteNotifier};
+use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig};
 use uuid::Uuid;
@@ -107,7 +108,7 @@ async fn walk(platform: &Platform, payments: &SandboxPayments) -> Result<()> {
 async fn assemble(dir: &Path) -> Result<(Platform, Arc<SandboxPayments>)> {
     let pool = rad_billing::sqlite::open(&dir.join("rad.db")).await?;
     rad_github::migrate(&pool).await?;
-    let key = EncryptionKey::from_file(&dir.join("state.key"))?;
+    let key = Keyring::from_file(&dir.join("state.key"))?;
     let secret = Uuid::new_v4().to_string().into();
     let payments = Arc::new(SandboxPayments::new(pool.clone(), secret, "http://localhost", &[])?);
     let runner = TerraformRunner::new(TerraformConfig::builder(dir.join("runs")).build()?)?;

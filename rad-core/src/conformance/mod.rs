@@ -8,6 +8,7 @@ pub mod archive;
 pub mod catalog;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
+pub mod credential;
 pub mod deployment;
 pub mod directory;
 pub mod ledger;

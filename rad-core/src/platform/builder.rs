@@ -7,6 +7,7 @@ use super::{Parts, Platform};
 use crate::agent::CodeAgent;
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::{Clock, SystemClock};
+use crate::credential::CredentialStore;
 use crate::deployment::DeploymentStore;
 use crate::directory::Directory;
 use crate::ledger::Ledger;
@@ -25,6 +26,7 @@ macro_rules! builder {
             $($field: Option<Arc<dyn $backend>>,)*
             providers: Vec<Arc<dyn PaymentProvider>>,
             refining: Option<Refining>,
+            credentials: Option<Arc<dyn CredentialStore>>,
             clock: Option<Arc<dyn Clock>>,
         }
 
@@ -56,6 +58,13 @@ macro_rules! builder {
                 self
             }
 
+            /// Where publishers' tokens are kept; without one, repositories are read without tokens.
+            #[must_use]
+            pub fn credentials(mut self, credentials: Arc<dyn CredentialStore>) -> Self {
+                self.credentials = Some(credentials);
+                self
+            }
+
             /// Where the time comes from; the operating system's clock by default.
             #[must_use]
             pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -77,6 +86,7 @@ macro_rules! builder {
                     $($field: self.$field.ok_or(BuildError::Missing(stringify!($field)))?,)*
                     providers: self.providers,
                     refining: self.refining,
+                    credentials: self.credentials,
                     clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
                 };
                 Ok(Platform { parts: Arc::new(parts) })

@@ -8,6 +8,7 @@ mod actor;
 mod admin;
 mod billing;
 mod builder;
+mod credentials;
 mod deploying;
 mod error;
 mod operations;
@@ -32,6 +33,7 @@ pub use reporting::{RevenueRow, RevenueView};
 
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::Clock;
+use crate::credential::CredentialStore;
 use crate::deployment::DeploymentStore;
 use crate::directory::Directory;
 use crate::id::AccountId;
@@ -63,6 +65,7 @@ struct Parts {
     providers: Vec<Arc<dyn PaymentProvider>>,
     notifier: Arc<dyn Notifier>,
     refining: Option<refining::Refining>,
+    credentials: Option<Arc<dyn CredentialStore>>,
     clock: Arc<dyn Clock>,
 }
 

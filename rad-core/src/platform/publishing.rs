@@ -116,8 +116,8 @@ impl Actor {
     /// # Errors
     /// Forbidden to accounts that cannot publish; a refusal of the source.
     pub async fn repositories(&self) -> Result<Vec<Repository>, PlatformError> {
-        self.publishes_as()?;
-        Ok(self.parts.repos.repositories(None).await?)
+        let token = self.token_of(self.publishes_as()?).await?;
+        Ok(self.parts.repos.repositories(token.as_ref()).await?)
     }
 
     /// Connects a repository, after reading it once; `None` disconnects. What is not in the new one leaves the catalogue.
@@ -131,7 +131,7 @@ impl Actor {
         let (head, found) = match &connection {
             None => (None, BTreeSet::new()),
             Some(connection) => {
-                let (head, tree) = self.read(connection).await?;
+                let (head, tree) = self.read(publisher, connection).await?;
                 let names = discover(&tree).into_iter().map(|module| module.name).collect();
                 (Some(head), names)
             }
@@ -261,9 +261,11 @@ impl Actor {
 
     pub(super) async fn read(
         &self,
+        publisher: Publisher,
         connection: &RepoConnection,
     ) -> Result<(Head, SourceTree), PlatformError> {
-        let repo = RepoAccess { repository: &connection.repository, credential: None };
+        let token = self.token_of(publisher).await?;
+        let repo = RepoAccess { repository: &connection.repository, credential: token.as_ref() };
         let head = self.parts.repos.head(repo, connection.branch.as_deref()).await?;
         let tree = self.parts.repos.tree(repo, &head.commit, &connection.sub_dir).await?;
         Ok((head, tree))
@@ -273,7 +275,7 @@ impl Actor {
         let publisher = self.publishes_as()?;
         let connection =
             self.parts.directory.connection(publisher).await?.ok_or(PlatformError::NotConnected)?;
-        let (head, tree) = self.read(&connection).await?;
+        let (head, tree) = self.read(publisher, &connection).await?;
         let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
         let entries = compare(discover(&tree), listings);
         let repository = connection.repository;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use chrono::Utc;
 use rad_core::conformance::repo::RepoFixture;
-use rad_core::conformance::{archive, catalog, repo};
-use rad_core::memory::{MemoryArchive, MemoryCatalog, MemoryRepos};
+use rad_core::conformance::{archive, catalog, credential, repo};
+use rad_core::memory::{MemoryArchive, MemoryCatalog, MemoryCredentials, MemoryRepos};
 use rad_core::repo::{RepoSource, RepoWriter};
 use rad_core::source::{CommitId, SourceTree};
 
@@ -44,4 +44,9 @@ async fn the_catalogue_keeps_the_contract() {
 #[tokio::test]
 async fn the_archive_keeps_the_contract() {
     archive::all(&MemoryArchive::default()).await;
+}
+
+#[tokio::test]
+async fn credentials_keep_the_contract() {
+    credential::keeps_credentials_apart(&MemoryCredentials::default()).await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::StatusCode;
 use rad_core::error::BackendError;
-use rad_core::repo::{Head, RepoAccess, RepoError, RepoSource, Repository, sub_dir_names};
+use rad_core::repo::{CredentialReport, Head, RepoAccess, RepoError, RepoSource, Repository, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree};
 use secrecy::SecretString;
 
@@ -241,5 +241,14 @@ impl RepoSource for GitHub {
         let tree = Arc::new(self.downloaded(&who, repo.repository, commit, &sub_dir).await?);
         memory.learn_tree(&seen, commit, &sub_dir, &tree);
         Ok((*tree).clone())
+    }
+
+    async fn check(
+        &self,
+        credential: &SecretString,
+        repository: Option<&str>,
+    ) -> Result<CredentialReport, RepoError> {
+        let report = self.check_token(credential, repository).await?;
+        Ok(CredentialReport { owner: report.login, expires_at: report.expires_at })
     }
 }

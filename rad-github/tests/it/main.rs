@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod catalog;
+mod credentials;
 #[cfg(feature = "github")]
 mod github;
 #[cfg(feature = "github")]

@@ -18,8 +18,9 @@ use rad_core::module::Values;
 use rad_core::platform::{Platform, Selection};
 use rad_core::repo::RepoConnection;
 use rad_core::runner::Runner;
+use rad_core::seal::Keyring;
 use rad_core::source::SourceTree;
-use rad_runner::store::{self, EncryptionKey, SqliteDeployments, SqliteNotifier};
+use rad_runner::store::{self, SqliteDeployments, SqliteNotifier};
 use rad_runner::worker::{Worker, WorkerConfig, WorkerConfigBuilder};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -40,7 +41,7 @@ impl Market {
     /// A marketplace on the database in a directory.
     pub(crate) async fn open(root: &Path, runner: Arc<dyn Runner>) -> Self {
         let pool = store::open(&root.join("rad.db")).await.unwrap();
-        let key = EncryptionKey::from_file(&root.join("key")).unwrap();
+        let key = Keyring::from_file(&root.join("key")).unwrap();
         let deployments = Arc::new(SqliteDeployments::new(pool.clone(), key).await.unwrap());
         let notifier = Arc::new(SqliteNotifier::new(pool));
         let (archive, repos) = (Arc::new(MemoryArchive::default()), Arc::new(MemoryRepos::default()));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rad_core::conformance::{deployment as contract, notify};
 use rad_core::deployment::DeploymentStore;
-use rad_runner::store::{self, EncryptionKey, OpenError, SqliteDeployments, SqliteNotifier};
+use rad_core::seal::Keyring;
+use rad_runner::store::{self, OpenError, SqliteDeployments, SqliteNotifier};
 use tempfile::TempDir;
 
 async fn deployments() -> (TempDir, SqliteDeployments) {
@@ -14,7 +15,7 @@ async fn deployments() -> (TempDir, SqliteDeployments) {
 }
 
 async fn reopened(root: &Path) -> SqliteDeployments {
-    let key = EncryptionKey::from_file(&root.join("key")).unwrap();
+    let key = Keyring::from_file(&root.join("key")).unwrap();
     SqliteDeployments::new(store::open(&root.join("rad.db")).await.unwrap(), key).await.unwrap()
 }
 
@@ -74,7 +75,34 @@ async fn another_key_is_refused_at_the_start() {
     let (root, store) = deployments().await;
     drop(store);
     std::fs::remove_file(root.path().join("key")).unwrap();
-    let key = EncryptionKey::from_file(&root.path().join("key")).unwrap();
+    let key = Keyring::from_file(&root.path().join("key")).unwrap();
     let pool = store::open(&root.path().join("rad.db")).await.unwrap();
     assert!(matches!(SqliteDeployments::new(pool, key).await, Err(OpenError::WrongKey)));
+}
+
+#[tokio::test]
+async fn keys_change_without_losing_what_is_sealed() {
+    let (root, store) = deployments().await;
+    contract::keeps_reports(&store).await;
+    let run = store.runs_in(rad_core::deployment::RunStatus::Failure, 1).await.unwrap().remove(0);
+    let state = store.state(run.deployment).await.unwrap();
+    assert!(state.is_some());
+    let old = Keyring::from_file(&root.path().join("key")).unwrap();
+    let new = Keyring::generate();
+    let over = async |keys: Keyring| {
+        SqliteDeployments::new(store::open(&root.path().join("rad.db")).await.unwrap(), keys).await
+    };
+    assert!(
+        matches!(over(new.clone()).await, Err(OpenError::WrongKey)),
+        "the new key alone opens nothing yet"
+    );
+    let both = over(new.clone().and(old.clone())).await.unwrap();
+    let sealed_anew = both.reseal().await.unwrap();
+    assert!(sealed_anew >= 3, "secrets, outputs and a state: {sealed_anew}");
+    assert_eq!(both.reseal().await.unwrap(), 0, "once is enough");
+    let now = over(new).await.unwrap();
+    assert_eq!(now.state(run.deployment).await.unwrap(), state);
+    assert_eq!(now.outputs(run.deployment).await.unwrap().len(), 2);
+    assert!(now.secrets(run.deployment).await.is_ok());
+    assert!(matches!(over(old).await, Err(OpenError::WrongKey)), "the old key opens nothing any more");
 }

@@ -8,4 +8,5 @@ mod publishing;
 mod recovery;
 mod refining;
 mod sharing;
+mod tokens;
 mod unsteady;

@@ -5,6 +5,7 @@ mod lifecycle;
 mod listing;
 mod logs;
 mod reports;
+mod reseal;
 mod rows;
 
 use async_trait::async_trait;
@@ -19,9 +20,9 @@ use rad_core::id::{AccountId, DeploymentId, RunId};
 use rad_core::money::Credits;
 use rad_core::page::Page;
 use rad_core::runner::{Action, Output, ResourceProgress};
+use rad_core::seal::Keyring;
 use sqlx::sqlite::SqlitePool;
 
-use super::key::EncryptionKey;
 use super::sqlite::{failed, migrate};
 
 /// What the key of a database is tried on.
@@ -31,7 +32,7 @@ const KEY_PROBE: &str = "runner_key";
 #[derive(Debug, Clone)]
 pub struct SqliteDeployments {
     pool: SqlitePool,
-    key: EncryptionKey,
+    key: Keyring,
 }
 
 impl SqliteDeployments {
@@ -40,7 +41,7 @@ impl SqliteDeployments {
     ///
     /// # Errors
     /// [`WrongKey`](OpenError::WrongKey) if the database was encrypted with another key, or a failure of the database.
-    pub async fn new(pool: SqlitePool, key: EncryptionKey) -> Result<Self, OpenError> {
+    pub async fn new(pool: SqlitePool, key: Keyring) -> Result<Self, OpenError> {
         migrate(&pool).await?;
         let sealed = key.seal(KEY_PROBE, KEY_PROBE.as_bytes())?;
         sqlx::query("INSERT INTO runner_key (id, sealed) VALUES (1, ?) ON CONFLICT DO NOTHING")

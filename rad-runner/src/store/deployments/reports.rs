@@ -171,11 +171,11 @@ async fn keep_diagnostics(
 }
 
 /// Where a state is sealed for.
-fn state_place(deployment: DeploymentId) -> String {
+pub(super) fn state_place(deployment: DeploymentId) -> String {
     format!("state:{deployment}")
 }
 
 /// Where outputs are sealed for.
-fn outputs_place(deployment: DeploymentId) -> String {
+pub(super) fn outputs_place(deployment: DeploymentId) -> String {
     format!("outputs:{deployment}")
 }

@@ -1,0 +1,57 @@
+//! Tokens of publishers: checked before they are saved, and never shown again.
+
+use secrecy::SecretString;
+
+use super::{Actor, PlatformError};
+use crate::access::Publisher;
+use crate::credential::{CredentialKind, CredentialStore};
+use crate::repo::CredentialReport;
+
+impl Actor {
+    /// Saves the token that opens the publisher's repositories, after checking it; with a repository connected, also that
+    /// it opens that one.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish; [`RepoError::Denied`](crate::repo::RepoError::Denied) names what the token
+    /// lacks, and then the one before stays.
+    pub async fn save_token(&self, token: &SecretString) -> Result<CredentialReport, PlatformError> {
+        let publisher = self.publishes_as()?;
+        let store = self.credentials()?;
+        let connected = self.parts.directory.connection(publisher).await?;
+        let repository = connected.as_ref().map(|connection| connection.repository.as_str());
+        let report = self.parts.repos.check(token, repository).await?;
+        store.set_credential(publisher, CredentialKind::Repository, Some(token)).await?;
+        Ok(report)
+    }
+
+    /// Forgets the token. What is published stays so, from its archived sources.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish.
+    pub async fn forget_token(&self) -> Result<(), PlatformError> {
+        let publisher = self.publishes_as()?;
+        Ok(self.credentials()?.set_credential(publisher, CredentialKind::Repository, None).await?)
+    }
+
+    /// Whether a token is saved.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish.
+    pub async fn has_token(&self) -> Result<bool, PlatformError> {
+        Ok(self.token_of(self.publishes_as()?).await?.is_some())
+    }
+
+    /// The token that opens a publisher's repositories.
+    pub(super) async fn token_of(&self, publisher: Publisher) -> Result<Option<SecretString>, PlatformError> {
+        match &self.parts.credentials {
+            Some(store) => Ok(store.credential(publisher, CredentialKind::Repository).await?),
+            None => Ok(None),
+        }
+    }
+
+    fn credentials(&self) -> Result<&dyn CredentialStore, PlatformError> {
+        let reason = "this platform keeps no tokens: its repositories are read without one";
+        let missing = || PlatformError::Invalid { field: "token", reason: reason.to_owned() };
+        self.parts.credentials.as_deref().ok_or_else(missing)
+    }
+}

@@ -1,0 +1,64 @@
+//! Sealing everything anew, so that an old key can be put away.
+
+use rad_core::error::BackendError;
+use rad_core::id::DeploymentId;
+
+use super::lifecycle::secrets_place;
+use super::reports::{outputs_place, state_place};
+use super::{KEY_PROBE, SqliteDeployments};
+use crate::store::sqlite::{corrupt, failed};
+
+/// Something sealed: how it is read, how it is replaced if nobody wrote it meanwhile, and what it is sealed for.
+type Kind = (&'static str, &'static str, fn(DeploymentId) -> String);
+
+const KINDS: [Kind; 3] = [
+    (
+        "SELECT id, secrets FROM deployments WHERE secrets IS NOT NULL",
+        "UPDATE deployments SET secrets = ?1 WHERE id = ?2 AND secrets = ?3",
+        secrets_place,
+    ),
+    (
+        "SELECT id, outputs FROM deployments WHERE outputs IS NOT NULL",
+        "UPDATE deployments SET outputs = ?1 WHERE id = ?2 AND outputs = ?3",
+        outputs_place,
+    ),
+    (
+        "SELECT deployment, sealed FROM deployment_states",
+        "UPDATE deployment_states SET sealed = ?1 WHERE deployment = ?2 AND sealed = ?3",
+        state_place,
+    ),
+];
+
+impl SqliteDeployments {
+    /// Seals what older keys sealed with the first key of the ring, and tells how much that was. Afterwards the older keys
+    /// can be put away.
+    ///
+    /// Others may read and write meanwhile. Where it fails midway, doing it again goes on.
+    ///
+    /// # Errors
+    /// [`Corrupt`](rad_core::error::FailureKind::Corrupt) for what no key of the ring opens, or a failure of the database.
+    pub async fn reseal(&self) -> Result<u64, BackendError> {
+        let mut sealed_anew = 0;
+        for (select, update, place) in KINDS {
+            let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(select)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed("reading what is sealed"))?;
+            for (id, old) in rows {
+                if self.key.is_current(&old) {
+                    continue;
+                }
+                let place = place(id.parse().map_err(corrupt)?);
+                let new = self.key.seal(&place, &self.key.unseal(&place, &old)?)?;
+                // A worker that wrote meanwhile sealed with the first key already.
+                let update = sqlx::query(update).bind(new).bind(id).bind(old).execute(&self.pool).await;
+                sealed_anew += update.map_err(failed("sealing anew"))?.rows_affected();
+            }
+        }
+        // Last, because it stands for all the others.
+        let probe = self.key.seal(KEY_PROBE, KEY_PROBE.as_bytes())?;
+        let update = sqlx::query("UPDATE runner_key SET sealed = ?").bind(probe).execute(&self.pool).await;
+        update.map_err(failed("keeping the proof of the key"))?;
+        Ok(sealed_anew)
+    }
+}
