@@ -1,13 +1,14 @@
 //! Changes to a repository: commits through the Git data API, branches, and pull requests.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, StatusCode};
 use rad_core::error::BackendError;
-use rad_core::repo::{RepoAccess, RepoError};
-use rad_core::source::{CommitId, SourceTree, TreeEntry};
+use rad_core::repo::{FileChange, NewCommit, RepoAccess, RepoError, RepoWriter, Standing};
+use rad_core::source::{CommitId, TreeEntry};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,28 +19,8 @@ use super::source::GitHub;
 
 /// Bytes of text that are sent along with a tree; longer files and others go on their own.
 const INLINE: usize = 256 << 10;
-
-/// What happens to a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// It is added or replaced.
-    Put(TreeEntry),
-    /// It is removed.
-    Remove,
-}
-
-/// A set of changes to become one commit.
-#[derive(Debug, Clone, Copy)]
-pub struct Change<'a> {
-    /// The branch it goes on top of.
-    pub branch: &'a str,
-    /// The commit it was made for, which must be the branch's head.
-    pub base: &'a CommitId,
-    /// What happens, by path from the root of the repository.
-    pub edits: &'a BTreeMap<String, Edit>,
-    /// What the commit says.
-    pub message: &'a str,
-}
+/// Entries of a tree that GitHub lists at once.
+const LISTED: u64 = 100_000;
 
 /// A pull request to open.
 #[derive(Debug, Clone, Copy)]
@@ -79,41 +60,46 @@ struct CommitObject {
     tree: Object,
 }
 
-impl GitHub {
-    /// Commits a set of changes, all or nothing, in the name of the credential's owner.
-    ///
-    /// # Errors
-    /// [`Moved`](RepoError::Moved) if the branch is not at the base (any more), [`NoBranch`](RepoError::NoBranch),
-    /// [`Refused`](RepoError::Refused) by GitHub's rules or for a set that is empty or removes what is not there,
-    /// [`UnusablePath`](RepoError::UnusablePath). After a [`Backend`](RepoError::Backend) failure nothing was
-    /// changed, unless its cause says that this is not known.
-    pub async fn commit(&self, repo: RepoAccess<'_>, change: &Change<'_>) -> Result<CommitId, RepoError> {
+#[derive(Deserialize)]
+struct Listing {
+    tree: Vec<Listed>,
+    truncated: bool,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    path: String,
+    r#type: String,
+}
+
+/// Through the Git data API. After a [`Backend`](RepoError::Backend) failure nothing was changed, unless its cause says that
+/// this is not known.
+#[async_trait]
+impl RepoWriter for GitHub {
+    async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError> {
         let repository = repo.repository;
         RepoName::parse(repository)?;
-        check(repository, change.edits)?;
         let who = self.who(repo.credential).await?;
-        let actual = self.branch_at(&who, repository, change.branch).await?;
-        if actual != *change.base {
-            return Err(moved(change, Some(actual)));
+        let actual = self.branch_at(&who, repository, commit.branch).await?;
+        if actual != *commit.base {
+            return Err(moved(commit, actual));
         }
-        let commit = self.write_commit(&who, repository, change).await?;
-        let path = format!("/git/refs/heads/{}", in_path(change.branch));
-        let ask = ask(Method::PATCH, repository, &path, &json!({ "sha": commit, "force": false }))?;
+        let made = self.write_commit(&who, repository, commit).await?;
+        let path = format!("/git/refs/heads/{}", in_path(commit.branch));
+        let ask = ask(Method::PATCH, repository, &path, &json!({ "sha": made, "force": false }))?;
         match self.inner.transport.ask(&who, &ask).await {
-            Ok(_) => Ok(commit),
-            Err(ApiError::Failed(cause)) => self.after_doubt(&who, repository, change, commit, cause).await,
+            Ok(_) => Ok(made),
+            Err(ApiError::Failed(cause)) => self.after_doubt(&who, repository, commit, made, cause).await,
             Err(error) if error.is(StatusCode::UNPROCESSABLE_ENTITY) => {
-                let actual = self.branch_at(&who, repository, change.branch).await?;
-                if actual == *change.base {
-                    Err(error.about(repository))
-                } else {
-                    Err(moved(change, Some(actual)))
-                }
+                let actual = self.branch_at(&who, repository, commit.branch).await?;
+                if actual == *commit.base { Err(error.about(repository)) } else { Err(moved(commit, actual)) }
             }
             Err(error) => Err(error.about(repository)),
         }
     }
+}
 
+impl GitHub {
     /// Makes a branch that begins at a commit.
     ///
     /// # Errors
@@ -195,36 +181,58 @@ impl GitHub {
         &self,
         who: &Who,
         repository: &str,
-        change: &Change<'_>,
+        commit: NewCommit<'_>,
     ) -> Result<CommitId, RepoError> {
-        let path = RepoName::parse(repository)?.path(&format!("/git/commits/{}", change.base));
+        let path = RepoName::parse(repository)?.path(&format!("/git/commits/{}", commit.base));
         let base = self.ask(who, &Ask::get(path), repository).await?;
         let base: CommitObject = base.json().map_err(|e| e.about(repository))?;
-        let mut entries = Vec::with_capacity(change.edits.len());
-        for (path, edit) in change.edits {
-            entries.push(self.tree_entry(who, repository, path, edit).await?);
+        let standing = self.standing(who, repository, &base.tree.sha).await?;
+        commit.check(repository, |path| Ok(standing.get(path).copied()))?;
+        let mut entries = Vec::with_capacity(commit.changes.len());
+        for change in commit.changes {
+            entries.push(self.tree_entry(who, repository, change).await?);
         }
         let tree = json!({ "base_tree": base.tree.sha, "tree": entries });
         let tree: Object = self.write(who, repository, "/git/trees", &tree).await?;
-        let commit = json!({ "message": change.message, "tree": tree.sha, "parents": [change.base] });
-        let commit: Object = self.write(who, repository, "/git/commits", &commit).await?;
-        Ok(commit.sha)
+        let made = json!({ "message": commit.message, "tree": tree.sha, "parents": [commit.base] });
+        let made: Object = self.write(who, repository, "/git/commits", &made).await?;
+        Ok(made.sha)
     }
 
-    async fn tree_entry(
+    /// What stands at each path of a tree: GitHub itself would put a file over a directory without a word.
+    async fn standing(
         &self,
         who: &Who,
         repository: &str,
-        path: &str,
-        edit: &Edit,
-    ) -> Result<Value, RepoError> {
-        let (mode, bytes) = match edit {
-            Edit::Remove => {
-                return Ok(json!({ "path": path, "mode": "100644", "type": "blob", "sha": null }));
-            }
-            Edit::Put(TreeEntry::File { bytes, executable: false }) => ("100644", bytes.as_ref()),
-            Edit::Put(TreeEntry::File { bytes, executable: true }) => ("100755", bytes.as_ref()),
-            Edit::Put(TreeEntry::Symlink { target }) => ("120000", target.as_bytes()),
+        tree: &CommitId,
+    ) -> Result<HashMap<String, Standing>, RepoError> {
+        let path = RepoName::parse(repository)?.path(&format!("/git/trees/{tree}?recursive=1"));
+        let listing = self.ask(who, &Ask::get(path), repository).await?;
+        let listing: Listing = listing.json().map_err(|e| e.about(repository))?;
+        if listing.truncated {
+            let what = "the number of files and directories".to_owned();
+            return Err(RepoError::TooLarge { what, limit: LISTED });
+        }
+        let standing = |entry: Listed| match entry.r#type.as_str() {
+            "blob" => (entry.path, Standing::File),
+            _ => (entry.path, Standing::Directory),
+        };
+        Ok(listing.tree.into_iter().map(standing).collect())
+    }
+
+    async fn tree_entry(&self, who: &Who, repository: &str, change: &FileChange) -> Result<Value, RepoError> {
+        let path = change.path();
+        // What Git itself reads there would be its own settings; no two spellings of it are told apart everywhere.
+        if path.split('/').any(|name| name.eq_ignore_ascii_case(".git")) {
+            return Err(RepoError::UnusablePath { path: path.to_owned() });
+        }
+        let FileChange::Put { entry, .. } = change else {
+            return Ok(json!({ "path": path, "mode": "100644", "type": "blob", "sha": null }));
+        };
+        let (mode, bytes) = match entry {
+            TreeEntry::File { bytes, executable: false } => ("100644", bytes.as_ref()),
+            TreeEntry::File { bytes, executable: true } => ("100755", bytes.as_ref()),
+            TreeEntry::Symlink { target } => ("120000", target.as_bytes()),
         };
         let text =
             std::str::from_utf8(bytes).ok().filter(|text| text.len() <= INLINE && !text.contains('\0'));
@@ -254,18 +262,16 @@ impl GitHub {
         &self,
         who: &Who,
         repository: &str,
-        change: &Change<'_>,
-        commit: CommitId,
+        commit: NewCommit<'_>,
+        made: CommitId,
         cause: Box<dyn std::error::Error + Send + Sync>,
     ) -> Result<CommitId, RepoError> {
-        match self.branch_at(who, repository, change.branch).await {
-            Ok(actual) if actual == commit => Ok(commit),
-            Ok(actual) if actual == *change.base => Err(ApiError::Failed(cause).about(repository)),
+        match self.branch_at(who, repository, commit.branch).await {
+            Ok(actual) if actual == made => Ok(made),
+            Ok(actual) if actual == *commit.base => Err(ApiError::Failed(cause).about(repository)),
             _ => {
-                let cause = format!(
-                    "it is not known whether {} became {commit}: look at it ({cause})",
-                    change.branch
-                );
+                let cause =
+                    format!("it is not known whether {} became {made}: look at it ({cause})", commit.branch);
                 Err(BackendError::permanent("moving a branch", cause).into())
             }
         }
@@ -277,22 +283,8 @@ fn ask(method: Method, repository: &str, path: &str, body: &Value) -> Result<Ask
     Ask::write(method, path, body).map_err(|e| e.about(repository))
 }
 
-fn check(repository: &str, edits: &BTreeMap<String, Edit>) -> Result<(), RepoError> {
-    if edits.is_empty() {
-        let reason = "there is nothing to commit: change a file first".to_owned();
-        return Err(RepoError::Refused { repository: repository.to_owned(), reason });
-    }
-    for path in edits.keys() {
-        let plain = SourceTree::default().insert_file(path.as_str(), "").is_ok();
-        if !plain || path.split('/').any(|name| name.eq_ignore_ascii_case(".git")) {
-            return Err(RepoError::UnusablePath { path: path.clone() });
-        }
-    }
-    Ok(())
-}
-
-fn moved(change: &Change<'_>, actual: Option<CommitId>) -> RepoError {
-    RepoError::Moved { branch: change.branch.to_owned(), expected: change.base.clone(), actual }
+fn moved(commit: NewCommit<'_>, actual: CommitId) -> RepoError {
+    RepoError::Moved { branch: commit.branch.to_owned(), expected: commit.base.clone(), actual: Some(actual) }
 }
 
 /// A branch in a path, where its slashes stay.

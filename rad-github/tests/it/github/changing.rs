@@ -1,11 +1,9 @@
 //! Commits, branches and pull requests: all or nothing, on the commit they were made for.
 
-use std::collections::BTreeMap;
-
 use rad_core::error::FailureKind;
-use rad_core::repo::{RepoError, RepoSource as _};
+use rad_core::repo::{FileChange, NewCommit, RepoError, RepoSource as _, RepoWriter as _};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
-use rad_github::github::{Change, Edit, GitHub, Proposal};
+use rad_github::github::{GitHub, Proposal};
 
 use super::reading::access;
 use super::server::{Fault, Server, token};
@@ -13,18 +11,22 @@ use crate::tree;
 
 const REPOSITORY: &str = "octo/modules";
 
-fn put(text: &str) -> Edit {
-    Edit::Put(TreeEntry::File { bytes: text.to_owned().into(), executable: false })
+fn put(path: &str, text: &str) -> FileChange {
+    entry(path, TreeEntry::File { bytes: text.to_owned().into(), executable: false })
+}
+
+fn entry(path: &str, entry: TreeEntry) -> FileChange {
+    FileChange::Put { path: path.to_owned(), entry }
 }
 
 async fn commit(
     github: &GitHub,
     branch: &str,
     base: &CommitId,
-    edits: &BTreeMap<String, Edit>,
+    changes: &[FileChange],
 ) -> Result<CommitId, RepoError> {
-    let change = Change { branch, base, edits, message: "Refine the module" };
-    github.commit(access(REPOSITORY, &token()), &change).await
+    let commit = NewCommit { branch, base, message: "Refine the module", changes };
+    github.commit(access(REPOSITORY, &token()), commit).await
 }
 
 async fn tree_at(github: &GitHub, branch: &str) -> (CommitId, SourceTree) {
@@ -32,10 +34,6 @@ async fn tree_at(github: &GitHub, branch: &str) -> (CommitId, SourceTree) {
     let head = github.head(access(REPOSITORY, &token), Some(branch)).await.unwrap();
     let tree = github.tree(access(REPOSITORY, &token), &head.commit, "").await.unwrap();
     (head.commit, tree)
-}
-
-fn edits(of: &[(&str, Edit)]) -> BTreeMap<String, Edit> {
-    of.iter().map(|(path, edit)| ((*path).to_owned(), edit.clone())).collect()
 }
 
 #[tokio::test]
@@ -49,15 +47,15 @@ async fn a_set_of_changes_becomes_one_commit() {
     let binary = TreeEntry::File { bytes: vec![0, 255, 13].into(), executable: false };
     let long = "variable \"x\" {}\n".repeat(20_000);
     let link = TreeEntry::Symlink { target: "../b".to_owned() };
-    let all = edits(&[
-        ("a/main.tf", put("é")),
-        ("a/old.tf", Edit::Remove),
-        ("a/new/deep.tf", put("")),
-        ("a/run.sh", Edit::Put(script.clone())),
-        ("a/logo.png", Edit::Put(binary.clone())),
-        ("a/long.tf", put(&long)),
-        ("a/link", Edit::Put(link.clone())),
-    ]);
+    let all = [
+        put("a/main.tf", "é"),
+        FileChange::Remove { path: "a/old.tf".to_owned() },
+        put("a/new/deep.tf", ""),
+        entry("a/run.sh", script.clone()),
+        entry("a/logo.png", binary.clone()),
+        put("a/long.tf", &long),
+        entry("a/link", link.clone()),
+    ];
     server.fail("/git/blobs", Fault::Answer(502, Vec::new(), ""));
     server.fail("/git/trees", Fault::BreakOff);
     let made = commit(&github, "main", &base, &all).await.unwrap();
@@ -76,7 +74,7 @@ async fn a_branch_that_moved_is_left_as_it_is() {
     let server = Server::start().await;
     let base = server.put(REPOSITORY, "main", &tree(&[("a/main.tf", "1")]));
     let github = server.github();
-    let one = edits(&[("a/main.tf", put("mine"))]);
+    let one = [put("a/main.tf", "mine")];
     let theirs = server.put(REPOSITORY, "main", &tree(&[("a/main.tf", "theirs")]));
     let refusal = commit(&github, "main", &base, &one).await.unwrap_err();
     let moved = matches!(&refusal, RepoError::Moved { actual: Some(actual), .. } if *actual == theirs);
@@ -99,13 +97,13 @@ async fn an_answer_that_is_lost_leaves_no_doubt_or_says_so() {
     let base = server.put(REPOSITORY, "main", &tree(&[("a/main.tf", "1")]));
     let github = server.github();
     server.fail("/git/refs/heads/main", Fault::BreakOff);
-    let made = commit(&github, "main", &base, &edits(&[("a/main.tf", put("2"))])).await.unwrap();
+    let made = commit(&github, "main", &base, &[put("a/main.tf", "2")]).await.unwrap();
     assert_eq!(tree_at(&github, "main").await.0, made, "it was done, and is not done again");
     let moves = |server: &Server| server.calls().iter().filter(|call| call.method == "PATCH").count();
     assert_eq!(moves(&server), 1);
 
     server.fail("/git/refs/heads/main", Fault::Answer(502, Vec::new(), ""));
-    let refusal = commit(&github, "main", &made, &edits(&[("a/main.tf", put("3"))])).await.unwrap_err();
+    let refusal = commit(&github, "main", &made, &[put("a/main.tf", "3")]).await.unwrap_err();
     assert!(matches!(&refusal, RepoError::Backend(e) if e.kind() == FailureKind::Unavailable), "{refusal:?}");
     assert_eq!((tree_at(&github, "main").await.0, moves(&server)), (made.clone(), 1), "nothing was changed");
 
@@ -113,7 +111,7 @@ async fn an_answer_that_is_lost_leaves_no_doubt_or_says_so() {
     server
         .fail("/git/ref/heads/main", Fault::Instead(format!("{{\"object\":{{\"sha\":\"{made}\"}}}}").leak()));
     (0..4).for_each(|_| server.fail("/git/ref/heads/main", Fault::Answer(502, Vec::new(), "")));
-    let refusal = commit(&github, "main", &made, &edits(&[("a/main.tf", put("4"))])).await.unwrap_err();
+    let refusal = commit(&github, "main", &made, &[put("a/main.tf", "4")]).await.unwrap_err();
     let RepoError::Backend(error) = &refusal else { panic!("{refusal:?}") };
     let cause = std::error::Error::source(error).unwrap().to_string();
     assert!(cause.contains("not known"), "{cause}");
@@ -126,22 +124,18 @@ async fn what_cannot_be_committed_is_refused_by_name() {
     server.put(REPOSITORY, "protected", &tree(&[("a/main.tf", "1")]));
     let github = server.github();
     let protected = tree_at(&github, "protected").await.0;
-    let one = edits(&[("a/main.tf", put("2"))]);
-    for path in ["../x", "/etc/passwd", "a\\b", "", ".git/config", "a/.GIT/hooks/x"] {
-        let refusal = commit(&github, "main", &base, &edits(&[(path, put(""))])).await.unwrap_err();
+    let one = [put("a/main.tf", "2")];
+    for path in [".git/config", "a/.GIT/hooks/x"] {
+        let refusal = commit(&github, "main", &base, &[put(path, "")]).await.unwrap_err();
         assert!(matches!(&refusal, RepoError::UnusablePath { .. }), "{path:?}: {refusal:?}");
     }
-    for (branch, base, edits, named) in [
-        ("main", &base, edits(&[]), "nothing to commit"),
-        ("main", &base, edits(&[("a/nope.tf", Edit::Remove)]), "BadObjectState"),
-        ("protected", &protected, one.clone(), "pull request"),
-    ] {
-        let refusal = commit(&github, branch, base, &edits).await.unwrap_err();
-        assert!(
-            matches!(&refusal, RepoError::Refused { reason, .. } if reason.contains(named)),
-            "{refusal:?}"
-        );
-    }
+    let refusal = commit(&github, "protected", &protected, &one).await.unwrap_err();
+    let named = matches!(&refusal, RepoError::Refused { reason, .. } if reason.contains("pull request"));
+    assert!(named, "{refusal:?}");
+    let endless = server.put("octo/endless", "main", &tree(&[("a/main.tf", "1")]));
+    let over = NewCommit { branch: "main", base: &endless, message: "", changes: &one };
+    let refusal = github.commit(access("octo/endless", &token()), over).await.unwrap_err();
+    assert!(matches!(&refusal, RepoError::TooLarge { .. }), "{refusal:?}");
     for branch in ["nope", "no..pe"] {
         let refusal = commit(&github, branch, &base, &one).await.unwrap_err();
         assert!(matches!(&refusal, RepoError::NoBranch { .. }), "{branch}: {refusal:?}");
@@ -158,7 +152,7 @@ async fn a_pull_request_is_opened_once() {
     server.fail("/git/refs", Fault::BreakOff);
     github.create_branch(repo, "refine/a", &base).await.unwrap();
     github.create_branch(repo, "refine/a", &base).await.unwrap();
-    let made = commit(&github, "refine/a", &base, &edits(&[("a/main.tf", put("2"))])).await.unwrap();
+    let made = commit(&github, "refine/a", &base, &[put("a/main.tf", "2")]).await.unwrap();
     for (branch, at) in [("refine/a", &base), ("no..pe", &base)] {
         let refusal = github.create_branch(repo, branch, at).await.unwrap_err();
         assert!(matches!(&refusal, RepoError::Refused { .. }), "{branch}: {refusal:?}");

@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/repos/{owner}/{name}/git/commits", post(create_commit))
         .route("/repos/{owner}/{name}/git/blobs", post(create_blob))
         .route("/repos/{owner}/{name}/git/trees", post(create_tree))
+        .route("/repos/{owner}/{name}/git/trees/{tree}", get(list_tree))
         .route("/repos/{owner}/{name}/pulls", post(create_pull).get(pulls))
 }
 
@@ -136,6 +137,27 @@ async fn create_blob(
     made(json!({ "sha": open(&shared, &owner, &name).write_blob(bytes).unwrap().to_string() }))
 }
 
+async fn list_tree(
+    State(shared): App,
+    Path((owner, name, tree)): Path<(String, String, String)>,
+) -> Response {
+    let repo = open(&shared, &owner, &name);
+    let (mut all, mut waiting) = (Vec::new(), vec![(String::new(), id(&json!(tree)))]);
+    while let Some((prefix, tree)) = waiting.pop() {
+        for entry in repo.find_tree(tree).unwrap().iter() {
+            let entry = entry.unwrap();
+            let path = format!("{prefix}{}", entry.filename());
+            if entry.mode().is_tree() {
+                waiting.push((format!("{path}/"), entry.object_id()));
+            }
+            let kind = if entry.mode().is_tree() { "tree" } else { "blob" };
+            all.push(json!({ "path": path, "type": kind }));
+        }
+    }
+    let truncated = name.contains("endless");
+    Json(json!({ "sha": tree, "tree": all, "truncated": truncated })).into_response()
+}
+
 async fn create_tree(
     State(shared): App,
     Path((owner, name)): Path<(String, String)>,
@@ -146,7 +168,8 @@ async fn create_tree(
     for entry in new["tree"].as_array().unwrap() {
         let path = entry["path"].as_str().unwrap();
         if entry.get("sha") == Some(&Value::Null) {
-            if editor.get(path).is_none() {
+            let base = repo.find_tree(id(&new["base_tree"])).unwrap();
+            if base.lookup_entry_by_path(path).unwrap().is_none() {
                 return refuse(422, "GitRPC::BadObjectState");
             }
             editor.remove(path).unwrap();

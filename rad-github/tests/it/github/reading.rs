@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use rad_core::conformance::repo::{self, RepoFixture};
-use rad_core::repo::{RepoAccess, RepoError, RepoSource};
+use rad_core::repo::{RepoAccess, RepoError, RepoSource, RepoWriter};
 use rad_core::source::{CommitId, SourceTree};
 use rad_github::github::{ConfigError, GitHub, Patience, Visibility};
 use secrecy::SecretString;
@@ -20,6 +20,10 @@ struct Fixture {
 impl RepoFixture for Fixture {
     fn source(&self) -> &dyn RepoSource {
         &self.github
+    }
+
+    fn writer(&self) -> Option<&dyn RepoWriter> {
+        self.token.is_some().then_some(&self.github as &dyn RepoWriter)
     }
 
     fn credential(&self) -> Option<&SecretString> {
