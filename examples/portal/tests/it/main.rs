@@ -11,3 +11,4 @@ mod pages;
 mod payments;
 mod portal;
 mod sign_in;
+mod transactions;
