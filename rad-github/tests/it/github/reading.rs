@@ -116,6 +116,21 @@ async fn a_sync_is_two_calls_and_one_conditional_call_while_nothing_changed() {
 }
 
 #[tokio::test]
+async fn five_hundred_modules_are_two_calls_as_well() {
+    let server = Server::start().await;
+    let mut modules = SourceTree::default();
+    for number in 0..500 {
+        for file in ["main.tf", "variables.tf", "README.md"] {
+            let text = format!("# {number}\n{}", "variable \"region\" { default = \"eu\" }\n".repeat(20));
+            modules.insert_file(format!("module-{number}/{file}"), text).unwrap();
+        }
+    }
+    let commit = server.put("octo/modules", "main", &modules);
+    assert_eq!(sync(&server.github(), None).await, (commit, modules));
+    assert_eq!(server.calls().len(), 2);
+}
+
+#[tokio::test]
 async fn what_one_token_was_shown_another_is_not() {
     let server = Server::start().await;
     let commit = server.put("octo/modules", "main", &tree(&[("a/main.tf", "1")]));
