@@ -83,7 +83,7 @@ pub struct VerifyOptions {
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { side_by_side: 4, range: 1_000, most_findings: 1_000 }
+        Self { side_by_side: 4, range: 500, most_findings: 1_000 }
     }
 }
 
