@@ -10,7 +10,7 @@ use rad_core::checkpoint::SigningKey;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
 use rad_core::seal::Keyring;
-use rad_github::{LocalSource, SqliteArchive, SqliteCatalog};
+use rad_github::{Jules, LocalSource, SqliteArchive, SqliteCatalog, SqliteRefinements};
 use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
@@ -58,19 +58,23 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
     let key = Keyring::from_file(&data_dir.join("state.key"))?;
     let ledger = Arc::new(SqliteLedger::new(pool.clone()));
-    let platform = Platform::builder()
+    let repos = Arc::new(LocalSource::new([&config.repos_dir])?);
+    let mut platform = Platform::builder()
         .directory(directory.clone())
         .settings(Arc::new(SqliteSettings::new(pool.clone())))
-        .repos(Arc::new(LocalSource::new([&config.repos_dir])?))
+        .repos(repos.clone())
         .catalog(Arc::new(SqliteCatalog::new(pool.clone())))
         .archive(Arc::new(SqliteArchive::new(pool.clone())))
         .deployments(Arc::new(SqliteDeployments::new(pool.clone(), key).await?))
         .runner(Arc::new(runner(config, &data_dir)?))
         .ledger(ledger.clone())
         .orders(Arc::new(SqliteOrders::new(pool.clone())))
-        .notifier(Arc::new(SqliteNotifier::new(pool)))
-        .provider(sandbox.clone())
-        .build()?;
+        .notifier(Arc::new(SqliteNotifier::new(pool.clone())))
+        .provider(sandbox.clone());
+    if let Some(agent) = code_agent(config)? {
+        platform = platform.refining(Arc::new(agent), Arc::new(SqliteRefinements::new(pool)), repos);
+    }
+    let platform = platform.build()?;
     let worker = WorkerConfig::builder(stable_name(&data_dir.join("worker"))?)
         .concurrency(config.workers)
         .shutdown_grace(CLOSING)
@@ -86,6 +90,16 @@ fn checkpoint_key(config: &Config, data_dir: &Path) -> anyhow::Result<SigningKey
     let path = config.checkpoint_key.clone().unwrap_or_else(|| data_dir.join("checkpoint.key"));
     let secret = secret_file::read_or_make(&path)?;
     SigningKey::from_hex(&secret).with_context(|| format!("{} cannot be used", path.display()))
+}
+
+/// The code agent, if its key is there.
+fn code_agent(config: &Config) -> anyhow::Result<Option<Jules>> {
+    let Some(path) = &config.jules_key else { return Ok(None) };
+    let mut builder = Jules::builder().key(secret_file::read(path)?);
+    if let Some(api) = &config.jules_api {
+        builder = builder.api(api);
+    }
+    Ok(Some(builder.build().context("jules-api cannot be used")?))
 }
 
 /// The engine in its sandbox, working below the data directory.

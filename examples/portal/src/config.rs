@@ -59,6 +59,13 @@ pub struct Options {
     /// [default: checkpoint.key in the data directory]
     #[arg(long, env = "RAD_CHECKPOINT_KEY", value_name = "FILE")]
     pub checkpoint_key: Option<PathBuf>,
+    /// File with the key of the code agent Jules, readable by its owner only; without one, nobody can refine modules
+    #[arg(long, env = "RAD_JULES_KEY", value_name = "FILE")]
+    pub jules_key: Option<PathBuf>,
+    /// Address of the code agent, or of another server that speaks the same API
+    /// [default: https://jules.googleapis.com/v1alpha]
+    #[arg(long, env = "RAD_JULES_API", value_name = "URL")]
+    pub jules_api: Option<String>,
     /// Run modules without a sandbox where bubblewrap does not work: module code then sees what the portal sees
     #[arg(long, env = "RAD_ALLOW_UNSANDBOXED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub allow_unsandboxed: Option<bool>,
@@ -88,6 +95,10 @@ pub struct Config {
     pub checkpoint_every: Duration,
     /// The file with the key that signs them; `None`: in the data directory.
     pub checkpoint_key: Option<PathBuf>,
+    /// The file with the key of the code agent; `None`: there is no agent.
+    pub jules_key: Option<PathBuf>,
+    /// Where the code agent is, if not at its usual address.
+    pub jules_api: Option<String>,
     /// Whether modules may run without a sandbox.
     pub allow_unsandboxed: bool,
     /// Whether the first start makes demo accounts and a demo repository.
@@ -144,6 +155,8 @@ impl Options {
             workers: self.workers.or(other.workers),
             checkpoint_minutes: self.checkpoint_minutes.or(other.checkpoint_minutes),
             checkpoint_key: self.checkpoint_key.or(other.checkpoint_key),
+            jules_key: self.jules_key.or(other.jules_key),
+            jules_api: self.jules_api.or(other.jules_api),
             allow_unsandboxed: self.allow_unsandboxed.or(other.allow_unsandboxed),
             no_demo: self.no_demo.or(other.no_demo),
         }
@@ -179,6 +192,8 @@ impl Options {
             data_dir,
             terraform: self.terraform,
             workers,
+            jules_key: self.jules_key,
+            jules_api: self.jules_api,
             allow_unsandboxed: self.allow_unsandboxed.unwrap_or(false),
             demo: !self.no_demo.unwrap_or(false),
         })

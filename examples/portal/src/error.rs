@@ -7,6 +7,7 @@ use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use rad_core::agent::AgentError;
 use rad_core::catalog::CatalogError;
 use rad_core::deployment::DeploymentError;
 use rad_core::directory::DirectoryError;
@@ -138,6 +139,9 @@ fn status_of(error: &PlatformError) -> StatusCode {
         | E::Repo(RepoError::Moved { .. }) => StatusCode::CONFLICT,
         E::Runner(RunnerError::NoEngine { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         E::Repo(RepoError::Denied { .. }) => StatusCode::FORBIDDEN,
+        E::Change(_) => StatusCode::CONFLICT,
+        E::Agent(AgentError::NotFound { .. }) | E::NoAgent => StatusCode::NOT_FOUND,
+        E::Agent(AgentError::TooManyRequests { .. }) => StatusCode::TOO_MANY_REQUESTS,
         E::Repo(RepoError::RateLimited { .. }) => StatusCode::TOO_MANY_REQUESTS,
         E::Payment(PaymentError::Signature { .. }) => StatusCode::UNAUTHORIZED,
         E::Payment(PaymentError::Malformed { .. }) => StatusCode::BAD_REQUEST,

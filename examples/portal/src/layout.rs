@@ -58,6 +58,8 @@ pub(crate) enum Section {
     Deployments,
     /// Balances, buying, transactions.
     Credits,
+    /// Refining modules with the code agent.
+    Explore,
     /// Modules of one's own.
     Publish,
     /// Who earned what.
@@ -71,10 +73,11 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Deploy,
         Self::Deployments,
         Self::Credits,
+        Self::Explore,
         Self::Publish,
         Self::Revenue,
         Self::Admin,
@@ -87,6 +90,7 @@ impl Section {
             Self::Deploy => "Deploy",
             Self::Deployments => "Deployments",
             Self::Credits => "Credits",
+            Self::Explore => "Explore",
             Self::Publish => "Publish",
             Self::Revenue => "Revenue",
             Self::Admin => "Users",
@@ -100,6 +104,7 @@ impl Section {
             Self::Deploy => "/deploy",
             Self::Deployments => "/deployments",
             Self::Credits => "/credits",
+            Self::Explore => "/explore",
             Self::Publish => "/publish",
             Self::Revenue => "/revenue",
             Self::Admin => "/admin/accounts",
@@ -226,6 +231,7 @@ async fn visible(session: &Session, credits: bool) -> Result<Vec<Section>, PageE
             Section::Deploy => actor.can(Capability::Deploy),
             Section::Deployments | Section::Profile => true,
             Section::Credits => credits,
+            Section::Explore => actor.can_refine() && actor.connection().await?.is_some(),
             Section::Publish => actor.publishes_as().is_ok() && actor.connection().await?.is_some(),
             Section::Revenue => !actor.revenue_views().await?.is_empty(),
             Section::Admin => actor.can(Capability::SeeAccounts),
@@ -244,6 +250,7 @@ fn notice(code: &str) -> Option<&'static str> {
         "connected" => "The repository is connected. Choose what to publish.",
         "disconnected" => "The repository is disconnected, and its modules have left the catalogue.",
         "published" => "The catalogue is as you wanted it.",
+        "committed" => "The change is committed. Publish it when you like it.",
         "awarded" => "The credits were awarded.",
         "created" => "The account was made.",
         "roles" => "The roles were changed.",

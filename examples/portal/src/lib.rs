@@ -6,6 +6,7 @@
 mod app;
 mod assemble;
 mod assets;
+mod chat;
 mod checkpoints;
 pub mod config;
 mod cookies;

@@ -23,16 +23,23 @@ pub(crate) fn read_or_make(path: &Path) -> anyhow::Result<SecretString> {
             file.sync_all()?;
             Ok(secret.into())
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let mode = fs::metadata(path)?.permissions().mode();
-            if mode & 0o077 != 0 {
-                bail!("{shown} can be read by others (mode {:o}): run chmod 600 on it", mode & 0o777);
-            }
-            let secret = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
-            Ok(secret.trim().to_owned().into())
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => read(path),
         Err(error) => Err(error).with_context(|| format!("{shown} cannot be made")),
     }
+}
+
+/// The secret in a file that somebody else made.
+///
+/// # Errors
+/// If others can read the file, or it cannot be read.
+pub(crate) fn read(path: &Path) -> anyhow::Result<SecretString> {
+    let shown = path.display();
+    let secret = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read"))?;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        bail!("{shown} can be read by others (mode {:o}): run chmod 600 on it", mode & 0o777);
+    }
+    Ok(secret.trim().to_owned().into())
 }
 
 #[cfg(test)]

@@ -51,6 +51,8 @@ struct CardView {
     rating: String,
     deployments: String,
     pinned: bool,
+    /// Whether it is a module of one's own that the code agent can refine.
+    may_refine: bool,
 }
 
 /// Which part of the catalogue to show.
@@ -101,12 +103,13 @@ pub(super) async fn list(session: Session, Query(wanted): Query<Wanted>) -> Answ
         sorts,
         here: address(tab, ""),
         next: found.next.as_ref().map(|cursor| address(tab, cursor.as_str())),
-        cards: found.items.into_iter().map(card_view).collect(),
+        cards: found.items.into_iter().map(|card| card_view(card, &session)).collect(),
         search: wanted.q,
     })
 }
 
-fn card_view(card: Card) -> CardView {
+fn card_view(card: Card, session: &Session) -> CardView {
+    let own = session.actor.publishes_as().is_ok_and(|publisher| publisher == card.listing.publisher);
     let stats = card.listing.stats;
     let manifest = card.listing.revision.manifest;
     let rating = match stats.ratings {
@@ -130,6 +133,7 @@ fn card_view(card: Card) -> CardView {
         rating,
         deployments,
         pinned: card.pinned,
+        may_refine: own && session.actor.can_refine(),
     }
 }
 

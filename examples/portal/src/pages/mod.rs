@@ -7,6 +7,7 @@ mod days;
 mod deploy;
 mod deployments;
 mod events;
+mod explore;
 mod profile;
 mod publish;
 mod rates;
@@ -40,6 +41,12 @@ pub(crate) fn routes() -> Router<App> {
         .route("/profile", get(profile::show))
         .route("/profile/repository", post(profile::connect))
         .route("/profile/repository/disconnect", post(profile::disconnect))
+        .route("/explore", get(explore::list).post(explore::start))
+        .route("/explore/{id}", get(explore::show))
+        .route("/explore/{id}/live", get(explore::live))
+        .route("/explore/{id}/message", post(explore::message))
+        .route("/explore/{id}/plan", post(explore::approve))
+        .route("/explore/{id}/change", post(explore::accept))
         .route("/publish", get(publish::show))
         .route("/publish/plan", post(publish::plan))
         .route("/publish/apply", post(publish::apply))

@@ -27,6 +27,7 @@ struct PublishPage {
     sub_dir: String,
     problems: Vec<String>,
     counts: Vec<(&'static str, usize)>,
+    may_refine: bool,
     entries: Vec<EntryView>,
 }
 
@@ -197,6 +198,7 @@ async fn view(
         sub_dir: connection.map(|connection| connection.sub_dir).unwrap_or_default(),
         problems,
         counts: counts.collect(),
+        may_refine: session.actor.can_refine(),
         entries: grid.entries.iter().map(|entry| entry_view(entry, typed, wrong)).collect(),
     })
 }

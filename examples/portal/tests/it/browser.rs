@@ -22,8 +22,8 @@ const NEEDED: &str = "the browser test needs Chromium and its driver: install th
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser window at a portal.
-struct Window {
-    client: Client,
+pub(crate) struct Window {
+    pub(crate) client: Client,
     base: String,
     taken: u32,
     // Ends the driver, and takes its profile away.
@@ -32,7 +32,7 @@ struct Window {
 }
 
 impl Window {
-    async fn open(demo: &Demo) -> Self {
+    pub(crate) async fn open(demo: &Demo) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -70,11 +70,11 @@ impl Window {
         Self { client, base: demo.portal.url().to_owned(), taken: 0, _driver: driver, _profile: profile }
     }
 
-    async fn go(&self, path: &str) {
+    pub(crate) async fn go(&self, path: &str) {
         self.client.goto(&format!("{}{path}", self.base)).await.unwrap();
     }
 
-    async fn see(&self, css: &str) -> String {
+    pub(crate) async fn see(&self, css: &str) -> String {
         let found = self.client.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await;
         match found {
             Ok(element) => element.text().await.unwrap_or_default(),
@@ -82,13 +82,13 @@ impl Window {
         }
     }
 
-    async fn click(&self, css: &str) {
+    pub(crate) async fn click(&self, css: &str) {
         self.see(css).await;
         let element = self.client.find(Locator::Css(css)).await.unwrap();
         element.click().await.unwrap_or_else(|error| panic!("{css} cannot be clicked: {error}"));
     }
 
-    async fn fill(&self, css: &str, text: &str) {
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
         self.see(css).await;
         let element = self.client.find(Locator::Css(css)).await.unwrap();
         element.clear().await.unwrap();
@@ -96,7 +96,7 @@ impl Window {
     }
 
     /// Waits until an element says something.
-    async fn until(&self, css: &str, text: &str) {
+    pub(crate) async fn until(&self, css: &str, text: &str) {
         let waited = tokio::time::timeout(PATIENCE, async {
             // The page may be on its way to the next while it is looked at.
             loop {
@@ -116,7 +116,7 @@ impl Window {
         }
     }
 
-    async fn picture(&mut self, name: &str) {
+    pub(crate) async fn picture(&mut self, name: &str) {
         self.taken += 1;
         let height = "return Math.min(Math.max(document.documentElement.scrollHeight, 600) + 100, 2400)";
         let height = self.client.execute(height, Vec::new()).await.unwrap().as_u64().unwrap();
@@ -126,7 +126,7 @@ impl Window {
         std::fs::write(pictures().join(format!("{:02}-{name}.png", self.taken)), picture).unwrap();
     }
 
-    async fn sign_in(&self, demo: &Demo, name: &str) {
+    pub(crate) async fn sign_in(&self, demo: &Demo, name: &str) {
         let account = demo.account(name);
         self.go("/sign-in").await;
         self.fill("#email", &account.email).await;

@@ -1,0 +1,194 @@
+//! `/explore`: conversations with the code agent about modules of one's own, and the changes it proposes.
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse};
+use rad_core::id::RefineId;
+use rad_core::platform::PlatformError;
+use rad_core::refine::RefineSession;
+use rad_core::source::Digest;
+use serde::Deserialize;
+
+use super::{Answer, go, page};
+use crate::chat::ChatView;
+use crate::error::PageError;
+use crate::layout::{Layout, Section};
+use crate::session::{Posted, Session};
+use crate::show;
+
+#[derive(Template)]
+#[template(path = "pages/explore.html")]
+struct ExplorePage {
+    layout: Layout,
+    module: Option<String>,
+    message: String,
+    problem: Option<String>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    id: RefineId,
+    title: String,
+    module: String,
+    state: String,
+    time: String,
+    machine_time: String,
+}
+
+#[derive(Template)]
+#[template(path = "pages/chat.html")]
+struct ChatPage {
+    layout: Layout,
+    id: RefineId,
+    module: String,
+    title: String,
+    repository: String,
+    branch: String,
+    has_begun: bool,
+    live: String,
+    problem: Option<String>,
+    message: String,
+}
+
+/// Which module to talk about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    module: String,
+}
+
+/// What a page shows already.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Seen {
+    seen: String,
+}
+
+/// `GET /explore`
+pub(super) async fn list(session: Session, Query(wanted): Query<Wanted>) -> Answer {
+    let module = Some(wanted.module).filter(|module| !module.is_empty());
+    page(explore(&session, module, String::new(), None).await?)
+}
+
+/// `POST /explore`: starts a conversation.
+pub(super) async fn start(Posted { session, fields }: Posted) -> Answer {
+    let (module, message) = (fields.text("module"), fields.text("message"));
+    match session.actor.refine(module, message).await {
+        Ok(started) => go(format!("/explore/{}", started.id)),
+        Err(error) => {
+            let error = refusal(error)?;
+            let (status, problem) = (error.status(), Some(error.message()));
+            let page = explore(&session, Some(module.to_owned()), message.to_owned(), problem).await?;
+            Ok((status, Html(page.render()?)).into_response())
+        }
+    }
+}
+
+/// `GET /explore/{id}`
+pub(super) async fn show(session: Session, Path(id): Path<String>) -> Answer {
+    page(chat(&session, parsed(&id)?, String::new(), None).await?)
+}
+
+/// `GET /explore/{id}/live`: what changes on the page, unless it shows that already.
+pub(super) async fn live(session: Session, Path(id): Path<String>, Query(seen): Query<Seen>) -> Answer {
+    let view = session.actor.refine_view(parsed(&id)?).await?;
+    let view = ChatView::of(&view, session.token.form_proof());
+    if view.version == seen.seen {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    page(view)
+}
+
+/// `POST /explore/{id}/message`
+pub(super) async fn message(Path(id): Path<String>, Posted { session, fields }: Posted) -> Answer {
+    let (id, message) = (parsed(&id)?, fields.text("message"));
+    let done = session.actor.send_to_agent(id, message).await;
+    answered(&session, id, message, "", done).await
+}
+
+/// `POST /explore/{id}/plan`
+pub(super) async fn approve(Path(id): Path<String>, Posted { session, .. }: Posted) -> Answer {
+    let id = parsed(&id)?;
+    let done = session.actor.approve_agent_plan(id).await;
+    answered(&session, id, "", "", done).await
+}
+
+/// `POST /explore/{id}/change`
+pub(super) async fn accept(Path(id): Path<String>, Posted { session, fields }: Posted) -> Answer {
+    let (id, change): (_, Digest) = (parsed(&id)?, fields.parsed("change")?);
+    let done = session.actor.accept_change(id, &change).await.map(drop);
+    answered(&session, id, "", "?notice=committed", done).await
+}
+
+/// Back to the conversation, or on it the reason why something was not done.
+async fn answered(
+    session: &Session,
+    id: RefineId,
+    message: &str,
+    query: &str,
+    done: Result<(), PlatformError>,
+) -> Answer {
+    match done {
+        Ok(()) => go(format!("/explore/{id}{query}")),
+        Err(error) => {
+            let error = refusal(error)?;
+            let (status, problem) = (error.status(), Some(error.message()));
+            let page = chat(session, id, message.to_owned(), problem).await?;
+            Ok((status, Html(page.render()?)).into_response())
+        }
+    }
+}
+
+/// What is said on the page itself: refusals of the agent, the repository and the change, and an agent that does not answer.
+fn refusal(error: PlatformError) -> Result<PageError, PageError> {
+    match error {
+        PlatformError::Agent(_)
+        | PlatformError::Repo(_)
+        | PlatformError::Change(_)
+        | PlatformError::PlanChanged
+        | PlatformError::Invalid { .. } => Ok(error.into()),
+        error => Err(error.into()),
+    }
+}
+
+fn parsed(id: &str) -> Result<RefineId, PageError> {
+    id.parse().map_err(|_| PlatformError::NotFound { what: "conversation" }.into())
+}
+
+async fn explore(
+    session: &Session,
+    module: Option<String>,
+    message: String,
+    problem: Option<String>,
+) -> Result<ExplorePage, PageError> {
+    let sessions = session.actor.refine_sessions(module.as_deref()).await?;
+    let rows = sessions.into_iter().map(row).collect();
+    let layout = session.layout("Explore", Section::Explore).await?;
+    Ok(ExplorePage { layout, module, message, problem, rows })
+}
+
+fn row(session: RefineSession) -> Row {
+    Row {
+        state: crate::chat::state(&session),
+        id: session.id,
+        title: session.title,
+        module: session.module,
+        time: show::time(session.started_at),
+        machine_time: show::machine_time(session.started_at),
+    }
+}
+
+async fn chat(
+    session: &Session,
+    id: RefineId,
+    message: String,
+    problem: Option<String>,
+) -> Result<ChatPage, PageError> {
+    let view = session.actor.refine_view(id).await?;
+    let live = ChatView::of(&view, session.token.form_proof()).render()?;
+    let RefineSession { module, title, repository, branch, progress, .. } = view.session;
+    let layout = session.layout(&title, Section::Explore).await?;
+    let has_begun = progress.agent_session.is_some();
+    Ok(ChatPage { layout, id, module, title, repository, branch, has_begun, live, problem, message })
+}

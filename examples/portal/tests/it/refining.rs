@@ -1,0 +1,162 @@
+//! Refining a module: the conversation, the change and its commit, without scripts and in a browser.
+
+use std::path::PathBuf;
+
+use crate::browser::Window;
+use crate::jules::{FakeJules, KEY};
+use crate::portal::{Demo, publish};
+
+/// A portal with a code agent, on which the partner has connected the demo repository.
+async fn begin() -> (Demo, FakeJules) {
+    let jules = FakeJules::start().await;
+    let demo = Demo::start_with(|config| {
+        config.jules_key = Some(jules.key_file.clone());
+        config.jules_api = Some(jules.api.clone());
+    })
+    .await;
+    publish(&mut demo.signed_in("partner").await, &["hello"]).await;
+    (demo, jules)
+}
+
+/// The commit at the tip of the demo repository.
+fn head(demo: &Demo) -> String {
+    let repository: PathBuf = demo.dir.path().join("data/repos/demo-modules");
+    let found = ["refs/heads/main", ".git/refs/heads/main"].map(|path| repository.join(path));
+    let text = found.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap();
+    text.trim().to_owned()
+}
+
+/// A change to the greeting of the module `hello`.
+fn patch(from: &str, to: &str) -> String {
+    format!(
+        "diff --git a/modules/hello/main.tf b/modules/hello/main.tf\n--- a/modules/hello/main.tf\n\
+         +++ b/modules/hello/main.tf\n@@ -5,3 +5,3 @@\n resource \"terraform_data\" \"greeting\" {{\n\
+         -  input = \"{from}\"\n+  input = \"{to}\"\n }}\n"
+    )
+}
+
+const GREETING: &str = "Hello, ${var.who}!";
+
+#[tokio::test]
+async fn a_change_is_planned_shown_and_committed() {
+    let (demo, jules) = begin().await;
+    let base = head(&demo);
+    jules.proposes(&base, &patch(GREETING, "Hello <all>!"));
+    let mut partner = demo.signed_in("partner").await;
+    partner.get("/publish").await.assert_has("/explore?module=hello");
+    partner.get("/deploy?tab=partner").await.assert_has("/explore?module=hello");
+    partner.get("/explore?module=hello").await.assert_has("What should change?");
+    let refused = partner.post("/explore", &[("module", "hello"), ("message", " ")]).await;
+    assert_eq!(refused.status, 422);
+    refused.assert_has("message: it is empty");
+
+    let started = partner.post("/explore", &[("module", "hello"), ("message", "Greet everybody")]).await;
+    assert_eq!(started.status, 303, "{}", started.body);
+    let talk = started.location().to_owned();
+    let page = partner.get(&talk).await;
+    page.assert_has("Read &#60;b&#62;main.tf");
+    page.assert_has("waits for you to approve the plan");
+    let version = page.between("data-version=\"", "\"").to_owned();
+    let live = partner.get(&format!("{talk}/live?seen={version}")).await;
+    assert_eq!(live.status, 204, "nothing changed since");
+
+    assert_eq!(partner.post(&format!("{talk}/plan"), &[]).await.location(), talk);
+    let live = partner.get(&format!("{talk}/live?seen={version}")).await;
+    assert_eq!(live.status, 200);
+    live.assert_has("<td class=\"sign\">+</td><td><ins>  input = &#34;Hello &#60;all&#62;!&#34;</ins>");
+    live.assert_has("<td class=\"at\">6</td><td class=\"at\"></td><td class=\"sign\">−</td>");
+    live.assert_has("terraform validate");
+    assert_eq!(head(&demo), base, "nothing is committed before it is accepted");
+
+    let change = live.between("name=\"change\" value=\"", "\"").to_owned();
+    let accepted = partner.post(&format!("{talk}/change"), &[("change", &change)]).await;
+    assert_eq!(accepted.location(), format!("{talk}?notice=committed"), "{}", accepted.body);
+    assert_ne!(head(&demo), base);
+    let page = partner.get(&talk).await;
+    page.assert_has(&format!("Committed as <code>{}</code>", &head(&demo)[..7]));
+    partner.get("/publish").await.assert_has("badge changed");
+    for path in ["/explore", "/profile", talk.as_str()] {
+        assert!(!partner.get(path).await.body.contains(KEY), "the key is on {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_is_told_and_a_talk_is_for_its_publisher() {
+    let (demo, jules) = begin().await;
+    let base = head(&demo);
+    jules.proposes(&base, &patch("Something else", "Hello!"));
+    let mut partner = demo.signed_in("partner").await;
+    let fields = [("module", "hello"), ("message", "Greet")];
+    let talk = partner.post("/explore", &fields).await.location().to_owned();
+    partner.post(&format!("{talk}/plan"), &[]).await;
+    let page = partner.get(&talk).await;
+    let change = page.between("name=\"change\" value=\"", "\"").to_owned();
+    let refused = partner.post(&format!("{talk}/change"), &[("change", &change)]).await;
+    assert_eq!(refused.status, 409);
+    refused.assert_has("modules/hello/main.tf:6: the line is not what the change was made to");
+    assert_eq!(head(&demo), base);
+
+    jules.proposes(&base, &patch(GREETING, "Hello!"));
+    let sent = partner.post(&format!("{talk}/message"), &[("message", "Try again")]).await;
+    assert_eq!(sent.location(), talk);
+    partner.get(&talk).await.assert_has("Here is another one.");
+    let stale = partner.post(&format!("{talk}/change"), &[("change", &change)]).await;
+    assert_eq!(stale.status, 409, "what is accepted is what was looked at");
+
+    let mut admin = demo.signed_in("admin").await;
+    assert_eq!(admin.get(&talk).await.status, 404);
+    let mut user = demo.signed_in("user").await;
+    assert_eq!(user.get(&talk).await.status, 403);
+    assert_eq!(user.get("/explore").await.status, 403);
+    assert!(!user.get("/deploy?tab=partner").await.body.contains("/explore"));
+}
+
+#[tokio::test]
+async fn without_a_key_there_is_no_agent_and_no_sparkles() {
+    let demo = Demo::published().await;
+    let mut partner = demo.signed_in("partner").await;
+    assert!(!partner.get("/publish").await.body.contains("/explore"));
+    let refused = partner.get("/explore").await;
+    assert_eq!(refused.status, 404);
+    refused.assert_has("no code agent is set up here");
+}
+
+#[tokio::test]
+async fn a_module_is_refined_in_a_browser() {
+    let (demo, jules) = begin().await;
+    jules.proposes(&head(&demo), &patch(GREETING, "Hello, everybody!"));
+    let mut window = Window::open(&demo).await;
+    window.sign_in(&demo, "partner").await;
+    window.go("/publish").await;
+    window.click("[data-name=hello] a.sparkles").await;
+    window.fill("#message", "Greet everybody").await;
+    window.picture("refine-start").await;
+    window.click("#start").await;
+    window.until("#talk", "The plan:").await;
+    window.picture("refine-plan").await;
+    window.fill("#message", "While I type").await;
+    window.click("#approve").await;
+    window.until("#change ins", "Hello, everybody!").await;
+    window.until("#change del", "Hello, ${var.who}!").await;
+    window.picture("refine-change").await;
+    // What the agent says appears by itself, and what is being typed stays.
+    window.fill("#message", "And now in French").await;
+    window.client.execute(SEND, Vec::new()).await.unwrap();
+    window.client.execute("document.activeElement.blur()", Vec::new()).await.unwrap();
+    window.until("#talk", "Here is another one.").await;
+    let typed = window.client.execute("return document.getElementById('message').value", Vec::new()).await;
+    assert_eq!(typed.unwrap(), "And now in French");
+    window.click("#accept").await;
+    window.until("#committed", "Committed as").await;
+    window.until("#committed", &head(&demo)[..7]).await;
+    window.picture("refine-committed").await;
+    window.go("/publish").await;
+    window.until("[data-name=hello]", "changed").await;
+    window.client.clone().close().await.unwrap();
+}
+
+/// Sends a message from another window of the same person.
+const SEND: &str = "const form = document.getElementById('message').form;
+    const fields = new URLSearchParams(new FormData(form));
+    fields.set('message', 'Another one, please');
+    fetch(form.action, { method: 'POST', body: fields });";
