@@ -1,4 +1,4 @@
-//! Tokens of publishers: checked before they are saved, and never shown again.
+//! Tokens and keys of publishers: checked before they are saved, and never shown again.
 
 use secrecy::SecretString;
 
@@ -41,16 +41,61 @@ impl Actor {
         Ok(self.token_of(self.publishes_as()?).await?.is_some())
     }
 
+    /// Saves the key that opens the code agent for the publisher, after checking it; without one, the key that the agent
+    /// was set up with opens it, where there is one.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish, [`NoAgent`](PlatformError::NoAgent);
+    /// [`AgentError::Denied`](crate::agent::AgentError::Denied) for a key that is not taken, and then the one before stays.
+    pub async fn save_agent_key(&self, key: &SecretString) -> Result<(), PlatformError> {
+        let (publisher, store) = (self.publishes_as()?, self.credentials()?);
+        self.refining()?.agent.sources(Some(key)).await?;
+        Ok(store.set_credential(publisher, CredentialKind::Agent, Some(key)).await?)
+    }
+
+    /// Forgets the key of the code agent.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish.
+    pub async fn forget_agent_key(&self) -> Result<(), PlatformError> {
+        let publisher = self.publishes_as()?;
+        Ok(self.credentials()?.set_credential(publisher, CredentialKind::Agent, None).await?)
+    }
+
+    /// Whether a key of the code agent is saved.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish.
+    pub async fn has_agent_key(&self) -> Result<bool, PlatformError> {
+        Ok(self.agent_key(self.publishes_as()?).await?.is_some())
+    }
+
     /// The token that opens a publisher's repositories.
     pub(super) async fn token_of(&self, publisher: Publisher) -> Result<Option<SecretString>, PlatformError> {
+        self.credential(publisher, CredentialKind::Repository).await
+    }
+
+    /// The key that opens the code agent for a publisher, where the publisher has one.
+    pub(super) async fn agent_key(
+        &self,
+        publisher: Publisher,
+    ) -> Result<Option<SecretString>, PlatformError> {
+        self.credential(publisher, CredentialKind::Agent).await
+    }
+
+    async fn credential(
+        &self,
+        publisher: Publisher,
+        kind: CredentialKind,
+    ) -> Result<Option<SecretString>, PlatformError> {
         match &self.parts.credentials {
-            Some(store) => Ok(store.credential(publisher, CredentialKind::Repository).await?),
+            Some(store) => Ok(store.credential(publisher, kind).await?),
             None => Ok(None),
         }
     }
 
     fn credentials(&self) -> Result<&dyn CredentialStore, PlatformError> {
-        let reason = "this platform keeps no tokens: its repositories are read without one";
+        let reason = "this platform keeps no tokens and keys of publishers";
         let missing = || PlatformError::Invalid { field: "token", reason: reason.to_owned() };
         self.parts.credentials.as_deref().ok_or_else(missing)
     }

@@ -116,7 +116,8 @@ impl Actor {
         if !tree.directories().any(|name| name == module) {
             return Err(PlatformError::NotFound { what: "module" });
         }
-        let sources = refining.agent.sources(None).await?;
+        let key = self.agent_key(publisher).await?;
+        let sources = refining.agent.sources(key.as_ref()).await?;
         let source = sources.into_iter().find(|source| source.is_repository(&connection.repository));
         let source = source.ok_or_else(|| PlatformError::Invalid {
             field: "repository",
@@ -149,7 +150,7 @@ impl Actor {
             branch: head.branch,
             require_plan_approval: true,
         };
-        let started = refining.agent.start(None, &new).await;
+        let started = refining.agent.start(key.as_ref(), &new).await;
         match &started {
             Ok(started) => {
                 session.progress.agent_session = Some(started.name.clone());
@@ -204,7 +205,8 @@ impl Actor {
     pub async fn send_to_agent(&self, id: RefineId, message: &str) -> Result<(), PlatformError> {
         let session = self.own_session(id).await?;
         let message = checked(message)?;
-        self.refining()?.agent.send(None, begun(&session)?, message).await?;
+        let key = self.agent_key(session.publisher).await?;
+        self.refining()?.agent.send(key.as_ref(), begun(&session)?, message).await?;
         self.look_again(&session).await
     }
 
@@ -214,7 +216,8 @@ impl Actor {
     /// As [`refine_view`](Self::refine_view), and what the agent refuses.
     pub async fn approve_agent_plan(&self, id: RefineId) -> Result<(), PlatformError> {
         let session = self.own_session(id).await?;
-        self.refining()?.agent.approve_plan(None, begun(&session)?).await?;
+        let key = self.agent_key(session.publisher).await?;
+        self.refining()?.agent.approve_plan(key.as_ref(), begun(&session)?).await?;
         self.look_again(&session).await
     }
 
@@ -273,8 +276,9 @@ impl Actor {
     /// Asks the agent how far a session is, and keeps what it tells.
     async fn news(&self, session: &RefineSession, name: &str) -> Result<RefineSession, PlatformError> {
         let refining = self.refining()?;
-        let told = refining.agent.session(None, name).await?;
-        let feed = refining.agent.activities(None, name, session.progress.cursor.as_ref()).await?;
+        let key = self.agent_key(session.publisher).await?;
+        let told = refining.agent.session(key.as_ref(), name).await?;
+        let feed = refining.agent.activities(key.as_ref(), name, session.progress.cursor.as_ref()).await?;
         let progress = RefineProgress {
             agent_session: session.progress.agent_session.clone(),
             state: Some(told.state),
@@ -305,7 +309,7 @@ impl Actor {
         }
     }
 
-    fn refining(&self) -> Result<&Refining, PlatformError> {
+    pub(super) fn refining(&self) -> Result<&Refining, PlatformError> {
         self.parts.refining.as_ref().ok_or(PlatformError::NoAgent)
     }
 }

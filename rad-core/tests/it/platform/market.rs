@@ -12,8 +12,9 @@ use rad_core::directory::NewAccount;
 use rad_core::id::{AccountId, ModuleId};
 use rad_core::ledger::{Ledger, LedgerExt, Post};
 use rad_core::memory::{
-    ManualClock, MemoryAgent, MemoryArchive, MemoryCatalog, MemoryDeployments, MemoryDirectory, MemoryLedger,
-    MemoryNotifier, MemoryOrders, MemoryRefinements, MemoryRepos, ScriptedRunner,
+    ManualClock, MemoryAgent, MemoryArchive, MemoryCatalog, MemoryCredentials, MemoryDeployments,
+    MemoryDirectory, MemoryLedger, MemoryNotifier, MemoryOrders, MemoryRefinements, MemoryRepos,
+    ScriptedRunner,
 };
 use rad_core::module::Values;
 use rad_core::money::{Credits, Rate};
@@ -115,6 +116,7 @@ impl Market {
         let agent_service = Arc::new(MemoryAgent::default());
         let code_agent = code_agent.unwrap_or_else(|| agent_service.clone());
         let platform = Platform::builder()
+            .credentials(Arc::new(MemoryCredentials::default()))
             .refining(code_agent, Arc::new(MemoryRefinements::default()), repos.clone())
             .directory(Arc::new(MemoryDirectory::default()))
             .settings(settings.clone())

@@ -14,6 +14,7 @@ use rad_core::platform::{Actor, PlatformError, RefineView};
 use rad_core::refine::RefineSession;
 use rad_core::repo::{RepoAccess, RepoSource as _};
 use rad_core::source::{CommitId, SourceTree};
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::market::{MODULES, Market};
 
@@ -243,44 +244,51 @@ async fn a_talk_that_cannot_begin_says_why() {
     partner.refine("private", "x").await.unwrap();
 }
 
-/// An agent that can be reached, and does nothing else.
+fn is_right(key: Option<&SecretString>) -> bool {
+    key.is_some_and(|key| key.expose_secret() == "right")
+}
+
+/// An agent that can be reached, starts what is asked for with the right key, and does nothing else.
 #[derive(Debug)]
 struct Mute;
 
 #[async_trait]
 impl rad_core::agent::CodeAgent for Mute {
-    async fn sources(&self, _: Option<&secrecy::SecretString>) -> Result<Vec<AgentSource>, AgentError> {
+    async fn sources(&self, key: Option<&SecretString>) -> Result<Vec<AgentSource>, AgentError> {
+        if key.is_some() && !is_right(key) {
+            return Err(AgentError::Denied { reason: "it is wrong".to_owned() });
+        }
         let repository = Some("shop".to_owned());
         Ok(vec![AgentSource { name: "s".to_owned(), repository, default_branch: None }])
     }
 
     async fn start(
         &self,
-        _: Option<&secrecy::SecretString>,
+        key: Option<&SecretString>,
         new: &NewAgentSession,
     ) -> Result<AgentSession, AgentError> {
-        if new.prompt.ends_with("refuse") {
+        if new.prompt.ends_with("refuse") || (new.prompt.ends_with("with the key") && !is_right(key)) {
             return Err(AgentError::Refused { reason: "no".to_owned() });
         }
         let state = SessionState::Queued;
         Ok(AgentSession { name: "n".to_owned(), state, url: None, pull_request: None, change: None })
     }
 
-    async fn session(&self, _: Option<&secrecy::SecretString>, _: &str) -> Result<AgentSession, AgentError> {
+    async fn session(&self, _: Option<&SecretString>, _: &str) -> Result<AgentSession, AgentError> {
         Err(AgentError::Denied { reason: "the key was revoked".to_owned() })
     }
 
-    async fn send(&self, _: Option<&secrecy::SecretString>, _: &str, _: &str) -> Result<(), AgentError> {
+    async fn send(&self, _: Option<&SecretString>, _: &str, _: &str) -> Result<(), AgentError> {
         Err(AgentError::Refused { reason: "no".to_owned() })
     }
 
-    async fn approve_plan(&self, _: Option<&secrecy::SecretString>, _: &str) -> Result<(), AgentError> {
+    async fn approve_plan(&self, _: Option<&SecretString>, _: &str) -> Result<(), AgentError> {
         Err(AgentError::Refused { reason: "no".to_owned() })
     }
 
     async fn activities(
         &self,
-        _: Option<&secrecy::SecretString>,
+        _: Option<&SecretString>,
         _: &str,
         _: Option<&rad_core::agent::FeedCursor>,
     ) -> Result<rad_core::agent::ActivityFeed, AgentError> {
@@ -304,4 +312,26 @@ async fn an_agent_that_fails_leaves_what_was_told_before() {
     let view = partner.refine_view(begun.id).await.unwrap();
     assert_eq!(view.problem.as_deref(), Some("the code agent denies access: the key was revoked"));
     assert_eq!(view.session.progress.state, Some(SessionState::Queued));
+}
+
+#[tokio::test]
+async fn a_key_is_checked_before_it_is_saved_and_opens_the_agent_for_its_publisher() {
+    let market = Market::with_agent(Arc::new(Mute)).await;
+    market.connect(market.partner).await;
+    let partner = market.actor(market.partner).await;
+    let refused = partner.save_agent_key(&"wrong".into()).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::Agent(AgentError::Denied { .. })), "{refused}");
+    assert!(!partner.has_agent_key().await.unwrap(), "what is refused is not saved");
+    assert!(partner.refine("private", "with the key").await.is_err());
+
+    partner.save_agent_key(&"right".into()).await.unwrap();
+    assert!(partner.has_agent_key().await.unwrap());
+    partner.refine("private", "with the key").await.unwrap();
+    let admin = market.actor(market.admin).await;
+    assert!(!admin.has_agent_key().await.unwrap(), "another publisher has another key");
+    let user = market.actor(market.user).await;
+    assert!(matches!(user.save_agent_key(&"right".into()).await, Err(PlatformError::Forbidden { .. })));
+
+    partner.forget_agent_key().await.unwrap();
+    assert!(partner.refine("private", "with the key").await.is_err());
 }
