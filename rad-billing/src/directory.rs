@@ -143,6 +143,15 @@ impl Directory for SqliteDirectory {
         Ok(row.map(read).transpose().map_err(failed("reading a connection"))?)
     }
 
+    async fn publishers_of(&self, repository: &str) -> Result<Vec<Publisher>, DirectoryError> {
+        let doing = "looking for who is connected to a repository";
+        let select = "SELECT publisher FROM directory_connections WHERE repository = ? COLLATE NOCASE";
+        let keys: Vec<Vec<u8>> =
+            sqlx::query_scalar(select).bind(repository).fetch_all(&self.pool).await.map_err(failed(doing))?;
+        let corrupt = || BackendError::corrupt(doing, "a publisher is no account").into();
+        keys.iter().map(|key| publisher(key).ok_or_else(corrupt)).collect()
+    }
+
     async fn set_connection(
         &self,
         publisher: Publisher,
@@ -245,6 +254,14 @@ fn roles_text(roles: Roles) -> String {
 
 fn roles(text: &str) -> Option<Roles> {
     text.split_whitespace().map(|role| role.parse().ok()).collect::<Option<Vec<_>>>().map(Roles::from)
+}
+
+/// The publisher stored under a key.
+fn publisher(key: &[u8]) -> Option<Publisher> {
+    if key.is_empty() {
+        return Some(Publisher::Platform);
+    }
+    bytes(key).map(|id| Publisher::Partner(AccountId::from_bytes(id)))
 }
 
 fn publisher_key(publisher: Publisher) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::{Actor, PlatformError};
+use super::{Actor, Parts, PlatformError};
 use crate::access::Publisher;
 use crate::credential::{CredentialKind, CredentialStore};
 use crate::repo::CredentialReport;
@@ -38,7 +38,7 @@ impl Actor {
     /// # Errors
     /// Forbidden to accounts that cannot publish.
     pub async fn has_token(&self) -> Result<bool, PlatformError> {
-        Ok(self.token_of(self.publishes_as()?).await?.is_some())
+        Ok(self.parts.token_of(self.publishes_as()?).await?.is_some())
     }
 
     /// Saves the key that opens the code agent for the publisher, after checking it; without one, the key that the agent
@@ -70,17 +70,25 @@ impl Actor {
         Ok(self.agent_key(self.publishes_as()?).await?.is_some())
     }
 
-    /// The token that opens a publisher's repositories.
-    pub(super) async fn token_of(&self, publisher: Publisher) -> Result<Option<SecretString>, PlatformError> {
-        self.credential(publisher, CredentialKind::Repository).await
-    }
-
     /// The key that opens the code agent for a publisher, where the publisher has one.
     pub(super) async fn agent_key(
         &self,
         publisher: Publisher,
     ) -> Result<Option<SecretString>, PlatformError> {
-        self.credential(publisher, CredentialKind::Agent).await
+        self.parts.credential(publisher, CredentialKind::Agent).await
+    }
+
+    fn credentials(&self) -> Result<&dyn CredentialStore, PlatformError> {
+        let reason = "this platform keeps no tokens and keys of publishers";
+        let missing = || PlatformError::Invalid { field: "token", reason: reason.to_owned() };
+        self.parts.credentials.as_deref().ok_or_else(missing)
+    }
+}
+
+impl Parts {
+    /// The token that opens a publisher's repositories.
+    pub(super) async fn token_of(&self, publisher: Publisher) -> Result<Option<SecretString>, PlatformError> {
+        self.credential(publisher, CredentialKind::Repository).await
     }
 
     async fn credential(
@@ -88,15 +96,9 @@ impl Actor {
         publisher: Publisher,
         kind: CredentialKind,
     ) -> Result<Option<SecretString>, PlatformError> {
-        match &self.parts.credentials {
+        match &self.credentials {
             Some(store) => Ok(store.credential(publisher, kind).await?),
             None => Ok(None),
         }
-    }
-
-    fn credentials(&self) -> Result<&dyn CredentialStore, PlatformError> {
-        let reason = "this platform keeps no tokens and keys of publishers";
-        let missing = || PlatformError::Invalid { field: "token", reason: reason.to_owned() };
-        self.parts.credentials.as_deref().ok_or_else(missing)
     }
 }

@@ -18,6 +18,7 @@ mod refining;
 mod reporting;
 mod settling;
 mod sharing;
+mod syncing;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub use operations::{Operations, SweepReport};
 pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};
 pub use refining::{ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};
+pub use syncing::RepoNews;
 
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::Clock;

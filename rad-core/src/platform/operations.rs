@@ -19,7 +19,7 @@ use crate::runner::{Diagnostic, RunJob, RunOutcome, Runner};
 /// The platform acting for itself, not for a person. Never hand it to a request handler that serves people.
 #[derive(Debug, Clone)]
 pub struct Operations {
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
 }
 
 /// What a sweep did.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploying::within_limit;
+use super::syncing::module_names;
 use super::{Actor, Capability, PlatformError};
 use crate::catalog::{CatalogChange, Listing, Publisher, Revision};
 use crate::module::{FoundModule, Manifest, SourceError, Values, discover};
-use crate::repo::{Head, RepoAccess, RepoConnection, Repository};
+use crate::repo::{Head, RepoConnection, Repository};
 use crate::source::{CommitId, SourceTree};
 
 /// What there is to publish: every module found at the head of the connected branch, and every one published before.
@@ -116,7 +117,7 @@ impl Actor {
     /// # Errors
     /// Forbidden to accounts that cannot publish; a refusal of the source.
     pub async fn repositories(&self) -> Result<Vec<Repository>, PlatformError> {
-        let token = self.token_of(self.publishes_as()?).await?;
+        let token = self.parts.token_of(self.publishes_as()?).await?;
         Ok(self.parts.repos.repositories(token.as_ref()).await?)
     }
 
@@ -131,21 +132,13 @@ impl Actor {
         let (head, found) = match &connection {
             None => (None, BTreeSet::new()),
             Some(connection) => {
-                let (head, tree) = self.read(publisher, connection).await?;
-                let names = discover(&tree).into_iter().map(|module| module.name).collect();
-                (Some(head), names)
+                let (head, tree) = self.parts.read(publisher, connection).await?;
+                (Some(head), module_names(&tree))
             }
         };
         self.parts.directory.set_connection(publisher, connection.as_ref()).await?;
         let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
-        let gone: Vec<_> = listings
-            .iter()
-            .filter(|listing| listing.published && !found.contains(&listing.name))
-            .map(|listing| CatalogChange::Withdraw { module: listing.id })
-            .collect();
-        if !gone.is_empty() {
-            self.parts.catalog.apply(publisher, version, &gone, self.parts.clock.now()).await?;
-        }
+        self.parts.withdraw_all_but(&found, publisher, version, &listings).await?;
         Ok(head)
     }
 
@@ -259,23 +252,11 @@ impl Actor {
         })
     }
 
-    pub(super) async fn read(
-        &self,
-        publisher: Publisher,
-        connection: &RepoConnection,
-    ) -> Result<(Head, SourceTree), PlatformError> {
-        let token = self.token_of(publisher).await?;
-        let repo = RepoAccess { repository: &connection.repository, credential: token.as_ref() };
-        let head = self.parts.repos.head(repo, connection.branch.as_deref()).await?;
-        let tree = self.parts.repos.tree(repo, &head.commit, &connection.sub_dir).await?;
-        Ok((head, tree))
-    }
-
     async fn scan(&self) -> Result<(ModuleGrid, SourceTree), PlatformError> {
         let publisher = self.publishes_as()?;
         let connection =
             self.parts.directory.connection(publisher).await?.ok_or(PlatformError::NotConnected)?;
-        let (head, tree) = self.read(publisher, &connection).await?;
+        let (head, tree) = self.parts.read(publisher, &connection).await?;
         let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
         let entries = compare(discover(&tree), listings);
         let repository = connection.repository;

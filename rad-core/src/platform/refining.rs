@@ -112,7 +112,7 @@ impl Actor {
         let message = checked(message)?;
         let connection =
             self.parts.directory.connection(publisher).await?.ok_or(PlatformError::NotConnected)?;
-        let (head, tree) = self.read(publisher, &connection).await?;
+        let (head, tree) = self.parts.read(publisher, &connection).await?;
         if !tree.directories().any(|name| name == module) {
             return Err(PlatformError::NotFound { what: "module" });
         }
@@ -248,7 +248,7 @@ impl Actor {
     /// Puts a change onto the branch, and gives the commit that has it.
     async fn commit(&self, session: &RefineSession, change: &ChangeSet) -> Result<CommitId, PlatformError> {
         let writer = &self.refining()?.writer;
-        let token = self.token_of(session.publisher).await?;
+        let token = self.parts.token_of(session.publisher).await?;
         let repo = RepoAccess { repository: &session.repository, credential: token.as_ref() };
         let base = change.base.as_ref().ok_or(ChangeError::NoBase)?;
         let made_on = writer.tree(repo, base, "").await?;

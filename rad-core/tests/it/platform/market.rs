@@ -32,6 +32,7 @@ use super::recovery::UnsteadySettings;
 
 pub(super) struct Market {
     pub(super) platform: Platform,
+    pub(super) directory: Arc<MemoryDirectory>,
     pub(super) repos: Arc<MemoryRepos>,
     pub(super) agent_service: Arc<MemoryAgent>,
     pub(super) ledger: Arc<MemoryLedger>,
@@ -113,12 +114,13 @@ impl Market {
         let (repos, desk) = (Arc::new(MemoryRepos::default()), Arc::new(CashDesk::default()));
         let (deployments, notifier) = (Arc::new(MemoryDeployments::new()), Arc::new(MemoryNotifier::new()));
         let settings = Arc::new(UnsteadySettings::over(deployments.clone()));
-        let agent_service = Arc::new(MemoryAgent::default());
+        let (agent_service, directory) =
+            (Arc::new(MemoryAgent::default()), Arc::new(MemoryDirectory::default()));
         let code_agent = code_agent.unwrap_or_else(|| agent_service.clone());
         let platform = Platform::builder()
             .credentials(Arc::new(MemoryCredentials::default()))
             .refining(code_agent, Arc::new(MemoryRefinements::default()), repos.clone())
-            .directory(Arc::new(MemoryDirectory::default()))
+            .directory(directory.clone())
             .settings(settings.clone())
             .repos(repos.clone())
             .catalog(Arc::new(MemoryCatalog::default()))
@@ -141,6 +143,7 @@ impl Market {
         let user = boss.create_account(referred).await.unwrap().id;
         let market = Self {
             platform,
+            directory,
             repos,
             agent_service,
             ledger: kept,

@@ -3,6 +3,7 @@
 mod access;
 mod buying;
 mod deploying;
+mod following;
 mod market;
 mod publishing;
 mod recovery;

@@ -1,0 +1,104 @@
+//! What a source tells about a repository: modules that are gone leave the catalogue, and nothing else happens.
+
+use rad_core::access::Publisher;
+use rad_core::catalog::CatalogSort;
+use rad_core::directory::Directory as _;
+use rad_core::id::AccountId;
+use rad_core::platform::{GridState, RepoNews, Selection};
+use rad_core::repo::RepoConnection;
+use rad_core::runner::RunOutcome;
+use uuid::Uuid;
+
+use super::market::{MODULES, Market, values};
+
+/// The default branch moved.
+fn pushed() -> RepoNews {
+    RepoNews::Pushed { branch: "main".to_owned(), is_default: true }
+}
+
+async fn follow(market: &Market, repository: &str, news: &RepoNews) -> usize {
+    market.platform.operations().follow_repository(repository, news).await.unwrap()
+}
+
+/// The modules that a partner or the platform has on offer.
+async fn on_offer(market: &Market, publisher: AccountId) -> Vec<String> {
+    let actor = market.actor(publisher).await;
+    let platform = actor.publishes_as().unwrap() == Publisher::Platform;
+    let page = actor.search_modules(platform, "", CatalogSort::Name, None).await.unwrap();
+    page.items.into_iter().map(|card| card.listing.name).collect()
+}
+
+/// Lets the partner's connection lead elsewhere, without looking there.
+async fn redirect(market: &Market, repository: &str, branch: Option<&str>, sub_dir: &str) {
+    let connection = RepoConnection {
+        repository: repository.to_owned(),
+        branch: branch.map(str::to_owned),
+        sub_dir: sub_dir.to_owned(),
+    };
+    let partner = Publisher::Partner(market.partner);
+    market.directory.set_connection(partner, Some(&connection)).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_publisher_of_a_repository_loses_what_left_it_and_gets_nothing_new() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    market.connect(market.admin).await;
+    let admin = market.actor(market.admin).await;
+    let selection = Selection { modules: ["paid".to_owned()].into(), ..Selection::default() };
+    let plan = admin.plan_sync(&selection).await.unwrap();
+    admin.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    market.sell(market.user).await;
+    let user = market.actor(market.user).await;
+    let module = market.module("paid").await;
+    let deployment = user.deploy(module, &values(&[]), Uuid::new_v4()).await.unwrap();
+    market.finish_next(RunOutcome::Success).await;
+
+    let mut left = MODULES.to_vec();
+    left.retain(|(name, _)| *name != "paid");
+    left[0].1 = "variable \"public_access\" { default = true }";
+    market.push(&left);
+    let elsewhere = RepoNews::Pushed { branch: "feature".to_owned(), is_default: false };
+    assert_eq!(follow(&market, "shop", &elsewhere).await, 0, "another branch moved");
+    assert_eq!(follow(&market, "bakery", &pushed()).await, 0, "another repository");
+    assert_eq!(follow(&market, "Shop", &pushed()).await, 2, "the partner's and the platform's");
+    assert_eq!(on_offer(&market, market.partner).await, ["small"]);
+    assert!(on_offer(&market, market.admin).await.is_empty());
+    assert_eq!(follow(&market, "shop", &pushed()).await, 0, "told again");
+    let partner = market.actor(market.partner).await;
+    let grid = partner.module_grid().await.unwrap();
+    let small = grid.entries.iter().find(|entry| entry.name == "small").unwrap();
+    assert_eq!(small.state, GridState::Changed, "what changed is for the partner to publish");
+    user.destroy(deployment.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_named_branch_is_followed_by_its_name() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    redirect(&market, "shop", Some("release"), "").await;
+    assert_eq!(follow(&market, "shop", &pushed()).await, 0, "the default branch is another one");
+    let gone = RepoNews::Pushed { branch: "release".to_owned(), is_default: false };
+    assert_eq!(follow(&market, "shop", &gone).await, 2, "there is no such branch any more");
+    assert!(on_offer(&market, market.partner).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_directory_that_is_gone_holds_no_module() {
+    let market = Market::open().await;
+    market.publish(&["small"]).await;
+    redirect(&market, "shop", None, "modules").await;
+    assert_eq!(follow(&market, "shop", &pushed()).await, 1);
+}
+
+#[tokio::test]
+async fn a_repository_is_gone_if_it_is_said_to_be_and_not_found() {
+    let market = Market::open().await;
+    market.publish(&["small"]).await;
+    assert_eq!(follow(&market, "shop", &RepoNews::Deleted).await, 0, "it is there");
+    redirect(&market, "bakery", None, "").await;
+    assert_eq!(follow(&market, "bakery", &RepoNews::Changed).await, 0, "it may only be hidden");
+    assert_eq!(on_offer(&market, market.partner).await, ["small"]);
+    assert_eq!(follow(&market, "bakery", &RepoNews::Deleted).await, 1);
+    assert!(on_offer(&market, market.partner).await.is_empty());
+}
