@@ -10,14 +10,18 @@ use rad_core::checkpoint::SigningKey;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
 use rad_core::seal::Keyring;
-use rad_github::{Jules, LocalSource, SqliteArchive, SqliteCatalog, SqliteRefinements};
+use rad_github::{
+    GitHub, Jules, LocalSource, SqliteArchive, SqliteCatalog, SqliteCredentials, SqliteRefinements,
+};
 use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
+use secrecy::SecretString;
 
 use crate::checkpoints::Checkpointer;
 use crate::config::Config;
 use crate::secret_file;
+use crate::sources::Sources;
 
 /// How long runs may go on, and engines may take to stop, once the portal closes.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -33,6 +37,8 @@ pub(crate) struct Assembly {
     pub(crate) sessions: Arc<dyn SessionStore>,
     /// The stand-in for payment providers.
     pub(crate) sandbox: Arc<SandboxPayments>,
+    /// What GitHub signs its webhooks with; `None` without GitHub.
+    pub(crate) github_secret: Option<SecretString>,
     /// What carries out runs.
     pub(crate) worker: Worker,
     /// What signs the ledger.
@@ -58,11 +64,15 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
     let key = Keyring::from_file(&data_dir.join("state.key"))?;
     let ledger = Arc::new(SqliteLedger::new(pool.clone()));
-    let repos = Arc::new(LocalSource::new([&config.repos_dir])?);
+    let repos = Arc::new(Sources::new(LocalSource::new([&config.repos_dir])?, github(config)?));
+    let tokens = Keyring::from_file(&data_dir.join("credentials.key"))?;
+    let webhook_key = data_dir.join("github-webhook.key");
+    let github_secret = config.github.then(|| secret_file::read_or_make(&webhook_key)).transpose()?;
     let mut platform = Platform::builder()
         .directory(directory.clone())
         .settings(Arc::new(SqliteSettings::new(pool.clone())))
         .repos(repos.clone())
+        .credentials(Arc::new(SqliteCredentials::new(pool.clone(), tokens)))
         .catalog(Arc::new(SqliteCatalog::new(pool.clone())))
         .archive(Arc::new(SqliteArchive::new(pool.clone())))
         .deployments(Arc::new(SqliteDeployments::new(pool.clone(), key).await?))
@@ -82,7 +92,19 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let worker = Worker::new(platform.operations(), worker)?;
     let checkpointer = Checkpointer::new(ledger, checkpoint_key(config, &data_dir)?, config.checkpoint_every);
     let sessions = directory.clone();
-    Ok(Assembly { platform, directory, sessions, sandbox, worker, checkpointer })
+    Ok(Assembly { platform, directory, sessions, sandbox, github_secret, worker, checkpointer })
+}
+
+/// GitHub, unless it is left out.
+fn github(config: &Config) -> anyhow::Result<Option<GitHub>> {
+    if !config.github {
+        return Ok(None);
+    }
+    let mut builder = GitHub::builder();
+    if let Some(api) = &config.github_api {
+        builder = builder.api(api);
+    }
+    Ok(Some(builder.build().context("GitHub cannot be used: set github-api right, or no-github")?))
 }
 
 /// The key that signs checkpoints; made at the first start.

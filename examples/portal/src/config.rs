@@ -66,6 +66,12 @@ pub struct Options {
     /// [default: https://jules.googleapis.com/v1alpha]
     #[arg(long, env = "RAD_JULES_API", value_name = "URL")]
     pub jules_api: Option<String>,
+    /// Address of the API of GitHub, https://HOST/api/v3 for GitHub Enterprise Server [default: https://api.github.com]
+    #[arg(long, env = "RAD_GITHUB_API", value_name = "URL")]
+    pub github_api: Option<String>,
+    /// Leave out GitHub: only the repositories in --repos-dir can be connected
+    #[arg(long, env = "RAD_NO_GITHUB", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub no_github: Option<bool>,
     /// Run modules without a sandbox where bubblewrap does not work: module code then sees what the portal sees
     #[arg(long, env = "RAD_ALLOW_UNSANDBOXED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub allow_unsandboxed: Option<bool>,
@@ -99,6 +105,10 @@ pub struct Config {
     pub jules_key: Option<PathBuf>,
     /// Where the code agent is, if not at its usual address.
     pub jules_api: Option<String>,
+    /// Whether repositories on GitHub can be connected.
+    pub github: bool,
+    /// Where GitHub's API is, if not at its usual address.
+    pub github_api: Option<String>,
     /// Whether modules may run without a sandbox.
     pub allow_unsandboxed: bool,
     /// Whether the first start makes demo accounts and a demo repository.
@@ -157,6 +167,8 @@ impl Options {
             checkpoint_key: self.checkpoint_key.or(other.checkpoint_key),
             jules_key: self.jules_key.or(other.jules_key),
             jules_api: self.jules_api.or(other.jules_api),
+            github_api: self.github_api.or(other.github_api),
+            no_github: self.no_github.or(other.no_github),
             allow_unsandboxed: self.allow_unsandboxed.or(other.allow_unsandboxed),
             no_demo: self.no_demo.or(other.no_demo),
         }
@@ -194,6 +206,8 @@ impl Options {
             workers,
             jules_key: self.jules_key,
             jules_api: self.jules_api,
+            github: !self.no_github.unwrap_or(false),
+            github_api: self.github_api,
             allow_unsandboxed: self.allow_unsandboxed.unwrap_or(false),
             demo: !self.no_demo.unwrap_or(false),
         })

@@ -16,6 +16,7 @@ use rad_core::platform::PlatformError;
 use rad_core::repo::RepoError;
 use rad_core::runner::RunnerError;
 use rad_core::settings::SettingsError;
+use rad_github::github::WebhookError;
 use serde::Serialize;
 
 use crate::cookies;
@@ -28,6 +29,9 @@ pub(crate) enum PageError {
     /// A use case refused.
     #[error(transparent)]
     Platform(#[from] PlatformError),
+    /// A webhook that is not taken.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// Nobody is signed in.
     #[error("sign in first")]
     SignIn,
@@ -71,11 +75,11 @@ impl PageError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Platform(error) => status_of(error),
-            Self::SignIn => StatusCode::UNAUTHORIZED,
+            Self::SignIn | Self::Webhook(WebhookError::Signature) => StatusCode::UNAUTHORIZED,
             Self::ForeignForm => StatusCode::FORBIDDEN,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::BadRequest(_) | Self::Webhook(WebhookError::Malformed { .. }) => StatusCode::BAD_REQUEST,
+            Self::TooLarge | Self::Webhook(WebhookError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Internal(_) | Self::Webhook(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -249,6 +249,8 @@ fn notice(code: &str) -> Option<&'static str> {
     Some(match code {
         "connected" => "The repository is connected. Choose what to publish.",
         "disconnected" => "The repository is disconnected, and its modules have left the catalogue.",
+        "token" => "The token is saved. Choose a repository.",
+        "forgotten" => "The token is forgotten. What is published stays so.",
         "published" => "The catalogue is as you wanted it.",
         "committed" => "The change is committed. Publish it when you like it.",
         "awarded" => "The credits were awarded.",

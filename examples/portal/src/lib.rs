@@ -25,6 +25,7 @@ mod server;
 mod session;
 mod show;
 mod sign_in;
+mod sources;
 mod state;
 mod token;
 

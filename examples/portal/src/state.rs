@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use rad_billing::SandboxPayments;
 use rad_core::platform::Platform;
+use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 
 use crate::sign_in::SignIn;
@@ -24,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) sandbox: Option<Arc<SandboxPayments>>,
     /// The routes that payment providers call; the sandbox's page delivers through them too.
     pub(crate) webhooks: Router,
+    /// What GitHub signs its webhooks with, for publishers to enter there; `None` without GitHub.
+    pub(crate) github_secret: Option<SecretString>,
     /// Where people reach the portal, without a slash at the end.
     pub(crate) base_url: String,
     /// Tells the worker that a run was queued.

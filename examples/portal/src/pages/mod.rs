@@ -29,7 +29,7 @@ use crate::state::App;
 /// What a handler gives back.
 type Answer = Result<Response, PageError>;
 
-/// All routes that people and programs use; those of payment providers are in [`webhooks`].
+/// All routes that people and programs use; those of payment providers and of GitHub are in [`webhooks`].
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(|| async { Redirect::to("/deploy") }))
@@ -47,6 +47,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/explore/{id}/message", post(explore::message))
         .route("/explore/{id}/plan", post(explore::approve))
         .route("/explore/{id}/change", post(explore::accept))
+        .route("/profile/token", post(profile::save_token))
+        .route("/profile/token/forget", post(profile::forget_token))
         .route("/publish", get(publish::show))
         .route("/publish/plan", post(publish::plan))
         .route("/publish/apply", post(publish::apply))

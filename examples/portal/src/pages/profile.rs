@@ -1,4 +1,4 @@
-//! `/profile`: the account, its theme, the repository it publishes from.
+//! `/profile`: the account, its theme, the repository it publishes from and the token that opens it.
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -7,10 +7,11 @@ use axum::response::{Html, IntoResponse, Redirect};
 use rad_core::catalog::Publisher;
 use rad_core::money::Rate;
 use rad_core::platform::{PlatformError, RevenueView};
-use rad_core::repo::{RepoConnection, Repository};
+use rad_core::repo::{RepoConnection, RepoError, Repository};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::{Answer, go, page};
+use super::{Answer, go, page, webhooks};
 use crate::cookies;
 use crate::error::PageError;
 use crate::fields::Fields;
@@ -27,6 +28,7 @@ struct ProfilePage {
     roles: String,
     themes: [(&'static str, &'static str, bool); 3],
     repository: Option<RepositoryView>,
+    github: Option<GitHubView>,
     layout: Layout,
 }
 
@@ -37,11 +39,27 @@ struct RepositoryView {
     rate: Option<Rate>,
     connected: Option<RepoConnection>,
     found: Vec<Repository>,
+    /// Why the repositories cannot be listed.
+    unlisted: Option<String>,
     search: String,
     chosen: String,
     branch: String,
     sub_dir: String,
     problem: Option<String>,
+}
+
+/// The token, which is never shown, and how webhooks are set up.
+struct GitHubView {
+    has_token: bool,
+    problem: Option<String>,
+    webhook_address: String,
+    webhook_secret: SecretString,
+}
+
+/// Which form was refused, and why.
+enum Refused<'a> {
+    Connection(&'a Fields, String),
+    Token(String),
 }
 
 /// What to look for among the repositories.
@@ -52,12 +70,12 @@ pub(super) struct Search {
 }
 
 /// `GET /profile`
-pub(super) async fn show(session: Session, Query(search): Query<Search>) -> Answer {
-    page(view(&session, &search.q, None).await?)
+pub(super) async fn show(State(app): State<App>, session: Session, Query(search): Query<Search>) -> Answer {
+    page(view(&app, &session, &search.q, None).await?)
 }
 
 /// `POST /profile/repository`
-pub(super) async fn connect(form: Posted) -> Answer {
+pub(super) async fn connect(State(app): State<App>, form: Posted) -> Answer {
     let Posted { session, fields } = &form;
     let branch = fields.text("branch");
     let connection = RepoConnection {
@@ -68,8 +86,7 @@ pub(super) async fn connect(form: Posted) -> Answer {
     match session.actor.connect(Some(connection)).await {
         Ok(_) => go("/publish?notice=connected"),
         Err(PlatformError::Repo(refusal)) => {
-            let html = view(session, "", Some((fields, refusal.to_string()))).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
+            refused(&app, session, Refused::Connection(fields, said(refusal))).await
         }
         Err(error) => Err(error.into()),
     }
@@ -81,6 +98,24 @@ pub(super) async fn disconnect(form: Posted) -> Answer {
     go("/profile?notice=disconnected")
 }
 
+/// `POST /profile/token`
+pub(super) async fn save_token(State(app): State<App>, form: Posted) -> Answer {
+    let token = SecretString::from(form.fields.text("token"));
+    match form.session.actor.save_token(&token).await {
+        Ok(_) => go("/profile?notice=token#repository"),
+        Err(PlatformError::Repo(refusal)) => {
+            refused(&app, &form.session, Refused::Token(said(refusal))).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /profile/token/forget`
+pub(super) async fn forget_token(form: Posted) -> Answer {
+    form.session.actor.forget_token().await?;
+    go("/profile?notice=forgotten")
+}
+
 /// `POST /theme`
 pub(super) async fn theme(State(app): State<App>, form: Posted) -> Answer {
     let theme = Theme::of(form.fields.get("theme"));
@@ -89,15 +124,38 @@ pub(super) async fn theme(State(app): State<App>, form: Posted) -> Answer {
     Ok((cookie, Redirect::to(back)).into_response())
 }
 
+/// The page with what is wrong, in its place.
+async fn refused(app: &App, session: &Session, refused: Refused<'_>) -> Answer {
+    let html = view(app, session, "", Some(refused)).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
+}
+
+/// What is wrong, in a sentence for the person; what a failure of a source is due to is for the log.
+fn said(refusal: RepoError) -> String {
+    if let RepoError::Backend(failure) = &refusal {
+        tracing::warn!(error = format!("{failure:?}"), "a source of repositories failed");
+    }
+    PageError::from(PlatformError::Repo(refusal)).message()
+}
+
 async fn view(
+    app: &App,
     session: &Session,
     search: &str,
-    refused: Option<(&Fields, String)>,
+    refused: Option<Refused<'_>>,
 ) -> Result<ProfilePage, PageError> {
     let actor = &session.actor;
-    let repository = match actor.publishes_as() {
-        Ok(publisher) => Some(repositories(session, publisher, search, refused).await?),
-        Err(_) => None,
+    let (connection, token) = match refused {
+        Some(Refused::Connection(fields, problem)) => (Some((fields, problem)), None),
+        Some(Refused::Token(problem)) => (None, Some(problem)),
+        None => (None, None),
+    };
+    let (repository, github) = match actor.publishes_as() {
+        Ok(publisher) => (
+            Some(repositories(session, publisher, search, connection).await?),
+            github(app, session, token).await?,
+        ),
+        Err(_) => (None, None),
     };
     let themes = [
         ("auto", "As my system", Theme::Auto),
@@ -108,8 +166,23 @@ async fn view(
         roles: actor.account().roles.to_string(),
         themes: themes.map(|(value, label, theme)| (value, label, theme == session.theme)),
         repository,
+        github,
         layout: session.layout("Profile", Section::Profile).await?,
     })
+}
+
+async fn github(
+    app: &App,
+    session: &Session,
+    problem: Option<String>,
+) -> Result<Option<GitHubView>, PageError> {
+    let Some(secret) = &app.github_secret else { return Ok(None) };
+    Ok(Some(GitHubView {
+        has_token: session.actor.has_token().await?,
+        problem,
+        webhook_address: format!("{}{}", app.base_url, webhooks::GITHUB),
+        webhook_secret: secret.clone(),
+    }))
 }
 
 async fn repositories(
@@ -120,7 +193,12 @@ async fn repositories(
 ) -> Result<RepositoryView, PageError> {
     let connected = session.actor.connection().await?;
     let search = search.trim().to_lowercase();
-    let mut found = session.actor.repositories().await?;
+    // A token that is refused by now, or a GitHub that does not answer, must not hide the page that mends it.
+    let (mut found, unlisted) = match session.actor.repositories().await {
+        Ok(found) => (found, None),
+        Err(PlatformError::Repo(refusal)) => (Vec::new(), Some(said(refusal))),
+        Err(error) => return Err(error.into()),
+    };
     found.retain(|repository| repository.name.to_lowercase().contains(&search));
     let standing = connected.as_ref();
     let (chosen, branch, sub_dir, problem) = match refused {
@@ -137,5 +215,16 @@ async fn repositories(
     };
     let for_platform = publisher == Publisher::Platform;
     let rate = if for_platform { None } else { session.actor.revenue_share(RevenueView::Partner).await? };
-    Ok(RepositoryView { for_platform, rate, connected, found, search, chosen, branch, sub_dir, problem })
+    Ok(RepositoryView {
+        for_platform,
+        rate,
+        connected,
+        found,
+        unlisted,
+        search,
+        chosen,
+        branch,
+        sub_dir,
+        problem,
+    })
 }

@@ -81,7 +81,12 @@ pub(crate) const MODULES: [&str; 6] = ["dashboard", "faulty", "fleet", "hello", 
 
 /// Connects the demo repository and publishes modules of it, through plan and apply.
 pub(crate) async fn publish(partner: &mut Browser, modules: &[&str]) {
-    let connection = [("repository", "demo-modules"), ("branch", ""), ("sub_dir", "modules")];
+    publish_from(partner, "demo-modules", modules).await;
+}
+
+/// Connects a repository and publishes modules below its `modules/`, through plan and apply.
+pub(crate) async fn publish_from(partner: &mut Browser, repository: &str, modules: &[&str]) {
+    let connection = [("repository", repository), ("branch", ""), ("sub_dir", "modules")];
     let connected = partner.post("/profile/repository", &connection).await;
     assert_eq!(connected.location(), "/publish?notice=connected", "{}", connected.body);
     let mut fields: Vec<_> = modules.iter().map(|module| ("module", *module)).collect();

@@ -1,0 +1,78 @@
+//! Where modules come from here: `owner/name` is on GitHub, every other name in the directory of local repositories.
+
+use async_trait::async_trait;
+use rad_core::repo::{
+    CredentialReport, Head, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter, Repository,
+};
+use rad_core::source::{CommitId, SourceTree};
+use rad_github::{GitHub, LocalSource};
+use secrecy::SecretString;
+
+/// Local repositories, and GitHub's where it is set up.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    local: LocalSource,
+    github: Option<GitHub>,
+}
+
+impl Sources {
+    /// Both; without `github` no name leads there.
+    pub(crate) fn new(local: LocalSource, github: Option<GitHub>) -> Self {
+        Self { local, github }
+    }
+
+    /// Where a repository is, by its name: those of local ones are names of directories, without a slash.
+    fn of(&self, repository: &str) -> &dyn RepoWriter {
+        match &self.github {
+            Some(github) if repository.contains('/') => github,
+            _ => &self.local,
+        }
+    }
+}
+
+#[async_trait]
+impl RepoSource for Sources {
+    async fn repositories(&self, credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
+        let mut all = self.local.repositories(None).await?;
+        if let (Some(github), Some(_)) = (&self.github, credential) {
+            all.extend(github.repositories(credential).await?);
+            all.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(all)
+    }
+
+    async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {
+        self.of(repo.repository).branches(repo).await
+    }
+
+    async fn head(&self, repo: RepoAccess<'_>, branch: Option<&str>) -> Result<Head, RepoError> {
+        self.of(repo.repository).head(repo, branch).await
+    }
+
+    async fn tree(
+        &self,
+        repo: RepoAccess<'_>,
+        commit: &CommitId,
+        sub_dir: &str,
+    ) -> Result<SourceTree, RepoError> {
+        self.of(repo.repository).tree(repo, commit, sub_dir).await
+    }
+
+    async fn check(
+        &self,
+        credential: &SecretString,
+        repository: Option<&str>,
+    ) -> Result<CredentialReport, RepoError> {
+        match &self.github {
+            Some(github) => github.check(credential, repository.filter(|name| name.contains('/'))).await,
+            None => self.local.check(credential, repository).await,
+        }
+    }
+}
+
+#[async_trait]
+impl RepoWriter for Sources {
+    async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError> {
+        self.of(repo.repository).commit(repo, commit).await
+    }
+}

@@ -1,0 +1,190 @@
+//! GitHub for tests: the few paths of its API that a portal asks for, with repositories in memory.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rad_core::memory::MemoryRepos;
+use rad_core::repo::{Head, RepoAccess, RepoSource};
+use rad_core::source::{SourceTree, TreeEntry};
+use serde_json::{Value, json};
+
+/// A token that may do everything.
+pub(crate) const TOKEN: &str = "ghp_good";
+
+/// A token without the scope that publishing needs.
+pub(crate) const POOR_TOKEN: &str = "ghp_poor";
+
+/// The server, stopped when it is dropped.
+pub(crate) struct FakeGitHub {
+    pub(crate) api: String,
+    repos: Arc<MemoryRepos>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+type Shared = State<Arc<MemoryRepos>>;
+
+impl FakeGitHub {
+    pub(crate) async fn start() -> Self {
+        let repos = Arc::new(MemoryRepos::default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = format!("http://{}", listener.local_addr().unwrap());
+        let app = Router::new()
+            .route("/user", get(user))
+            .route("/user/repos", get(repositories))
+            .route("/graphql", post(default_head))
+            .route("/repos/{owner}/{name}", get(repository))
+            .route("/repos/{owner}/{name}/branches", get(branches))
+            .route("/repos/{owner}/{name}/branches/{branch}", get(branch))
+            .route("/repos/{owner}/{name}/commits", get(commits))
+            .route("/repos/{owner}/{name}/tarball/{commit}", get(archive))
+            .layer(middleware::from_fn(only_with_a_token))
+            .with_state(Arc::clone(&repos));
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { api, repos, task }
+    }
+
+    /// Commits modules of one output each to `modules/` on `main`.
+    pub(crate) fn push(&self, repository: &str, modules: &[&str]) {
+        let mut tree = SourceTree::default();
+        tree.insert_file("README.md", "# Modules\n").unwrap();
+        for name in modules {
+            let source = "variable \"public_access\" { default = true }\noutput \"x\" { value = 1 }\n";
+            tree.insert_file(format!("modules/{name}/main.tf"), source).unwrap();
+        }
+        self.repos.commit(repository, "main", tree, chrono::Utc::now()).unwrap();
+    }
+}
+
+impl Drop for FakeGitHub {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "message": message }))).into_response()
+}
+
+fn not_found() -> Response {
+    refuse(StatusCode::NOT_FOUND, "Not Found")
+}
+
+fn access(repository: &str) -> RepoAccess<'_> {
+    RepoAccess { repository, credential: None }
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+async fn only_with_a_token(request: Request, next: Next) -> Response {
+    match token(request.headers()) {
+        Some(TOKEN | POOR_TOKEN) => next.run(request).await,
+        _ => refuse(StatusCode::UNAUTHORIZED, "Bad credentials"),
+    }
+}
+
+async fn user(headers: HeaderMap) -> Response {
+    let scopes = if token(&headers) == Some(TOKEN) { "repo" } else { "gist" };
+    ([("x-oauth-scopes", scopes)], Json(json!({ "login": "octo" }))).into_response()
+}
+
+fn described(name: &str, default_branch: Option<&str>) -> Value {
+    let private = name.contains("private");
+    json!({
+        "full_name": name,
+        "default_branch": default_branch.unwrap_or("main"),
+        "private": private,
+        "visibility": if private { "private" } else { "public" },
+        "archived": name.contains("archived"),
+        "size": 12,
+        "permissions": { "admin": false, "push": true, "pull": true },
+        "owner": { "login": "octo" },
+    })
+}
+
+async fn repositories(State(repos): Shared) -> Json<Vec<Value>> {
+    let all = RepoSource::repositories(&*repos, None).await.unwrap();
+    Json(all.iter().map(|found| described(&found.name, found.default_branch.as_deref())).collect())
+}
+
+async fn repository(State(repos): Shared, Path((owner, name)): Path<(String, String)>) -> Response {
+    let name = format!("{owner}/{name}");
+    match repos.head(access(&name), None).await {
+        Ok(head) => Json(described(&name, Some(&head.branch))).into_response(),
+        Err(_) => not_found(),
+    }
+}
+
+async fn branches(State(repos): Shared, Path((owner, name)): Path<(String, String)>) -> Response {
+    match repos.branches(access(&format!("{owner}/{name}"))).await {
+        Ok(names) => {
+            Json(names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>()).into_response()
+        }
+        Err(_) => not_found(),
+    }
+}
+
+fn commit_of(head: &Head) -> Value {
+    json!({ "sha": head.commit, "commit": { "committer": { "date": head.committed_at } } })
+}
+
+/// The history of the default branch, as far as its newest commit.
+async fn commits(State(repos): Shared, Path((owner, name)): Path<(String, String)>) -> Response {
+    match repos.head(access(&format!("{owner}/{name}")), None).await {
+        Ok(head) => Json([commit_of(&head)]).into_response(),
+        Err(_) => not_found(),
+    }
+}
+
+async fn branch(
+    State(repos): Shared,
+    Path((owner, name, branch)): Path<(String, String, String)>,
+) -> Response {
+    match repos.head(access(&format!("{owner}/{name}")), Some(&branch)).await {
+        Ok(head) => Json(json!({ "name": head.branch, "commit": commit_of(&head) })).into_response(),
+        Err(_) => not_found(),
+    }
+}
+
+async fn default_head(State(repos): Shared, Json(question): Json<Value>) -> Json<Value> {
+    let text = |name: &str| question["variables"][name].as_str().unwrap();
+    match repos.head(access(&format!("{}/{}", text("owner"), text("name"))), None).await {
+        Ok(head) => {
+            let target = json!({ "oid": head.commit, "committedDate": head.committed_at });
+            let branch = json!({ "name": head.branch, "target": target });
+            Json(json!({ "data": { "repository": { "defaultBranchRef": branch } } }))
+        }
+        Err(_) => {
+            let errors = json!([{ "type": "NOT_FOUND", "message": "Could not resolve to a Repository" }]);
+            Json(json!({ "data": { "repository": null }, "errors": errors }))
+        }
+    }
+}
+
+async fn archive(
+    State(repos): Shared,
+    Path((owner, name, commit)): Path<(String, String, String)>,
+) -> Response {
+    let (repository, commit) = (format!("{owner}/{name}"), commit.parse().unwrap());
+    let Ok(tree) = repos.tree(access(&repository), &commit, "").await else { return not_found() };
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (path, entry) in tree.iter() {
+        let TreeEntry::File { bytes, .. } = entry else { continue };
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o664);
+        tar.append_data(&mut header, format!("{owner}-{name}-1234567/{path}"), &bytes[..]).unwrap();
+    }
+    let packed = tar.into_inner().unwrap().finish().unwrap();
+    ([("content-type", "application/x-gzip")], Body::from(packed)).into_response()
+}
