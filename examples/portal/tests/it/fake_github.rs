@@ -1,6 +1,7 @@
 //! GitHub for tests: the few paths of its API that a portal asks for, with repositories in memory.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -27,6 +28,7 @@ pub(crate) const POOR_TOKEN: &str = "ghp_poor";
 pub(crate) struct FakeGitHub {
     pub(crate) api: String,
     repos: Arc<MemoryRepos>,
+    revoked: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -34,7 +36,7 @@ type Shared = State<Arc<MemoryRepos>>;
 
 impl FakeGitHub {
     pub(crate) async fn start() -> Self {
-        let repos = Arc::new(MemoryRepos::default());
+        let (repos, revoked) = (Arc::new(MemoryRepos::default()), Arc::new(AtomicBool::new(false)));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new()
@@ -46,10 +48,15 @@ impl FakeGitHub {
             .route("/repos/{owner}/{name}/branches/{branch}", get(branch))
             .route("/repos/{owner}/{name}/commits", get(commits))
             .route("/repos/{owner}/{name}/tarball/{commit}", get(archive))
-            .layer(middleware::from_fn(only_with_a_token))
+            .layer(middleware::from_fn_with_state(Arc::clone(&revoked), only_with_a_token))
             .with_state(Arc::clone(&repos));
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { api, repos, task }
+        Self { api, repos, revoked, task }
+    }
+
+    /// Takes no token any more.
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::SeqCst);
     }
 
     /// Commits modules of one output each to `modules/` on `main`.
@@ -86,9 +93,9 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-async fn only_with_a_token(request: Request, next: Next) -> Response {
+async fn only_with_a_token(State(revoked): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
     match token(request.headers()) {
-        Some(TOKEN | POOR_TOKEN) => next.run(request).await,
+        Some(TOKEN | POOR_TOKEN) if !revoked.load(Ordering::SeqCst) => next.run(request).await,
         _ => refuse(StatusCode::UNAUTHORIZED, "Bad credentials"),
     }
 }

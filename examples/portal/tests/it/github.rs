@@ -134,6 +134,22 @@ async fn a_delivery_that_is_forged_or_not_true_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_takes_nothing_off_the_catalogue_and_can_be_replaced() {
+    let github = FakeGitHub::start().await;
+    let (demo, mut partner) = published(&github).await;
+    github.revoke();
+    assert_eq!(deliver(&mut partner, "push", "1", &push("main")).await.status, 204);
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, true]);
+    let page = partner.get("/profile").await;
+    assert_eq!(page.status, 200);
+    page.assert_has("The repositories cannot be listed: access denied");
+    page.assert_has("Replace the token");
+    let refused = partner.post("/profile/token", &[("token", TOKEN)]).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    refused.assert_has("token saved");
+}
+
+#[tokio::test]
 async fn without_github_there_is_no_place_for_its_tokens_and_webhooks() {
     let demo = Demo::start_with(|config| config.github = false).await;
     let mut partner = demo.signed_in("partner").await;
