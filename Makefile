@@ -1,7 +1,7 @@
 # The commands of daily work. `make` alone lists them; the work itself is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench-revenue bench-ledger bench-manifest
+.PHONY: help demo test check soak bench-revenue bench-ledger bench-manifest fuzz
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -23,6 +23,9 @@ bench-ledger: ## Measure the ledgers beside pgbench and a bare SQLite loop; ARGS
 
 bench-manifest: ## Measure reading manifests, and compare with python-hcl2; ARGS="PATH//modules …" for other repositories
 	@scripts/bench-manifest.sh $(ARGS)
+
+fuzz: ## Fuzz what reads strangers' input (nightly, cargo-fuzz); ARGS="SECONDS TARGET …"
+	@scripts/fuzz.sh $(ARGS)
 
 soak: ## Post from many processes, and kill them and their servers more than 200 times; ARGS=1000 for more
 	@scripts/soak.sh $(ARGS)

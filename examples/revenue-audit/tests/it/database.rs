@@ -131,7 +131,6 @@ async fn what_is_changed_behind_a_ledger_is_found_and_located() {
         for sql in [
             "DROP TRIGGER ledger_entries_never_change ON ledger_entries",
             "DROP TRIGGER ledger_lines_never_change ON ledger_lines",
-            "ALTER TABLE ledger_lines DROP CONSTRAINT ledger_lines_account_entry_fkey",
             sql,
         ] {
             pool.execute(sql).await.unwrap();
