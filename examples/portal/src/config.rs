@@ -63,10 +63,10 @@ pub struct Options {
     #[arg(long, env = "RAD_JULES_KEY", value_name = "FILE")]
     pub jules_key: Option<PathBuf>,
     /// Address of the code agent, or of another server that speaks the same API
-    /// [default: https://jules.googleapis.com/v1alpha]
+    /// [default: Jules of Google]
     #[arg(long, env = "RAD_JULES_API", value_name = "URL")]
     pub jules_api: Option<String>,
-    /// Address of the API of GitHub, https://HOST/api/v3 for GitHub Enterprise Server [default: https://api.github.com]
+    /// Address of the API of GitHub, `https://HOST/api/v3` for GitHub Enterprise Server [default: that of github.com]
     #[arg(long, env = "RAD_GITHUB_API", value_name = "URL")]
     pub github_api: Option<String>,
     /// Leave out GitHub: only the repositories in --repos-dir can be connected
