@@ -41,8 +41,14 @@ impl Checkpointer {
         }
     }
 
+    /// Lets the ledger take no more posts, and signs what it is then.
+    pub(crate) async fn finish(self) {
+        self.ledger.drain().await;
+        self.sign().await;
+    }
+
     /// Signs what was posted since the last checkpoint. What keeps it from that is for the operator to see.
-    pub(crate) async fn sign(&self) {
+    async fn sign(&self) {
         match self.ledger.checkpoint_changes(&self.key, SystemClock.now()).await {
             Ok(None) => {}
             Ok(Some(signed)) => {
@@ -113,7 +119,8 @@ mod tests {
         close.send(()).unwrap();
         let checkpointer = running.await.unwrap();
         checkpointer.sign().await;
-        checkpointer.sign().await;
+        checkpointer.finish().await;
+        assert!(ledger.post(award(account, 3)).await.is_err(), "it takes no more posts");
         let last = ledger.last_checkpoint().await.unwrap().unwrap().checkpoint;
         assert_eq!((last.number, last.entries), (2, 2), "what is signed already is not signed again");
     }

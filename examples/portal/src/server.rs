@@ -125,7 +125,7 @@ impl Portal {
         self.worker.await?;
         let served = tokio::time::timeout(LAST_REQUESTS, self.server).await;
         // After the last post.
-        self.checkpointer.await?.sign().await;
+        self.checkpointer.await?.finish().await;
         match served {
             Ok(served) => Ok(served??),
             Err(_) => Ok(()),

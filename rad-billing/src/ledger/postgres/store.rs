@@ -111,4 +111,8 @@ impl Store for PostgresStore {
         lease.give_back();
         Ok(())
     }
+
+    async fn close(&self) {
+        self.connections.close().await;
+    }
 }

@@ -51,6 +51,15 @@ impl<D: Database> Connections<D> {
         Ok(Lease { connection: self.connection().await?, connections: Arc::clone(self) })
     }
 
+    /// Closes those that are kept, and returns when they are closed.
+    pub(in super::super) async fn close(&self) {
+        while let Some(Spare { connection, .. }) = self.pop() {
+            if let Err(error) = connection.close().await {
+                tracing::debug!(%error, "a connection was closed by the other side");
+            }
+        }
+    }
+
     async fn connection(&self) -> Result<D::Connection, BackendError> {
         while let Some(Spare { mut connection, used }) = self.pop() {
             if used.elapsed() < FRESH || connection.ping().await.is_ok() {

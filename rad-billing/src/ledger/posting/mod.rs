@@ -96,6 +96,9 @@ pub(super) trait Store: fmt::Debug + Clone + Send + Sync + 'static {
 
     /// Writes in a transaction of its own, and commits.
     fn write_alone(&self, writes: Writes) -> impl Future<Output = Result<(), BackendError>> + Send;
+
+    /// Closes the connections that posts went through.
+    fn close(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// Where the posts of one process wait.
@@ -132,13 +135,14 @@ impl<S: Store> Queue<S> {
         outcome.await.map_err(|error| BackendError::unavailable("posting entries", error))?
     }
 
-    /// Takes no more posts, and waits for those that were taken.
+    /// Takes no more posts, waits for those that were taken, and closes what they were posted through.
     pub(super) async fn drain(&self) {
         self.is_draining.store(true, Ordering::Release);
         // Room is given in the order it was asked for: all of it means that nobody is left.
         let all = self.room.acquire_many(ROOM).await;
         self.room.close();
         drop(all);
+        self.store.close().await;
     }
 }
 

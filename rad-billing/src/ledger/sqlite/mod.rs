@@ -90,8 +90,8 @@ impl SqliteLedger {
         self.pool.fold().await
     }
 
-    /// Takes no more posts, and returns when those taken before are settled: for an orderly shutdown. Every later post is
-    /// refused as unavailable; reading goes on.
+    /// Takes no more posts, and returns when those taken before are settled and the connections they went through are closed: for
+    /// an orderly shutdown. Every later post is refused as unavailable; reading goes on.
     pub async fn drain(&self) {
         self.queue.drain().await;
         self.folding.finish(&self.pool).await;

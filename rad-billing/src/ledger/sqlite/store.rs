@@ -122,6 +122,10 @@ impl Store for SqliteStore {
         lease.give_back();
         Ok(())
     }
+
+    async fn close(&self) {
+        self.connections.close().await;
+    }
 }
 
 /// The options of a connection for posting. What a statement may have to take back is kept in memory; readers, who sort much more
