@@ -6,12 +6,6 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_cargo
-have python3 || die "python3 is missing. On Debian: apt-get install python3 python3-venv"
-venv="${CARGO_TARGET_DIR:-target}/bench-manifest-venv"
-if [[ ! -x $venv/bin/python ]]; then
-    say "installing python-hcl2 into $venv"
-    python3 -m venv "$venv"
-fi
-"$venv/bin/pip" --quiet --disable-pip-version-check install --requirement benches/requirements-manifest.txt
+python=$(python_with bench-manifest-venv benches/requirements-manifest.txt)
 (($#)) || set -- examples/modules
-exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-manifest -- --python "$venv/bin/python" "$@"
+exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-manifest -- --python "$python" "$@"

@@ -6,11 +6,5 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_cargo
-have python3 || die "python3 is missing. On Debian: apt-get install python3 python3-venv"
-venv="${CARGO_TARGET_DIR:-target}/bench-venv"
-if [[ ! -x $venv/bin/python ]]; then
-    say "installing DuckDB and Polars into $venv"
-    python3 -m venv "$venv"
-fi
-"$venv/bin/pip" --quiet --disable-pip-version-check install --requirement benches/requirements.txt
-exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-revenue -- --python "$venv/bin/python" "$@"
+python=$(python_with bench-venv benches/requirements.txt)
+exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-revenue -- --python "$python" "$@"

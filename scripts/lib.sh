@@ -19,6 +19,18 @@ need_cargo() {
 # The bundled SQLite is C; a compiler without the C library's headers can't build it.
 has_c_compiler() { have cc && cc -include stdio.h -x c -fsyntax-only /dev/null 2>/dev/null; }
 
+# A Python in a directory of its own below the build directory, with what a file requires from PyPI. Prints where it is.
+python_with() {
+    local venv="${CARGO_TARGET_DIR:-target}/$1" requirements=$2
+    have python3 || die "python3 is missing. On Debian: apt-get install python3 python3-venv"
+    if [[ ! -x $venv/bin/python ]]; then
+        say "installing what $requirements names into $venv"
+        python3 -m venv "$venv"
+    fi
+    "$venv/bin/pip" --quiet --disable-pip-version-check install --requirement "$requirements" >&2
+    echo "$venv/bin/python"
+}
+
 # The directory of PostgreSQL's server programs, which Debian keeps off PATH.
 postgres_bin() {
     local dir
