@@ -10,7 +10,7 @@ fuzz_target!(|patch: &str| {
     for (path, text) in [("mod/main.tf", "a\nb\nc\n"), ("mod/old.tf", "gone\n"), ("README.md", "# top\n")] {
         tree.insert_file(path, text).expect("a plain path");
     }
-    let change = ChangeSet { patch: patch.to_owned(), ..ChangeSet::default() };
+    let change = ChangeSet { base: None, patch: patch.to_owned(), message: String::new() };
     change.files().ok();
     if let Ok(changes) = change.changes(&tree, &tree) {
         for change in changes {

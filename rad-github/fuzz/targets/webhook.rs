@@ -20,5 +20,8 @@ fuzz_target!(|data: (u8, &[u8])| {
     let received = webhooks.receive(delivery(&signature));
     assert!(!matches!(received, Err(WebhookError::Signature)), "it is signed");
     let forged = webhooks.receive(delivery("sha256=00"));
-    assert!(matches!(forged, Err(WebhookError::Signature | WebhookError::TooLarge { .. })), "it is not signed");
+    assert!(
+        matches!(forged, Err(WebhookError::Signature | WebhookError::TooLarge { .. })),
+        "it is not signed"
+    );
 });
