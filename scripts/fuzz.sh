@@ -10,8 +10,11 @@ have cargo-fuzz || die "cargo-fuzz is missing: cargo install cargo-fuzz --locked
 cargo +nightly --version >/dev/null 2>&1 || die "a nightly compiler is missing: rustup toolchain install nightly"
 seconds=${1:-60}
 (($#)) && shift
-(($#)) || set -- manifest hints depends_on archive webhook patch
 fuzz=rad-github/fuzz
+if (($# == 0)); then
+    mapfile -t targets < <(cargo fuzz list --fuzz-dir "$fuzz")
+    set -- "${targets[@]}"
+fi
 corpus="${CARGO_TARGET_DIR:-target}/fuzz-corpus"
 for target; do
     say "$target, $seconds s"

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use rad_core::module::Variable;
-use rad_core::source::TreeEntry;
+use rad_core::source::SourceTree;
 use serde::Deserialize;
 
-use crate::{Source, row};
+use crate::{Source, native_files, row};
 
 /// The script that asks it, carried in the program so that it runs from anywhere.
 const SCRIPT: &str = include_str!("beside.py");
@@ -58,20 +58,11 @@ pub(crate) fn compare(python: &Path, sources: &[Source], bare: Duration) -> anyh
     Ok(())
 }
 
-/// Writes what Terraform would read of a directory: files of its own, and what links within it lead to.
-fn write(tree: &rad_core::source::SourceTree, to: &Path) -> anyhow::Result<()> {
+/// Writes what Terraform would read of a directory.
+fn write(directory: &SourceTree, to: &Path) -> anyhow::Result<()> {
     fs::create_dir(to)?;
-    let native = tree
-        .iter()
-        .filter(|(path, _)| path.ends_with(".tf") && !path.contains('/') && !path.starts_with('.'));
-    for (path, entry) in native {
-        let bytes = match entry {
-            TreeEntry::File { bytes, .. } => Some(bytes.as_ref()),
-            TreeEntry::Symlink { target } => tree.file(target).map(AsRef::as_ref),
-        };
-        if let Some(bytes) = bytes {
-            fs::write(to.join(path), bytes)?;
-        }
+    for (name, bytes) in native_files(directory) {
+        fs::write(to.join(name), bytes)?;
     }
     Ok(())
 }

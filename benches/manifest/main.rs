@@ -5,16 +5,20 @@
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod beside;
+#[path = "../rounds.rs"]
+mod rounds;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Parser;
 use rad_core::module::{FoundModule, discover};
 use rad_core::source::{SourceTree, TreeEntry};
 use rad_github::local::{TreeLimits, read_path};
+
+use crate::rounds::fastest;
 
 /// Measures reading manifests.
 #[derive(Debug, Parser)]
@@ -46,7 +50,12 @@ fn main() -> anyhow::Result<()> {
         let (all, valid) = (source.modules.len(), valid.count());
         println!("{:<64} {all:4} modules, {} invalid, {variables} variables", source.name, all - valid);
     }
-    let texts: Vec<&str> = sources.iter().flat_map(native_texts).collect();
+    let directories = sources
+        .iter()
+        .flat_map(|source| source.modules.iter().map(|module| source.tree.directory(&module.name)));
+    let directories: Vec<SourceTree> = directories.collect();
+    let files = directories.iter().flat_map(native_files);
+    let texts: Vec<&str> = files.filter_map(|(_, bytes)| std::str::from_utf8(bytes).ok()).collect();
     let bytes: usize = texts.iter().map(|text| text.len()).sum();
     println!(
         "\n{} files of {:.2} MB in native syntax, fastest of {}:",
@@ -55,7 +64,10 @@ fn main() -> anyhow::Result<()> {
         options.rounds
     );
     let mut refused = 0;
-    let bare = fastest(options.rounds, || refused = texts.iter().filter(|text| !parses(text)).count());
+    let bare = fastest(options.rounds, || {
+        refused = texts.iter().filter(|text| !parses(text)).count();
+        anyhow::Ok(())
+    })?;
     row("a bare parse by the hcl-edit crate", bare, bytes, None);
     if refused > 0 {
         println!(
@@ -64,7 +76,8 @@ fn main() -> anyhow::Result<()> {
     }
     let ours = fastest(options.rounds, || {
         sources.iter().for_each(|source| drop(black_box(discover(&source.tree))));
-    });
+        anyhow::Ok(())
+    })?;
     row("rad: whole manifests", ours, bytes, Some(bare));
     match &options.python {
         Some(python) => beside::compare(python, &sources, bare),
@@ -74,37 +87,28 @@ fn main() -> anyhow::Result<()> {
 
 fn read(name: &str) -> anyhow::Result<Source> {
     let (path, sub_dir) = name.split_once("//").unwrap_or((name, ""));
-    let path = Path::new(path);
-    let bare = !path.join(".git").exists() && path.join("HEAD").exists();
-    let tree = read_path(path, bare.then_some("HEAD"), sub_dir, &TreeLimits::default())?.tree;
+    let tree = read_path(Path::new(path), None, sub_dir, &TreeLimits::default())?.tree;
     let modules = discover(&tree);
     ensure!(!modules.is_empty(), "there is no module in {name}");
     Ok(Source { name: name.to_owned(), tree, modules })
 }
 
-/// The files in native syntax that the manifests are read from.
-fn native_texts(source: &Source) -> impl Iterator<Item = &str> {
-    source.tree.iter().filter_map(|(path, entry)| {
-        let is_source = path.ends_with(".tf") && path.matches('/').count() == 1 && !path.contains("/.");
-        match entry {
-            TreeEntry::File { bytes, .. } if is_source => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        }
+/// The files in native syntax that Terraform reads of a module's directory, by name; links within it are followed once.
+fn native_files(directory: &SourceTree) -> impl Iterator<Item = (&str, &[u8])> {
+    let native = directory
+        .iter()
+        .filter(|(path, _)| path.ends_with(".tf") && !path.contains('/') && !path.starts_with('.'));
+    native.filter_map(|(path, entry)| {
+        let bytes = match entry {
+            TreeEntry::File { bytes, .. } => bytes,
+            TreeEntry::Symlink { target } => directory.file(target)?,
+        };
+        Some((path, bytes.as_ref()))
     })
 }
 
 fn parses(text: &str) -> bool {
     black_box(hcl_edit::parser::parse_body(text.trim_start_matches('\u{feff}'))).is_ok()
-}
-
-fn fastest(rounds: u32, mut work: impl FnMut()) -> Duration {
-    let mut elapsed = Duration::MAX;
-    for _ in 0..rounds {
-        let start = Instant::now();
-        work();
-        elapsed = elapsed.min(start.elapsed());
-    }
-    elapsed
 }
 
 /// Prints what was measured and, beside `base`, how many times as long it took.

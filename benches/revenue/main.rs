@@ -8,6 +8,8 @@ mod columns;
 mod engine;
 mod measure;
 mod plain;
+#[path = "../rounds.rs"]
+mod rounds;
 mod stream;
 
 use std::path::PathBuf;

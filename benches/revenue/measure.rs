@@ -1,6 +1,8 @@
 //! Times, per entry and as ratios.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::rounds::fastest;
 
 /// The fastest of some rounds.
 #[derive(Debug, Clone, Copy)]
@@ -14,15 +16,9 @@ impl Measured {
     pub(crate) fn fastest<E>(
         rounds: u32,
         entries: u64,
-        mut work: impl FnMut() -> Result<(), E>,
+        work: impl FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut elapsed = Duration::MAX;
-        for _ in 0..rounds {
-            let start = Instant::now();
-            work()?;
-            elapsed = elapsed.min(start.elapsed());
-        }
-        Ok(Self { elapsed, entries })
+        Ok(Self { elapsed: fastest(rounds, work)?, entries })
     }
 
     /// Nanoseconds an entry.

@@ -82,6 +82,22 @@ pub enum Turn<P> {
     Before(P),
 }
 
+impl<P> Turn<P> {
+    /// The place that the page begins or ends at; none for the first page.
+    pub const fn place(&self) -> Option<&P> {
+        match self {
+            Self::First => None,
+            Self::After(place) | Self::Before(place) => Some(place),
+        }
+    }
+
+    /// Whether what is to be found rises from the [place](Self::place), in a listing that goes up or down itself: a page before
+    /// a place is found backwards.
+    pub const fn rises(&self, listing_rises: bool) -> bool {
+        listing_rises != matches!(self, Self::Before(_))
+    }
+}
+
 impl<P: Display + FromStr> Turn<P> {
     /// Reads a cursor that [`page`](Self::page) wrote.
     ///

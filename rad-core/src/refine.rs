@@ -39,6 +39,22 @@ pub struct RefineSession {
     pub accepted: Vec<AcceptedChange>,
 }
 
+impl RefineSession {
+    /// Whether, and how, a change was accepted.
+    pub fn acceptance(&self, change: &Digest) -> Option<&AcceptedChange> {
+        self.accepted.iter().find(|accepted| accepted.change == *change)
+    }
+
+    /// Notes that a change was accepted, and gives what counts: its first acceptance.
+    pub fn accept(&mut self, accepted: &AcceptedChange) -> AcceptedChange {
+        if let Some(first) = self.acceptance(&accepted.change) {
+            return first.clone();
+        }
+        self.accepted.push(accepted.clone());
+        accepted.clone()
+    }
+}
+
 /// How far a session is, as the agent told it last.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RefineProgress {

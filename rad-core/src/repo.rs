@@ -1,6 +1,5 @@
 //! Where modules come from: repositories, their branches, and the trees of their commits.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -185,26 +184,22 @@ impl NewCommit<'_> {
         mut standing: impl FnMut(&str) -> Result<Option<Standing>, RepoError>,
     ) -> Result<(), RepoError> {
         let refused = |reason: String| Err(RepoError::Refused { repository: repository.to_owned(), reason });
-        let mut after = SourceTree::default();
-        let mut removed = BTreeSet::new();
+        let (mut put, mut removed) = (SourceTree::default(), SourceTree::default());
         for change in self.changes {
             let path = change.path();
-            let unusable = |_| RepoError::UnusablePath { path: path.chars().take(120).collect() };
-            let is_twice = after.entry(path).is_some() || !removed.insert(path);
-            match change {
-                FileChange::Put { entry, .. } => {
-                    removed.remove(path);
-                    after.insert(path, entry.clone()).map_err(unusable)?;
-                }
-                FileChange::Remove { .. } => SourceTree::default().insert_file(path, "").map_err(unusable)?,
-            }
+            let is_twice = put.entry(path).is_some() || removed.entry(path).is_some();
+            let kept = match change {
+                FileChange::Put { entry, .. } => put.insert(path, entry.clone()),
+                FileChange::Remove { .. } => removed.insert_file(path, ""),
+            };
+            kept.map_err(|_| RepoError::UnusablePath { path: path.chars().take(120).collect() })?;
             if is_twice {
                 return refused(format!("{path:?} is changed twice"));
             }
         }
         for (what, size, limit) in [
             ("the number of changes", self.changes.len() as u64, Self::MAX_CHANGES as u64),
-            ("the content of the changes, in bytes,", after.content_bytes(), Self::MAX_BYTES),
+            ("the content of the changes, in bytes,", put.content_bytes(), Self::MAX_BYTES),
         ] {
             if size > limit {
                 return Err(RepoError::TooLarge { what: format!("{what} is {size}, which"), limit });
@@ -213,19 +208,19 @@ impl NewCommit<'_> {
         if self.changes.is_empty() {
             return refused("it would change nothing".to_owned());
         }
-        for path in &removed {
+        for (path, _) in removed.iter() {
             if standing(path)? != Some(Standing::File) {
                 return refused(format!("there is no file {path:?} to remove"));
             }
         }
-        for (path, _) in after.iter() {
+        for (path, _) in put.iter() {
             if standing(path)? == Some(Standing::Directory) {
                 return refused(format!("{path:?} is a directory"));
             }
             for (slash, _) in path.match_indices('/') {
                 let parent = path.get(..slash).unwrap_or_default();
-                let is_file = standing(parent)? == Some(Standing::File) && !removed.contains(parent);
-                if is_file || after.entry(parent).is_some() {
+                let is_file = standing(parent)? == Some(Standing::File) && removed.entry(parent).is_none();
+                if is_file || put.entry(parent).is_some() {
                     return refused(format!("{parent:?} is a file, so that {path:?} cannot lie below it"));
                 }
             }

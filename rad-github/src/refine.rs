@@ -128,14 +128,7 @@ impl RefineStore for SqliteRefinements {
     }
 
     async fn accept(&self, id: RefineId, accepted: &AcceptedChange) -> Result<AcceptedChange, RefineError> {
-        let accepting = self.change(id, |session| {
-            let first = session.accepted.iter().find(|kept| kept.change == accepted.change).cloned();
-            first.unwrap_or_else(|| {
-                session.accepted.push(accepted.clone());
-                accepted.clone()
-            })
-        });
-        let (transaction, kept) = accepting.await?;
+        let (transaction, kept) = self.change(id, |session| session.accept(accepted)).await?;
         transaction.commit().await.map_err(failed("keeping an acceptance"))?;
         Ok(kept)
     }

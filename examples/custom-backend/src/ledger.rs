@@ -206,28 +206,15 @@ fn page<T, P: Ord + Display + FromStr>(
     limit: usize,
     place: impl Fn(&T) -> P,
 ) -> Page<T> {
+    // What is found goes away from the place that was asked for.
+    let rises = turn.rises(rises);
     items.sort_by_key(&place);
-    // What is found goes away from the place that was asked for: forwards, or backwards from the end of a page.
-    if rises == matches!(turn, Turn::Before(_)) {
+    if !rises {
         items.reverse();
     }
-    items.retain(|item| match &turn {
-        Turn::First => true,
-        Turn::After(after) => {
-            if rises {
-                place(item) > *after
-            } else {
-                place(item) < *after
-            }
-        }
-        Turn::Before(before) => {
-            if rises {
-                place(item) < *before
-            } else {
-                place(item) > *before
-            }
-        }
-    });
+    if let Some(edge) = turn.place() {
+        items.retain(|item| if rises { place(item) > *edge } else { place(item) < *edge });
+    }
     turn.page(items, limit, place)
 }
 

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use rad_core::agent::change::{DiffLine, FileDiff, FileDiffKind, LineKind};
-use rad_core::agent::{Activity, ActivityEvent, Artifact, Originator, PullRequest, SessionState};
+use rad_core::agent::{Activity, ActivityEvent, Artifact, ChangeSet, Originator, PullRequest, SessionState};
 use rad_core::id::RefineId;
 use rad_core::platform::{ProposedChange, RefineView};
 use rad_core::refine::RefineSession;
@@ -71,30 +71,40 @@ impl ChatView {
             Ok(change) => (change.map(change_view), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let state = state(&view.session);
-        let problem = view.problem.clone().or_else(|| progress.problem.clone());
-        let commit = change.as_ref().and_then(|change| change.commit.clone());
-        // An activity never changes once it is there.
-        let told = format!(
-            "{} {state} {problem:?} {:?} {commit:?} {:?}",
-            view.activities.len(),
-            progress.pull_request,
-            change.as_ref().map(|change| &change.digest)
-        );
         Self {
-            version: Digest::of(told.as_bytes()).to_string()[..16].to_owned(),
+            version: Self::version(view),
             id: view.session.id,
             csrf,
-            state,
+            state: state(&view.session),
             url: progress.url.clone(),
             pull_request: progress.pull_request.clone(),
-            problem,
+            problem: problem(view),
             said: view.activities.iter().map(said).collect(),
             waits_with_plan: progress.state == Some(SessionState::AwaitingPlanApproval),
             unreadable,
             change,
         }
     }
+
+    /// What tells one state of a conversation from another, without making it ready to be shown.
+    pub(crate) fn version(view: &RefineView) -> String {
+        // An activity never changes once it is there, nor does an acceptance.
+        let told = format!(
+            "{} {} {:?} {:?} {} {:?}",
+            view.activities.len(),
+            state(&view.session),
+            problem(view),
+            view.session.progress.pull_request,
+            view.session.accepted.len(),
+            view.change().map(ChangeSet::digest)
+        );
+        Digest::of(told.as_bytes()).to_string()[..16].to_owned()
+    }
+}
+
+/// What keeps the conversation from going on.
+fn problem(view: &RefineView) -> Option<String> {
+    view.problem.clone().or_else(|| view.session.progress.problem.clone())
 }
 
 /// The state of a conversation, for people.

@@ -95,18 +95,30 @@ impl PageError {
             other => other.to_string(),
         }
     }
-}
 
-impl IntoResponse for PageError {
-    fn into_response(self) -> Response {
+    /// Status and sentence, for a page that says in its place what is wrong.
+    pub(crate) fn in_place(&self) -> (StatusCode, String) {
+        self.note();
+        (self.status(), self.message())
+    }
+
+    /// Writes what a failure of our own is due to into the log: the person is not told.
+    fn note(&self) {
         let status = self.status();
         if status.is_server_error() {
-            let cause = match &self {
+            let cause = match self {
                 Self::Platform(error) => format!("{:?}", anyhow::anyhow!("{error:?}")),
                 other => format!("{other:?}"),
             };
             tracing::error!(%status, cause, "a request failed");
         }
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        self.note();
+        let status = self.status();
         let code = match &self {
             Self::Platform(error) => error.code().unwrap_or(code_of(status)),
             _ => code_of(status),

@@ -225,14 +225,15 @@ impl EngineWarning {
 /// The sections that the account can use.
 async fn visible(session: &Session, credits: bool) -> Result<Vec<Section>, PageError> {
     let actor = &session.actor;
+    let is_connected = actor.publishes_as().is_ok() && actor.connection().await?.is_some();
     let mut shown = Vec::new();
     for section in Section::ALL {
         let show = match section {
             Section::Deploy => actor.can(Capability::Deploy),
             Section::Deployments | Section::Profile => true,
             Section::Credits => credits,
-            Section::Explore => actor.can_refine() && actor.connection().await?.is_some(),
-            Section::Publish => actor.publishes_as().is_ok() && actor.connection().await?.is_some(),
+            Section::Explore => actor.can_refine() && is_connected,
+            Section::Publish => is_connected,
             Section::Revenue => !actor.revenue_views().await?.is_empty(),
             Section::Admin => actor.can(Capability::SeeAccounts),
             Section::Settings => actor.can(Capability::ChangeCreditSettings),

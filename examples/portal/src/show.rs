@@ -41,6 +41,13 @@ pub(crate) fn duration(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
     }
 }
 
+/// `service_name` as people write it.
+pub(crate) fn humanised(name: &str) -> String {
+    let spaced = name.replace(['_', '-'], " ");
+    let mut letters = spaced.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 /// A number of things, in the singular or plural: `1 output`, `2 outputs`.
 pub(crate) fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })

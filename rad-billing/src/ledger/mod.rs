@@ -1,8 +1,8 @@
 //! Ledgers that last.
 //!
 //! What the databases share is here: posting in groups (`posting`), the open part of an account (`book`), the rows (`rows`),
-//! listings (`listing`), sums of revenue (`totals`), verifying (`verifying`) and checkpoints (`checkpoints`). A module
-//! for each database loads and writes rows in the way that suits it.
+//! listings (`listing`), sums of revenue (`totals`), asking for both (`queries`), verifying (`verifying`) and checkpoints
+//! (`checkpoints`). A module for each database loads and writes rows in the way that suits it.
 
 mod book;
 mod checkpoints;
@@ -14,6 +14,7 @@ mod plans;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod posting;
+mod queries;
 mod rows;
 mod sqlite;
 mod totals;

@@ -7,11 +7,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cell::{Cell, Flaw};
-use super::csv::Kind;
+use super::csv::KINDS;
 use super::{Fault, ReadError};
 use crate::id::{AccountId, DeploymentId};
 use crate::money::{Amount, Credits, CreditsPerUnit, Currency, Money, Rate};
-use crate::revenue::{Bucket, BurnOrder, EntryKey, LotSource, Reason, RevenueBasis, ReversalCause, Rounding};
+use crate::revenue::{
+    Bucket, BurnOrder, EntryKey, EntryKind, LotSource, Reason, RevenueBasis, ReversalCause, Rounding,
+};
 use crate::source::{CommitId, Digest};
 
 /// The error about a line that no record could be read from.
@@ -167,8 +169,8 @@ fn fault_in_entry(name: &str, value: &Value) -> Option<Fault> {
         "at" | "expires" | "effective" => time(value),
         "key" | "reference" | "project" => text::<EntryKey>(value),
         "kind" => {
-            let known = value.as_str().and_then(|name| Kind::of(name.as_bytes()));
-            known.is_none().then(|| Flaw::Name.fault(Kind::WANTED))
+            let known = value.as_str().and_then(|name| name.parse::<EntryKind>().ok());
+            known.is_none().then(|| Flaw::Name.fault(KINDS))
         }
         "source" => text::<LotSource>(value),
         "bucket" => text::<Bucket>(value),

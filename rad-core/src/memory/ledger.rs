@@ -12,7 +12,7 @@ use crate::ledger::{
     EntryQuery, Finding, Ledger, LedgerError, LinePlace, Post, Posted, RevenueGroups, RevenueQuery,
     RevenueTotals, Topic, arrange_groups,
 };
-use crate::page::{Page, Turn};
+use crate::page::Page;
 use crate::revenue::{AccountState, Booked as _, EntryKey, Grouping, RevenueLine};
 use crate::source::Digest;
 use async_trait::async_trait;
@@ -139,13 +139,13 @@ impl Ledger for MemoryLedger {
         let entries = books.get(&query.account).map_or(&[][..], |book| &book.entries);
         // Numbers are places: a page is a walk from one of them to the beginning or to the end.
         let place = |seq: u64| usize::try_from(seq).unwrap_or(usize::MAX).min(entries.len());
-        let (from, to) = match (turn, query.oldest_first) {
-            (Turn::First, _) => (0, entries.len()),
-            (Turn::After(seq), true) | (Turn::Before(seq), false) => (place(seq), entries.len()),
-            (Turn::After(seq), false) | (Turn::Before(seq), true) => (0, place(seq.saturating_sub(1))),
+        let rises = turn.rises(query.oldest_first);
+        let (from, to) = match turn.place() {
+            None => (0, entries.len()),
+            Some(seq) if rises => (place(*seq), entries.len()),
+            Some(seq) => (0, place(seq.saturating_sub(1))),
         };
         let found = entries.get(from..to).unwrap_or_default().iter();
-        let rises = query.oldest_first != matches!(turn, Turn::Before(_));
         let found: Box<dyn Iterator<Item = &Posted>> =
             if rises { Box::new(found) } else { Box::new(found.rev()) };
         let found = found.filter(|posted| query.matches(posted)).take(query.page_size() + 1);
@@ -155,15 +155,14 @@ impl Ledger for MemoryLedger {
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
         let turn = query.turn()?;
         let books = self.books();
-        let wanted = |place: &LinePlace| match turn {
-            Turn::First => true,
-            Turn::After(after) => *place < after,
-            Turn::Before(before) => *place > before,
+        let rises = turn.rises(false);
+        let wanted = |place: &LinePlace| {
+            turn.place().is_none_or(|edge| if rises { place > edge } else { place < edge })
         };
         let lines = books.values().flat_map(Book::lines);
         let mut found: Vec<_> = lines.filter(|(place, line)| wanted(place) && query.matches(line)).collect();
         found.sort_by_key(|(place, _)| *place);
-        if !matches!(turn, Turn::Before(_)) {
+        if !rises {
             found.reverse();
         }
         let page = turn.page(found, query.page_size(), |(place, _)| *place);

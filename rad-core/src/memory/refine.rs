@@ -89,13 +89,6 @@ impl RefineStore for MemoryRefinements {
     }
 
     async fn accept(&self, id: RefineId, accepted: &AcceptedChange) -> Result<AcceptedChange, RefineError> {
-        self.with(id, |stored| {
-            let kept = &mut stored.session.accepted;
-            if let Some(first) = kept.iter().find(|kept| kept.change == accepted.change) {
-                return first.clone();
-            }
-            kept.push(accepted.clone());
-            accepted.clone()
-        })
+        self.with(id, |stored| stored.session.accept(accepted))
     }
 }

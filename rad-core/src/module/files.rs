@@ -83,8 +83,7 @@ pub(super) fn read<'a>(directory: &str, tree: &'a SourceTree) -> (Vec<SourceFile
 fn text<'a>(tree: &'a SourceTree, path: &str) -> Result<&'a str, (Place, String)> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
-        let entry = tree.iter().find(|(other, _)| *other == path).map(|(_, entry)| entry);
-        match entry {
+        match tree.entry(&path) {
             Some(TreeEntry::File { bytes, .. }) => return decode(bytes),
             Some(TreeEntry::Symlink { target }) => match resolve(&path, target) {
                 Some(next) => path = next,

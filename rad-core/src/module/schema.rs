@@ -158,11 +158,10 @@ fn object(properties: Map<String, Json>, required: Vec<&str>) -> Map<String, Jso
 
 /// The schema of one field.
 fn property(field: &Variable) -> Json {
-    let mut schema = match field.ty.json_schema() {
-        // An empty value yields to the default; where one is required there is none.
-        _ if field.required() => field.ty.without_null(),
-        Json::Object(schema) => schema,
-        _ => Map::new(),
+    // An empty value yields to the default; where one is required there is none.
+    let mut schema = match field.required() {
+        true => field.ty.without_null(),
+        false => field.ty.json_schema().as_object().cloned().unwrap_or_default(),
     };
     if field.required() && field.ty == Type::String {
         schema.insert("minLength".to_owned(), 1.into());

@@ -62,7 +62,7 @@ impl RefineView {
             base: change.base.clone(),
             message: message_of(change, &self.session),
             files: change.files()?,
-            accepted: self.session.accepted.iter().find(|accepted| accepted.change == digest).cloned(),
+            accepted: self.session.acceptance(&digest).cloned(),
         }))
     }
 
@@ -236,7 +236,7 @@ impl Actor {
         let view = self.refine_view(id).await?;
         let change = view.change().filter(|change| change.digest() == *digest);
         let change = change.ok_or(PlatformError::PlanChanged)?;
-        if let Some(accepted) = view.session.accepted.iter().find(|accepted| accepted.change == *digest) {
+        if let Some(accepted) = view.session.acceptance(digest) {
             return Ok(accepted.clone());
         }
         let commit = self.commit(&view.session, change).await?;

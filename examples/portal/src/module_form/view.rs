@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::value::{node_of, text_of};
 use super::{Node, PREFIX};
+use crate::show;
 
 /// The pages of a form.
 #[derive(Debug, Clone)]
@@ -174,7 +175,7 @@ impl Draw<'_> {
         let slot = Slot {
             name: format!("{}/{}", self.prefix, variable.name),
             path: String::new(),
-            label: humanise(&variable.name),
+            label: show::humanised(&variable.name),
             options: &variable.hints.options,
             required,
             secret: variable.sensitive,
@@ -245,7 +246,7 @@ fn draw(
                 .iter()
                 .map(|(name, attribute)| {
                     let required = !attribute.optional && slot.required;
-                    let below = slot.below(name, &format!(".{name}"), humanise(name), required);
+                    let below = slot.below(name, &format!(".{name}"), show::humanised(name), required);
                     draw(below, node.child(name), &attribute.ty, attribute.default.as_ref(), problems)
                 })
                 .collect(),
@@ -351,13 +352,6 @@ fn typed(row: &Node) -> Option<&Node> {
 /// Attributes of an object in a row are asked for; a single blank row is simply left out.
 fn inner_required(inner: &Type) -> bool {
     matches!(inner, Type::Object(_))
-}
-
-/// `service_name` as people write it.
-fn humanise(name: &str) -> String {
-    let spaced = name.replace(['_', '-'], " ");
-    let mut letters = spaced.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// A type as long as it says something at a glance: the kind of nested ones only, since their fields show the rest.

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse};
 use rad_core::access::{Role, Roles};
 use rad_core::directory::{Account, AccountQuery, DirectoryError, NewAccount};
 use rad_core::id::AccountId;
@@ -14,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Answer, go, page, query};
+use super::{Answer, go, id_of, page, page_with, query};
 use crate::error::PageError;
 use crate::fields::Fields;
 use crate::layout::{Layout, Section};
@@ -117,7 +116,7 @@ pub(super) async fn create(form: Posted) -> Answer {
         }
         Err(error) => return Err(error.into()),
     };
-    Ok((status, Html(shown.render()?)).into_response())
+    page_with(status, shown)
 }
 
 #[derive(Template)]
@@ -195,7 +194,7 @@ pub(super) async fn award(Path(id): Path<String>, form: Posted) -> Answer {
         Ok(_) => go(format!("/admin/accounts/{id}?notice=awarded")),
         Err(refusal @ PlatformError::Invalid { .. }) => {
             let html = account(session, account_id, Some((typed, refusal.to_string()))).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, html)
         }
         Err(error) => Err(error.into()),
     }
@@ -209,5 +208,5 @@ fn roles_of(fields: &Fields) -> Result<Roles, PageError> {
 }
 
 fn account_id(text: &str) -> Result<AccountId, PageError> {
-    text.parse().map_err(|_| PageError::Platform(PlatformError::NotFound { what: "account" }))
+    id_of(text, "account")
 }

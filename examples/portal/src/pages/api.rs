@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use rad_core::id::{AccountId, DeploymentId, ModuleId};
 use rad_core::ledger::RevenueTotals;
 use rad_core::money::{Credits, Currency};
+use rad_core::page::{Cursor, Page};
 use rad_core::platform::RevenueRow;
 use serde::Serialize;
 
@@ -22,8 +23,8 @@ struct Revenue {
     totals: RevenueTotals,
     lines: Vec<Line>,
     /// The next page, and the one before: `page` of another request.
-    next: Option<String>,
-    previous: Option<String>,
+    next: Option<Cursor>,
+    previous: Option<Cursor>,
 }
 
 #[derive(Serialize)]
@@ -55,9 +56,8 @@ struct Shares {
 pub(super) async fn revenue(session: Session, Query(wanted): Query<Wanted>) -> Answer {
     let view = wanted.view(&session.actor.revenue_views().await?)?;
     let (page, totals, currency) = session.actor.revenue(view, wanted.query()?).await?;
-    let [next, previous] =
-        [&page.next, &page.previous].map(|turn| turn.as_ref().map(|cursor| cursor.as_str().to_owned()));
-    let lines = page.items.into_iter().map(line).collect();
+    let Page { items, next, previous } = page;
+    let lines = items.into_iter().map(line).collect();
     Ok(Json(Revenue { view: view_name(view).0, currency, totals, lines, next, previous }).into_response())
 }
 

@@ -3,7 +3,6 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse};
 use rad_core::id::{AccountId, OrderId, ParseIdError};
 use rad_core::ledger::{Category, EntryQuery, Posted as Entry};
 use rad_core::money::Credits;
@@ -14,7 +13,7 @@ use rad_core::revenue::{Body, Bucket, EntryKind, LotSource, Place};
 use serde::Deserialize;
 
 use super::days::{self, invalid};
-use super::{Answer, go, page, query};
+use super::{Answer, go, id_of, page, page_with, query};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::session::{Posted, Session};
@@ -142,7 +141,7 @@ pub(super) async fn buy(State(app): State<App>, form: Posted) -> Answer {
         Ok((_, checkout)) => go(checkout.url.strip_prefix(&app.base_url).unwrap_or(&checkout.url)),
         Err(refusal @ PlatformError::Invalid { .. }) => {
             let html = view(session, Wanted::default(), typed, Some(refusal.to_string())).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
+            page_with(StatusCode::UNPROCESSABLE_ENTITY, html)
         }
         Err(error) => Err(error.into()),
     }
@@ -184,7 +183,7 @@ async fn view(
         kinds: EntryKind::ALL
             .iter()
             .filter(|kind| **kind != EntryKind::ShareRules)
-            .map(|kind| (kind.as_str(), sentence_case(kind.as_str()), kind.as_str() == wanted.kind))
+            .map(|kind| (kind.as_str(), show::humanised(kind.as_str()), kind.as_str() == wanted.kind))
             .collect(),
         refusal,
         next: turn(&entries.next),
@@ -206,7 +205,7 @@ struct OrderPage {
 
 /// `GET /credits/orders/{id}`: where the payer comes back to.
 pub(super) async fn order(session: Session, Path(id): Path<String>) -> Answer {
-    let id: OrderId = id.parse().map_err(|_| PlatformError::NotFound { what: "order" })?;
+    let id: OrderId = id_of(&id, "order")?;
     let order = session.actor.order(id).await?;
     let sentence = match order.status {
         OrderStatus::Created => "The payment is not complete yet. This page shows it as soon as it is.",
@@ -292,15 +291,8 @@ fn what(body: &Body) -> String {
         Body::Release(_) => "Released".to_owned(),
         Body::Refund(_) => "Refund".to_owned(),
         Body::ProjectDebit(_) => "Project cost".to_owned(),
-        other => sentence_case(other.kind()),
+        other => show::humanised(other.kind()),
     }
-}
-
-/// The name of a kind as a person reads it.
-fn sentence_case(kind: &str) -> String {
-    let kind = kind.replace('_', " ");
-    let mut letters = kind.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn blank_zero(credits: Credits) -> String {

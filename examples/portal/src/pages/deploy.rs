@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse};
 use rad_core::catalog::{Card, CatalogSort};
 use rad_core::id::ModuleId;
 use rad_core::module::{ValueProblem, Values};
@@ -14,7 +13,7 @@ use rad_core::platform::{DeployForm, PlatformError, Quote};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Answer, go, page, query};
+use super::{Answer, go, id_of, page, page_with, query};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::module_form::{FormView, Node, PREFIX, values};
@@ -243,7 +242,7 @@ pub(super) async fn submit(State(app): State<App>, Path(module): Path<String>, f
         },
     };
     let html = view(session, asked, filled).await?;
-    Ok((status, Html(html.render()?)).into_response())
+    page_with(status, html)
 }
 
 async fn deploy(
@@ -343,5 +342,5 @@ fn below_prefix(path: &str) -> &str {
 }
 
 fn module_id(text: &str) -> Result<ModuleId, PageError> {
-    text.parse().map_err(|_| PageError::Platform(PlatformError::NotFound { what: "module" }))
+    id_of(text, "module")
 }

@@ -10,7 +10,7 @@ use rad_core::runner::{Action, ChangeKind, ChangeStatus, Diagnostic, ResourcePro
 use serde::{Deserialize, Serialize};
 
 use super::events::is_live;
-use super::{Answer, go, page, query};
+use super::{Answer, go, id_of, page, query};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::module_form::short_text;
@@ -364,5 +364,5 @@ fn action(action: Action) -> &'static str {
 }
 
 fn deployment_id(text: &str) -> Result<DeploymentId, PageError> {
-    text.parse().map_err(|_| PageError::Platform(PlatformError::NotFound { what: "deployment" }))
+    id_of(text, "deployment")
 }

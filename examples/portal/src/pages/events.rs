@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{Answer, deployments};
+use super::{Answer, deployments, id_of};
 use crate::error::PageError;
 use crate::session::Session;
 use crate::state::App;
@@ -231,7 +231,7 @@ impl Pause {
 }
 
 fn run_id(text: &str) -> Result<RunId, PageError> {
-    text.parse().map_err(|_| PageError::Platform(PlatformError::NotFound { what: "run" }))
+    id_of(text, "run")
 }
 
 #[cfg(test)]

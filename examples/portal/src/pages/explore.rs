@@ -3,14 +3,14 @@
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse};
+use axum::response::IntoResponse;
 use rad_core::id::RefineId;
 use rad_core::platform::PlatformError;
 use rad_core::refine::RefineSession;
 use rad_core::source::Digest;
 use serde::Deserialize;
 
-use super::{Answer, go, page};
+use super::{Answer, go, id_of, page, page_with};
 use crate::chat::ChatView;
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
@@ -77,10 +77,9 @@ pub(super) async fn start(Posted { session, fields }: Posted) -> Answer {
     match session.actor.refine(module, message).await {
         Ok(started) => go(format!("/explore/{}", started.id)),
         Err(error) => {
-            let error = refusal(error)?;
-            let (status, problem) = (error.status(), Some(error.message()));
-            let page = explore(&session, Some(module.to_owned()), message.to_owned(), problem).await?;
-            Ok((status, Html(page.render()?)).into_response())
+            let (status, problem) = refusal(error)?.in_place();
+            let page = explore(&session, Some(module.to_owned()), message.to_owned(), Some(problem)).await?;
+            page_with(status, page)
         }
     }
 }
@@ -93,11 +92,10 @@ pub(super) async fn show(session: Session, Path(id): Path<String>) -> Answer {
 /// `GET /explore/{id}/live`: what changes on the page, unless it shows that already.
 pub(super) async fn live(session: Session, Path(id): Path<String>, Query(seen): Query<Seen>) -> Answer {
     let view = session.actor.refine_view(parsed(&id)?).await?;
-    let view = ChatView::of(&view, session.token.form_proof());
-    if view.version == seen.seen {
+    if ChatView::version(&view) == seen.seen {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    page(view)
+    page(ChatView::of(&view, session.token.form_proof()))
 }
 
 /// `POST /explore/{id}/message`
@@ -132,10 +130,8 @@ async fn answered(
     match done {
         Ok(()) => go(format!("/explore/{id}{query}")),
         Err(error) => {
-            let error = refusal(error)?;
-            let (status, problem) = (error.status(), Some(error.message()));
-            let page = chat(session, id, message.to_owned(), problem).await?;
-            Ok((status, Html(page.render()?)).into_response())
+            let (status, problem) = refusal(error)?.in_place();
+            page_with(status, chat(session, id, message.to_owned(), Some(problem)).await?)
         }
     }
 }
@@ -152,8 +148,8 @@ fn refusal(error: PlatformError) -> Result<PageError, PageError> {
     }
 }
 
-fn parsed(id: &str) -> Result<RefineId, PageError> {
-    id.parse().map_err(|_| PlatformError::NotFound { what: "conversation" }.into())
+fn parsed(text: &str) -> Result<RefineId, PageError> {
+    id_of(text, "conversation")
 }
 
 async fn explore(

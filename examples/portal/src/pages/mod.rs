@@ -17,10 +17,14 @@ mod settings;
 mod sign_in;
 pub(crate) mod webhooks;
 
+use std::str::FromStr;
+
 use askama::Template;
 use axum::Router;
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use rad_core::platform::PlatformError;
 
 use crate::assets;
 use crate::error::PageError;
@@ -80,6 +84,16 @@ pub(crate) fn routes() -> Router<App> {
 /// Renders a page.
 fn page(template: impl Template) -> Answer {
     Ok(Html(template.render()?).into_response())
+}
+
+/// Renders a page that is not just fine.
+fn page_with(status: StatusCode, template: impl Template) -> Answer {
+    Ok((status, Html(template.render()?)).into_response())
+}
+
+/// The id in an address; nothing has one that is none.
+fn id_of<T: FromStr>(text: &str, what: &'static str) -> Result<T, PageError> {
+    text.parse().map_err(|_| PageError::Platform(PlatformError::NotFound { what }))
 }
 
 /// Sends the browser on, so that loading the page anew sends nothing twice.

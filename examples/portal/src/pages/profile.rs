@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect};
+use axum::response::{IntoResponse, Redirect};
 use rad_core::catalog::Publisher;
 use rad_core::money::Rate;
 use rad_core::platform::{PlatformError, RevenueView};
@@ -11,7 +11,7 @@ use rad_core::repo::{RepoConnection, RepoError, Repository};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use super::{Answer, go, page, webhooks};
+use super::{Answer, go, page, page_with, webhooks};
 use crate::cookies;
 use crate::error::PageError;
 use crate::fields::Fields;
@@ -126,16 +126,12 @@ pub(super) async fn theme(State(app): State<App>, form: Posted) -> Answer {
 
 /// The page with what is wrong, in its place.
 async fn refused(app: &App, session: &Session, refused: Refused<'_>) -> Answer {
-    let html = view(app, session, "", Some(refused)).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, view(app, session, "", Some(refused)).await?)
 }
 
-/// What is wrong, in a sentence for the person; what a failure of a source is due to is for the log.
+/// What is wrong, in a sentence for the person.
 fn said(refusal: RepoError) -> String {
-    if let RepoError::Backend(failure) = &refusal {
-        tracing::warn!(error = format!("{failure:?}"), "a source of repositories failed");
-    }
-    PageError::from(PlatformError::Repo(refusal)).message()
+    PageError::from(PlatformError::Repo(refusal)).in_place().1
 }
 
 async fn view(

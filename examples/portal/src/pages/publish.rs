@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse};
 use rad_core::module::{Manifest, ValueProblem, Values, convert};
 use rad_core::platform::{GridEntry, GridState, ModuleGrid, PlatformError, Selection, StepKind, SyncPlan};
 use rad_core::source::CommitId;
 
-use super::{Answer, go, page};
+use super::{Answer, go, page, page_with};
 use crate::error::PageError;
 use crate::fields::Fields;
 use crate::layout::{Layout, Section};
@@ -114,7 +113,7 @@ async fn refuse(
     wrong: &Wrong,
 ) -> Answer {
     let html = view(session, grid, Some(fields), vec![problem], wrong).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(html.render()?)).into_response())
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, html)
 }
 
 /// The prefix of the publish-time values of a module.

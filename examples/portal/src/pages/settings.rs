@@ -5,12 +5,11 @@ use std::str::FromStr;
 
 use askama::Template;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse};
 use rad_core::platform::PlatformError;
 use rad_core::settings::{Settings, SettingsError, VersionedSettings};
 
 use super::rates::{self, PartnerField};
-use super::{Answer, go, page};
+use super::{Answer, go, page, page_with};
 use crate::error::PageError;
 use crate::fields::Fields;
 use crate::layout::{Layout, Section};
@@ -88,7 +87,7 @@ pub(super) async fn change(form: Posted) -> Answer {
         other => return Err(other.into()),
     };
     let html = view(session, &current, Some((fields, &refusal))).await?;
-    Ok((status, Html(html.render()?)).into_response())
+    page_with(status, html)
 }
 
 fn read(fields: &Fields) -> Result<Settings, PlatformError> {

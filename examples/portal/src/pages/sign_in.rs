@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use askama::Template;
 use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Html, IntoResponse, Redirect};
+use axum::response::{IntoResponse, Redirect};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Answer, page};
+use super::{Answer, page, page_with};
 use crate::cookies;
 use crate::error::PageError;
 use crate::layout::{ASSET_VERSION, Theme};
@@ -92,7 +92,7 @@ pub(super) async fn open(
         email,
         problem: Some(refusal.to_string()),
     };
-    Ok((status, Html(html.render()?)).into_response())
+    page_with(status, html)
 }
 
 /// `POST /sign-out`

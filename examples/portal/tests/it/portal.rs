@@ -66,14 +66,19 @@ impl Demo {
     /// Awards credits to an account.
     pub(crate) async fn award(&self, name: &str, credits: &str) {
         let mut admin = self.signed_in("admin").await;
-        let list = admin.get(&format!("/admin/accounts?q={name}@")).await;
-        let id = list.between("<a href=\"/admin/accounts/", "\"").to_owned();
+        let id = account_id(&mut admin, name).await;
         let page = admin.get(&format!("/admin/accounts/{id}")).await;
         let submission = page.between("name=\"submission\" value=\"", "\"").to_owned();
         let fields = [("credits", credits), ("submission", submission.as_str())];
         let answer = admin.post(&format!("/admin/accounts/{id}/award"), &fields).await;
         assert_eq!(answer.status, 303, "{}", answer.body);
     }
+}
+
+/// The id of an account, as an admin finds it.
+pub(crate) async fn account_id(admin: &mut Browser, name: &str) -> String {
+    let list = admin.get(&format!("/admin/accounts?q={name}@")).await;
+    list.between("<a href=\"/admin/accounts/", "\"").to_owned()
 }
 
 /// The demo modules.

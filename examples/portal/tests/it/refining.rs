@@ -1,6 +1,6 @@
 //! Refining a module: the conversation, the change and its commit, without scripts and in a browser.
 
-use std::path::PathBuf;
+use rad_github::local::{TreeLimits, read_path};
 
 use crate::browser::Window;
 use crate::jules::{FakeJules, KEY};
@@ -20,10 +20,9 @@ async fn begin() -> (Demo, FakeJules) {
 
 /// The commit at the tip of the demo repository.
 fn head(demo: &Demo) -> String {
-    let repository: PathBuf = demo.dir.path().join("data/repos/demo-modules");
-    let found = ["refs/heads/main", ".git/refs/heads/main"].map(|path| repository.join(path));
-    let text = found.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap();
-    text.trim().to_owned()
+    let repository = demo.dir.path().join("data/repos/demo-modules");
+    let read = read_path(&repository, Some("main"), "", &TreeLimits::default()).unwrap();
+    read.commit.unwrap().to_string()
 }
 
 /// A change to the greeting of the module `hello`.

@@ -3,7 +3,7 @@
 use axum::http::header::CONTENT_SECURITY_POLICY;
 use secrecy::ExposeSecret;
 
-use crate::portal::Demo;
+use crate::portal::{Demo, account_id};
 
 #[tokio::test]
 async fn pages_ask_to_sign_in_and_lead_back() {
@@ -82,8 +82,7 @@ async fn roles_are_those_stored_now() {
     assert_eq!(user.get("/publish").await.status, 403);
     assert_eq!(user.get("/deployments?all=true").await.status, 403);
     let mut admin = demo.signed_in("admin").await;
-    let list = admin.get("/admin/accounts?q=user@").await;
-    let id = list.between("<a href=\"/admin/accounts/", "\"").to_owned();
+    let id = account_id(&mut admin, "user").await;
     let changed =
         admin.post(&format!("/admin/accounts/{id}/roles"), &[("role", "user"), ("role", "finance")]).await;
     assert_eq!(changed.status, 303);

@@ -7,16 +7,13 @@ use rad_core::ledger::{LedgerExt as _, Post};
 use rad_core::revenue::{Adjustment, Body, Bucket, EntryKey, Reason};
 
 use crate::client::{Answer, Browser};
-use crate::portal::Demo;
+use crate::portal::{Demo, account_id};
 
 /// Adjustments of a user, eight hours apart, each with a number in its reason, then an award by an admin.
 async fn with_history(count: u32) -> Demo {
     let demo = Demo::start().await;
     let mut admin = demo.signed_in("admin").await;
-    let mut account = async |name: &str| -> AccountId {
-        let list = admin.get(&format!("/admin/accounts?q={name}@")).await;
-        list.between("<a href=\"/admin/accounts/", "\"").parse().unwrap()
-    };
+    let mut account = async |name: &str| -> AccountId { account_id(&mut admin, name).await.parse().unwrap() };
     let (user, by) = (account("user").await, account("admin").await);
     let pool = rad_billing::sqlite::open(&demo.dir.path().join("data/portal.db")).await.unwrap();
     let ledger = SqliteLedger::new(pool);

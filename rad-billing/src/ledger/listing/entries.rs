@@ -20,22 +20,18 @@ pub(in super::super) fn select_entries(
 ) -> Result<(), BackendError> {
     let kinds = kinds(query);
     let is_found_otherwise = query.deployment.is_some() || query.module.is_some() || query.text.is_some();
-    match &kinds[..] {
-        [] => select(sql, query, turn, &kinds),
-        _ if is_found_otherwise => select(sql, query, turn, &kinds),
-        [_] => select(sql, query, turn, &kinds),
-        kinds => {
-            sql.text("SELECT * FROM (");
-            for (index, kind) in kinds.iter().enumerate() {
-                sql.text(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-                select(sql, query, turn, &[*kind])?;
-                sql.text(") AS of_kind");
-            }
-            sql.text(") AS found");
-            order(sql, query, turn);
-            Ok(())
-        }
+    if kinds.len() < 2 || is_found_otherwise {
+        return select(sql, query, turn, &kinds);
     }
+    sql.text("SELECT * FROM (");
+    for (index, kind) in kinds.iter().enumerate() {
+        sql.text(if index == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+        select(sql, query, turn, &[*kind])?;
+        sql.text(") AS of_kind");
+    }
+    sql.text(") AS found");
+    order(sql, query, turn);
+    Ok(())
 }
 
 /// The page of what [`select_entries`] selected.
@@ -86,23 +82,17 @@ fn select(
         sql.text(" AND seq <= ");
         last_before(sql, query, to);
     }
-    let place = match turn {
-        Turn::First => None,
-        Turn::After(place) => Some((query.oldest_first, place)),
-        Turn::Before(place) => Some((!query.oldest_first, place)),
-    };
-    if let Some((rises, place)) = place {
+    if let Some(place) = turn.place() {
         // No entry has a number that the database cannot keep.
-        let place = number(place).unwrap_or(i64::MAX);
-        sql.text(if rises { " AND seq > " } else { " AND seq < " }).number(place);
+        let place = number(*place).unwrap_or(i64::MAX);
+        sql.text(if turn.rises(query.oldest_first) { " AND seq > " } else { " AND seq < " }).number(place);
     }
     order(sql, query, turn);
     Ok(())
 }
 
 fn order(sql: &mut impl Sql, query: &EntryQuery, turn: Turn<u64>) {
-    let rises = query.oldest_first != matches!(turn, Turn::Before(_));
-    sql.text(if rises { " ORDER BY seq" } else { " ORDER BY seq DESC" });
+    sql.text(if turn.rises(query.oldest_first) { " ORDER BY seq" } else { " ORDER BY seq DESC" });
     sql.text(" LIMIT ").number(query.page_size() as i64 + 1);
 }
 

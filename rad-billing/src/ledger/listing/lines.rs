@@ -25,21 +25,23 @@ pub(in super::super) fn select_lines(sql: &mut impl Sql, query: &RevenueQuery, t
             sql.text(condition).time(ceiling(at));
         }
     }
-    let place = match turn {
-        Turn::First => None,
-        Turn::After(place) => Some((" AND (at, account, entry, place) < (", place)),
-        Turn::Before(place) => Some((" AND (at, account, entry, place) > (", place)),
-    };
-    if let Some((condition, place)) = place {
+    let rises = turn.rises(false);
+    if let Some(place) = turn.place() {
         // No line is at a number that the database cannot keep.
         let [entry, index] = [place.entry, place.index].map(|place| number(place).unwrap_or(i64::MAX));
-        sql.text(condition).time(super::super::micros::Micros(place.at));
+        sql.text(if rises {
+            " AND (at, account, entry, place) > ("
+        } else {
+            " AND (at, account, entry, place) < ("
+        });
+        sql.time(super::super::micros::Micros(place.at));
         sql.text(", ").bytes(place.account.as_bytes());
         sql.text(", ").number(entry).text(", ").number(index).text(")");
     }
-    sql.text(match turn {
-        Turn::Before(_) => " ORDER BY at, account, entry, place LIMIT ",
-        _ => " ORDER BY at DESC, account DESC, entry DESC, place DESC LIMIT ",
+    sql.text(if rises {
+        " ORDER BY at, account, entry, place LIMIT "
+    } else {
+        " ORDER BY at DESC, account DESC, entry DESC, place DESC LIMIT "
     });
     sql.number(query.page_size() as i64 + 1);
 }

@@ -24,18 +24,16 @@ use rad_core::ledger::{
 use rad_core::page::Page;
 use rad_core::revenue::{AccountState, EntryKey, Grouping, RevenueLine};
 use sqlx::postgres::PgPool;
-use sqlx::{Postgres, QueryBuilder, Transaction};
+use sqlx::{Postgres, Transaction};
 
 use self::copying::Moment;
 use self::store::PostgresStore;
 use super::export::{Export, Snapshot};
-use super::listing;
 use super::posting::Queue;
-use super::totals::{self, CheckRow, Fold, Folding, SumsRow};
+use super::queries::Queries as _;
+use super::totals::{Fold, Folding};
 use super::verifying;
 use crate::database::failed;
-
-const ADDING_UP: &str = "adding up revenue";
 
 /// A [`Ledger`] in a PostgreSQL database.
 ///
@@ -130,47 +128,23 @@ impl Ledger for PostgresLedger {
     }
 
     async fn entries(&self, query: &EntryQuery) -> Result<Page<Posted>, LedgerError> {
-        let (turn, mut sql) = (query.turn()?, QueryBuilder::<Postgres>::new(""));
-        listing::select_entries(&mut sql, query, turn)?;
-        let rows = sql.build_query_as().fetch_all(&self.pool).await.map_err(failed("listing entries"))?;
-        Ok(listing::page_of_entries(query, turn, &rows)?)
+        self.pool.entries(query).await
     }
 
     async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
-        let (turn, mut sql) = (query.turn()?, QueryBuilder::<Postgres>::new(""));
-        listing::select_lines(&mut sql, query, turn);
-        let rows = sql.build().fetch_all(&self.pool).await.map_err(failed("listing revenue"))?;
-        Ok(listing::page_of_lines(query, turn, &rows)?)
+        self.pool.revenue(query).await
     }
 
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError> {
-        let mut sql = QueryBuilder::<Postgres>::new("");
-        totals::select_sums(&mut sql, query);
-        let sums = sql.build_query_as::<SumsRow>().fetch_one(&self.pool).await;
-        Ok(sums.map_err(failed(ADDING_UP))?.into())
+        self.pool.revenue_totals(query).await
     }
 
     async fn revenue_by(&self, query: &RevenueQuery, by: Grouping) -> Result<RevenueGroups, LedgerError> {
-        let mut sql = QueryBuilder::<Postgres>::new("");
-        totals::select_groups(&mut sql, query, by);
-        let groups = match by {
-            Grouping::Day | Grouping::Month => {
-                let rows = sql.build_query_as().fetch_all(&self.pool).await;
-                totals::days_grouped(query, by, rows.map_err(failed(ADDING_UP))?)
-            }
-            _ => {
-                let rows = sql.build_query_as().fetch_all(&self.pool).await;
-                totals::grouped(query, by, rows.map_err(failed(ADDING_UP))?)
-            }
-        };
-        Ok(groups?)
+        self.pool.revenue_by(query, by).await
     }
 
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError> {
-        let mut sql = QueryBuilder::<Postgres>::new("");
-        listing::select_accounts(&mut sql, after, limit);
-        let ids = sql.build_query_scalar().fetch_all(&self.pool).await.map_err(failed("listing accounts"))?;
-        Ok(listing::accounts(&ids)?)
+        self.pool.accounts(after, limit).await
     }
 
     async fn verify(&self, account: AccountId) -> Result<Vec<Finding>, LedgerError> {
@@ -200,14 +174,7 @@ impl Ledger for PostgresLedger {
         if summing::sums_are_right(&self.pool).await? {
             return Ok(Vec::new());
         }
-        let mut sql = QueryBuilder::<Postgres>::new("");
-        totals::select_wrong_days(&mut sql);
-        let rows = sql.build_query_as::<CheckRow>().fetch_all(&self.pool).await;
-        Ok(rows
-            .map_err(failed("comparing totals with lines"))?
-            .into_iter()
-            .map(TotalsFinding::from)
-            .collect())
+        self.pool.wrong_days().await
     }
 }
 

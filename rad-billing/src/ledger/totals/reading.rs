@@ -182,14 +182,7 @@ fn days(
     first: Option<i64>,
     end: Option<i64>,
 ) {
-    let part = match by {
-        None => "",
-        Some(Grouping::Partner) => "partner AS part, ",
-        Some(Grouping::Agent) => "agent AS part, ",
-        Some(Grouping::Module) => "module AS part, ",
-        Some(_) => "day AS part, ",
-    };
-    sql.text("SELECT ").text(part);
+    sql.text("SELECT ").text(part(by));
     sql.text("lines, gross, partner_share, agent_share FROM ledger_revenue_days WHERE scope = ");
     let dimensions = [
         (PARTNER, " AND partner = ", query.partner.map(|id| *id.as_bytes()), Grouping::Partner),
@@ -216,17 +209,21 @@ fn deltas(
     first: Option<i64>,
     end: Option<i64>,
 ) {
-    let part = match by {
-        None => "",
-        Some(Grouping::Partner) => "partner, ",
-        Some(Grouping::Agent) => "agent, ",
-        Some(Grouping::Module) => "module, ",
-        Some(_) => "day, ",
-    };
-    sql.text("SELECT ").text(part);
+    sql.text("SELECT ").text(part(by));
     sql.text("lines, gross, partner_share, agent_share FROM ledger_revenue_deltas WHERE 1 = 1");
     narrow_lines(sql, query);
     bound_days(sql, first, end);
+}
+
+/// What sums of days are grouped by, as the first column.
+const fn part(by: Option<Grouping>) -> &'static str {
+    match by {
+        None => "",
+        Some(Grouping::Partner) => "partner AS part, ",
+        Some(Grouping::Agent) => "agent AS part, ",
+        Some(Grouping::Module) => "module AS part, ",
+        Some(_) => "day AS part, ",
+    }
 }
 
 fn bound_days(sql: &mut impl Sql, first: Option<i64>, end: Option<i64>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::columns::{Column as C, Kind, PAID};
+use super::columns::{Column as C, PAID};
 use super::row::Row;
 use super::terms::{Rules, Terms, read_rules, write_rules, write_terms};
 use super::write::Cells;
@@ -10,52 +10,52 @@ use crate::export::ReadError;
 use crate::export::cell::{Cell, Flaw};
 use crate::money::Money;
 use crate::revenue::{
-    Adjustment, Body, Capture, Expiry, Freeze, Grant, Hold, Paid, PartnerRate, ProjectDebit, Refund, Release,
-    Reversal, ShareRules, Unfreeze,
+    Adjustment, Body, Capture, EntryKind, Expiry, Freeze, Grant, Hold, Paid, PartnerRate, ProjectDebit,
+    Refund, Release, Reversal, ShareRules, Unfreeze,
 };
 
 /// Reads the body of a row whose columns are those of its kind.
-pub(super) fn read(row: &Row<'_>, kind: Kind, terms: &mut Terms) -> Result<Body, ReadError> {
+pub(super) fn read(row: &Row<'_>, kind: EntryKind, terms: &mut Terms) -> Result<Body, ReadError> {
     Ok(match kind {
-        Kind::Grant => Body::Grant(read_grant(row)?),
-        Kind::Hold => Body::Hold(Hold {
+        EntryKind::Grant => Body::Grant(read_grant(row)?),
+        EntryKind::Hold => Body::Hold(Hold {
             amount: row.get(C::Credits)?,
             burn: row.get(C::Burn)?,
             expires: row.option(C::Expires)?,
             deployment: row.option(C::Deployment)?,
             module: row.option(C::Module)?,
         }),
-        Kind::Capture => Body::Capture(Capture {
+        EntryKind::Capture => Body::Capture(Capture {
             hold: row.get(C::Hold)?,
             amount: row.get(C::Credits)?,
             deployment: row.get(C::Deployment)?,
             terms: terms.of(row)?,
         }),
-        Kind::Release => Body::Release(Release { hold: row.get(C::Hold)? }),
-        Kind::Refund => Body::Refund(Refund {
+        EntryKind::Release => Body::Release(Release { hold: row.get(C::Hold)? }),
+        EntryKind::Refund => Body::Refund(Refund {
             charge: row.get(C::Charge)?,
             amount: row.get(C::Credits)?,
             reason: row.get(C::Reason)?,
         }),
-        Kind::Freeze => Body::Freeze(Freeze { lot: row.get(C::Lot)? }),
-        Kind::Unfreeze => Body::Unfreeze(Unfreeze { lot: row.get(C::Lot)? }),
-        Kind::Reversal => Body::Reversal(Reversal {
+        EntryKind::Freeze => Body::Freeze(Freeze { lot: row.get(C::Lot)? }),
+        EntryKind::Unfreeze => Body::Unfreeze(Unfreeze { lot: row.get(C::Lot)? }),
+        EntryKind::Reversal => Body::Reversal(Reversal {
             lot: row.get(C::Lot)?,
             amount: row.get(C::Credits)?,
             cause: row.get(C::Cause)?,
         }),
-        Kind::Expiry => Body::Expiry(Expiry { lot: row.get(C::Lot)? }),
-        Kind::ProjectDebit => Body::ProjectDebit(ProjectDebit {
+        EntryKind::Expiry => Body::Expiry(Expiry { lot: row.get(C::Lot)? }),
+        EntryKind::ProjectDebit => Body::ProjectDebit(ProjectDebit {
             amount: row.get(C::Credits)?,
             project: row.get(C::Project)?,
             deployment: row.option(C::Deployment)?,
         }),
-        Kind::Adjustment => Body::Adjustment(Adjustment {
+        EntryKind::Adjustment => Body::Adjustment(Adjustment {
             bucket: row.get(C::Bucket)?,
             amount: row.get(C::Credits)?,
             reason: row.get(C::Reason)?,
         }),
-        Kind::ShareRules => Body::ShareRules(Arc::new(read_share_rules(row)?)),
+        EntryKind::ShareRules => Body::ShareRules(Arc::new(read_share_rules(row)?)),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The columns of the CSV, in their order, and which kinds of entries have which.
 
+use crate::revenue::EntryKind;
+
 macro_rules! columns {
     ($($column:ident $name:literal)*) => {
         /// A column of the CSV.
@@ -112,46 +114,11 @@ const fn set(columns: &[Column]) -> u64 {
     bits
 }
 
-/// A kind of entry as rows spell it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::export) enum Kind {
-    Grant,
-    Hold,
-    Capture,
-    Release,
-    Refund,
-    Freeze,
-    Unfreeze,
-    Reversal,
-    Expiry,
-    ProjectDebit,
-    Adjustment,
-    ShareRules,
-}
+/// The names of all kinds.
+pub(in crate::export) const KINDS: &str = "grant, hold, capture, release, refund, freeze, unfreeze, reversal, expiry, \
+    project_debit, adjustment or share_rules";
 
-impl Kind {
-    /// The names of all kinds.
-    pub(in crate::export) const WANTED: &'static str = "grant, hold, capture, release, refund, freeze, unfreeze, reversal, expiry, \
-        project_debit, adjustment or share_rules";
-
-    pub(in crate::export) const fn of(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"grant" => Self::Grant,
-            b"hold" => Self::Hold,
-            b"capture" => Self::Capture,
-            b"release" => Self::Release,
-            b"refund" => Self::Refund,
-            b"freeze" => Self::Freeze,
-            b"unfreeze" => Self::Unfreeze,
-            b"reversal" => Self::Reversal,
-            b"expiry" => Self::Expiry,
-            b"project_debit" => Self::ProjectDebit,
-            b"adjustment" => Self::Adjustment,
-            b"share_rules" => Self::ShareRules,
-            _ => return None,
-        })
-    }
-
+impl EntryKind {
     /// Entries of the kind, as errors call them.
     pub(super) const fn plural(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ mod terms;
 mod write;
 
 pub use columns::COLUMNS;
-pub(super) use columns::Kind;
+pub(super) use columns::KINDS;
 pub use read::CsvReader;
 pub use row::FIELD_LIMIT;
 pub use write::CsvWriter;

@@ -3,12 +3,13 @@
 use std::io::Read;
 
 use super::body;
-use super::columns::{COLUMNS, Column, Kind, RECORDED};
+use super::columns::{COLUMNS, Column, KINDS, RECORDED};
 use super::recorded;
 use super::row::{FIELD_LIMIT, Layout, Row, error_in};
 use super::terms::Terms;
 use crate::export::lines::Lines;
 use crate::export::{Fault, ReadError, Record};
+use crate::revenue::EntryKind;
 
 /// Reads an export in CSV. It buffers by itself, and reuses the memory of the record it fills.
 #[derive(Debug)]
@@ -102,9 +103,10 @@ fn read_row(
     with_recorded: bool,
     record: &mut Record,
 ) -> Result<(), ReadError> {
-    let Some(kind) = Kind::of(row.bytes(Column::Kind)) else {
+    let name = std::str::from_utf8(row.bytes(Column::Kind));
+    let Some(kind) = name.ok().and_then(|name| name.parse::<EntryKind>().ok()) else {
         return Err(match row.has(Column::Kind) {
-            true => row.error(Column::Kind, row.bytes(Column::Kind), Fault::Unknown { wanted: Kind::WANTED }),
+            true => row.error(Column::Kind, row.bytes(Column::Kind), Fault::Unknown { wanted: KINDS }),
             false => row.error(Column::Kind, b"", Fault::Missing { of: "entries" }),
         });
     };
