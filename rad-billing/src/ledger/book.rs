@@ -179,7 +179,7 @@ impl Book {
                 None => gone.push(number(*id)?),
             }
         }
-        for charge in self.touched.charges.iter().filter_map(|id| self.state.charge(*id)) {
+        for charge in self.state.charges(&self.touched.charges) {
             rows.push(StateRow::charge(self.account, &charge, self.state.debts())?);
         }
         let head = HeadRow::of(&self.state, &self.head)?;

@@ -39,7 +39,7 @@ macro_rules! queries_of {
             async fn revenue(&self, query: &RevenueQuery) -> Result<Page<RevenueLine>, LedgerError> {
                 let (turn, mut sql) = (query.turn()?, QueryBuilder::<$database>::new(""));
                 listing::select_lines(&mut sql, query, turn);
-                let rows = sql.build().fetch_all(self).await.map_err(failed("listing revenue"))?;
+                let rows = sql.build_query_as().fetch_all(self).await.map_err(failed("listing revenue"))?;
                 Ok(listing::page_of_lines(query, turn, &rows)?)
             }
 

@@ -33,7 +33,7 @@ pub(super) struct EntryRow {
 }
 
 /// A row of `ledger_lines`.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LineRow {
     pub(super) account: Vec<u8>,
     pub(super) entry: i64,
@@ -143,15 +143,8 @@ impl EntryRow {
 
     /// The entry alone: what it did follows from the engine.
     pub(super) fn entry(&self) -> Result<Entry, BackendError> {
-        let id = |stored: &[u8]| bytes(stored).map(AccountId::from_bytes);
-        Ok(Entry {
-            account: parsed("account", id(&self.account))?,
-            seq: parsed("seq", u64::try_from(self.seq).ok())?,
-            at: parsed("at", time(self.at.0))?,
-            key: parsed("key", bytes(&self.key).map(EntryKey::from_bytes))?,
-            actor: self.actor.as_deref().map(|actor| parsed("actor", id(actor))).transpose()?,
-            body: coded("body", Body::from_canonical_bytes(&self.body))?,
-        })
+        let seq = parsed("seq", u64::try_from(self.seq).ok())?;
+        entry(self.owner()?, seq, self.at, &self.key, self.actor.as_deref(), &self.body)
     }
 }
 
@@ -170,13 +163,6 @@ impl LineRow {
             agent_share: line.agent,
             platform_share: line.platform,
         })
-    }
-
-    pub(super) fn read<'r, R: Row>(row: &'r R) -> Result<Self, BackendError>
-    where
-        Self: FromRow<'r, R>,
-    {
-        Self::from_row(row).map_err(failed("reading a revenue line"))
     }
 }
 
@@ -244,6 +230,26 @@ impl StateRow {
         }
         Ok(())
     }
+}
+
+/// An entry, given the columns that have it.
+pub(super) fn entry(
+    account: AccountId,
+    seq: u64,
+    at: Micros,
+    key: &[u8],
+    actor: Option<&[u8]>,
+    body: &[u8],
+) -> Result<Entry, BackendError> {
+    let actor = actor.map(|actor| parsed("actor", bytes(actor).map(AccountId::from_bytes)));
+    Ok(Entry {
+        account,
+        seq,
+        at: parsed("at", time(at.0))?,
+        key: parsed("key", bytes(key).map(EntryKey::from_bytes))?,
+        actor: actor.transpose()?,
+        body: coded("body", Body::from_canonical_bytes(body))?,
+    })
 }
 
 /// Whether a charge owes something: then a later entry may change it without naming it.

@@ -7,6 +7,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use crate::error::BackendError;
 use crate::revenue::{Group, Grouping, RevenueLine};
 
 /// Sums over revenue lines, in minor units of the platform currency.
@@ -31,10 +32,13 @@ impl RevenueTotals {
         Self { lines: 1, gross, partner, agent, platform }
     }
 
-    /// The totals with one more line; `None` if a sum is too large.
-    #[must_use]
-    pub fn with(self, line: &RevenueLine) -> Option<Self> {
-        self.plus(Self::of(line))
+    /// The totals of lines.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::error::FailureKind::Permanent) if a sum is too large.
+    pub fn sum<'a>(lines: impl IntoIterator<Item = &'a RevenueLine>) -> Result<Self, BackendError> {
+        let sum = lines.into_iter().try_fold(Self::default(), |sum, line| sum.plus(Self::of(line)));
+        sum.ok_or_else(too_large)
     }
 
     /// The totals of both; `None` if a sum is too large.
@@ -61,18 +65,21 @@ impl fmt::Display for RevenueTotals {
 pub type RevenueGroups = Vec<(Group, RevenueTotals)>;
 
 /// Adds up what belongs to one group, and puts the groups in the order of [`Ledger::revenue_by`]: days and months from the
-/// latest on, others from the largest gross revenue on. `None` if a sum is too large.
+/// latest on, others from the largest gross revenue on.
+///
+/// # Errors
+/// [`Permanent`](crate::error::FailureKind::Permanent) if a sum is too large.
 ///
 /// [`Ledger::revenue_by`]: super::Ledger::revenue_by
 pub fn arrange_groups(
     by: Grouping,
     parts: impl IntoIterator<Item = (Group, RevenueTotals)>,
     limit: usize,
-) -> Option<RevenueGroups> {
+) -> Result<RevenueGroups, BackendError> {
     let mut sums: BTreeMap<Group, RevenueTotals> = BTreeMap::new();
     for (group, totals) in parts.into_iter().filter(|(_, totals)| totals.lines > 0) {
         let sum = sums.entry(group).or_default();
-        *sum = sum.plus(totals)?;
+        *sum = sum.plus(totals).ok_or_else(too_large)?;
     }
     let mut groups: RevenueGroups = sums.into_iter().collect();
     match by {
@@ -80,7 +87,11 @@ pub fn arrange_groups(
         _ => groups.sort_by_key(|(_, totals)| Reverse(totals.gross)),
     }
     groups.truncate(limit);
-    Some(groups)
+    Ok(groups)
+}
+
+fn too_large() -> BackendError {
+    BackendError::permanent("adding up revenue", "a sum is too large")
 }
 
 /// Sums kept for a day that are not the sums of its lines.

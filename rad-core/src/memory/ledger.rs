@@ -6,7 +6,6 @@ mod checkpoints;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::error::BackendError;
 use crate::id::AccountId;
 use crate::ledger::{
     EntryQuery, Finding, Ledger, LedgerError, LinePlace, Post, Posted, RevenueGroups, RevenueQuery,
@@ -171,16 +170,15 @@ impl Ledger for MemoryLedger {
 
     async fn revenue_totals(&self, query: &RevenueQuery) -> Result<RevenueTotals, LedgerError> {
         let books = self.books();
-        let mut lines = books.values().flat_map(Book::lines).filter(|(_, line)| query.matches(line));
-        let totals = lines.try_fold(RevenueTotals::default(), |totals, (_, line)| totals.with(line));
-        Ok(totals.ok_or_else(too_large)?)
+        let lines = books.values().flat_map(Book::lines).map(|(_, line)| line);
+        Ok(RevenueTotals::sum(lines.filter(|line| query.matches(line)))?)
     }
 
     async fn revenue_by(&self, query: &RevenueQuery, by: Grouping) -> Result<RevenueGroups, LedgerError> {
         let books = self.books();
         let lines = books.values().flat_map(Book::lines).filter(|(_, line)| query.matches(line));
         let parts = lines.map(|(_, line)| (line.group(by), RevenueTotals::of(line)));
-        Ok(arrange_groups(by, parts, query.page_size()).ok_or_else(too_large)?)
+        Ok(arrange_groups(by, parts, query.page_size())?)
     }
 
     async fn accounts(&self, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>, LedgerError> {
@@ -209,8 +207,4 @@ impl Ledger for MemoryLedger {
         let problem = "the state is not what the entries lead to".to_owned();
         Ok(vec![Finding { account, seq: None, problem }])
     }
-}
-
-fn too_large() -> BackendError {
-    BackendError::permanent("adding up revenue", "a sum is too large")
 }

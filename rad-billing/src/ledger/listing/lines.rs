@@ -4,16 +4,22 @@ use rad_core::error::BackendError;
 use rad_core::ledger::{LinePlace, RevenueQuery};
 use rad_core::page::{Page, Turn};
 use rad_core::revenue::RevenueLine;
-use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
+use sqlx::FromRow;
 
-use super::super::rows::{LineRow, line_at, number};
+use super::super::rows::{line_at, number};
 use super::sql::{Sql, ceiling};
-use crate::database::failed;
 
-/// Selects a page of revenue lines, and one more if there is another page.
+/// Where a line stands among those that an entry booked, and what the entry did: the line follows from both.
+#[derive(Debug, FromRow)]
+pub(in super::super) struct BookedRow {
+    place: i64,
+    effect: Vec<u8>,
+}
+
+/// Selects [`BookedRow`]s of a page of revenue lines, and one more if there is another page.
 pub(in super::super) fn select_lines(sql: &mut impl Sql, query: &RevenueQuery, turn: Turn<LinePlace>) {
     sql.text(
-        "SELECT ledger_lines.*,
+        "SELECT place,
                 (SELECT effect FROM ledger_entries
                  WHERE ledger_entries.account = ledger_lines.account AND ledger_entries.seq = ledger_lines.entry)
                 AS effect
@@ -61,22 +67,15 @@ pub(in super::super) fn narrow_lines(sql: &mut impl Sql, query: &RevenueQuery) {
     }
 }
 
-/// The page of what [`select_lines`] selected: the lines as the effects of their entries have them.
-pub(in super::super) fn page_of_lines<'r, R: Row>(
+/// The page of what [`select_lines`] selected.
+pub(in super::super) fn page_of_lines(
     query: &RevenueQuery,
     turn: Turn<LinePlace>,
-    rows: &'r [R],
-) -> Result<Page<RevenueLine>, BackendError>
-where
-    LineRow: FromRow<'r, R>,
-    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
-    &'static str: ColumnIndex<R>,
-{
-    let line = |row: &'r R| {
-        let effect: Vec<u8> = row.try_get("effect").map_err(failed("listing revenue"))?;
-        let index = LineRow::read(row)?.place;
-        let line = line_at(index, &effect)?;
-        Ok((LinePlace::of(&line, usize::try_from(index).unwrap_or(usize::MAX)), line))
+    rows: &[BookedRow],
+) -> Result<Page<RevenueLine>, BackendError> {
+    let line = |row: &BookedRow| {
+        let line = line_at(row.place, &row.effect)?;
+        Ok((LinePlace::of(&line, usize::try_from(row.place).unwrap_or(usize::MAX)), line))
     };
     let found = rows.iter().map(line).collect::<Result<_, BackendError>>()?;
     Ok(turn.page(found, query.page_size(), |(place, _)| *place).map(|(_, line)| line))

@@ -40,6 +40,10 @@ impl PostgresStore {
         let connections = Connections::new(pool, |options| options.options(SETTINGS));
         Self { connections: Arc::new(connections) }
     }
+
+    pub(super) fn pool(&self) -> &PgPool {
+        self.connections.pool()
+    }
 }
 
 impl Store for PostgresStore {

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use rad_core::error::BackendError;
 use sqlx::postgres::PgPool;
 
+use super::super::totals::DAY;
 use super::super::verifying::{Cells, StoredRow as _};
 use super::copying::{CopiedCells, CopiedRow, Moment};
 
@@ -18,15 +19,13 @@ const DELTAS: &str = "SELECT day, partner, agent, module, lines, gross, partner_
 const DAYS: &str = "SELECT scope, day, partner, agent, module, lines, gross, partner_share, agent_share
     FROM ledger_revenue_days";
 
-const MICROS_OF_A_DAY: i64 = 86_400_000_000;
-
 /// Compares all sums with all lines, as they are at one moment.
 pub(super) async fn sums_are_right(pool: &PgPool) -> Result<bool, BackendError> {
     let mut moment = Moment::begin(pool).await?;
     let mut scale = Scale { key: RandomState::new(), left: [0; 4] };
     let add_line = |row: CopiedRow| {
         let mut cells = row.cells();
-        let day = cells.time("at")?.0.div_euclid(MICROS_OF_A_DAY);
+        let day = cells.time("at")?.0.div_euclid(DAY);
         let of = scale.read_of(&mut cells)?;
         scale.add_to_all(1, day, of, read_sums(1, &mut cells)?);
         Ok(())

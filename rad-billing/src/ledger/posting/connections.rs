@@ -20,7 +20,7 @@ const SPARE: usize = 8;
 
 /// Connections to the database of a pool.
 pub(in super::super) struct Connections<D: Database> {
-    /// For its options: how to connect, and how long to wait for that.
+    /// Its options say how to connect, and how long to wait for that.
     pool: Pool<D>,
     /// What is different from these.
     adapt: fn(Options<D>) -> Options<D>,
@@ -44,6 +44,11 @@ struct Spare<D: Database> {
 impl<D: Database> Connections<D> {
     pub(in super::super) fn new(pool: Pool<D>, adapt: fn(Options<D>) -> Options<D>) -> Self {
         Self { pool, adapt, spare: Mutex::default() }
+    }
+
+    /// Where everything else that uses the database has its connections from.
+    pub(in super::super) const fn pool(&self) -> &Pool<D> {
+        &self.pool
     }
 
     /// Takes a connection, one that was kept if there is one that is alive.

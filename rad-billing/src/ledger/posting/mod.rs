@@ -39,6 +39,7 @@ pub(super) use self::writes::{Gone, Took, Writes};
 use self::board::{Board, Job, Worker};
 use super::book::Book;
 use super::rows::{EntryRow, HeadRow};
+use super::totals::{Fold, Folding};
 
 /// The most posts that wait or are under way in one process; further callers wait for room.
 const ROOM: u32 = 4_096;
@@ -47,7 +48,7 @@ const ROOM: u32 = 4_096;
 pub(super) type Outcome = Result<Vec<Posted>, LedgerError>;
 
 /// What posting needs of a database.
-pub(super) trait Store: fmt::Debug + Clone + Send + Sync + 'static {
+pub(super) trait Store: Fold + fmt::Debug {
     /// What is read in it stays so until it ends: nobody else posts to the accounts whose books were read. Dropped, it leaves
     /// nothing.
     type Transaction: Send;
@@ -107,6 +108,7 @@ pub(super) struct Queue<S> {
     store: S,
     board: Arc<Mutex<Board>>,
     room: Arc<Semaphore>,
+    folding: Folding,
     is_draining: AtomicBool,
 }
 
@@ -116,6 +118,7 @@ impl<S: Store> Queue<S> {
             store,
             board: Arc::default(),
             room: Arc::new(Semaphore::new(ROOM as usize)),
+            folding: Folding::default(),
             is_draining: AtomicBool::new(false),
         }
     }
@@ -130,24 +133,30 @@ impl<S: Store> Queue<S> {
         measuring::waiting(S::NAME, ROOM as usize - self.room.available_permits());
         let (reply, outcome) = oneshot::channel();
         if let Some(worker) = Board::put(&self.board, Job { posts, reply, _room: room }, S::GROUPS) {
-            tokio::spawn(work(self.store.clone(), worker));
+            tokio::spawn(work(self.store.clone(), self.folding.clone(), worker));
         }
         outcome.await.map_err(|error| BackendError::unavailable("posting entries", error))?
     }
 
-    /// Takes no more posts, waits for those that were taken, and closes what they were posted through.
+    /// Folds deltas of revenue into sums of days: how many.
+    pub(super) async fn fold(&self) -> Result<u64, BackendError> {
+        self.store.fold().await
+    }
+
+    /// Takes no more posts, waits for those that were taken, folds what they appended, and closes what they were posted through.
     pub(super) async fn drain(&self) {
         self.is_draining.store(true, Ordering::Release);
         // Room is given in the order it was asked for: all of it means that nobody is left.
         let all = self.room.acquire_many(ROOM).await;
         self.room.close();
         drop(all);
+        self.folding.finish(&self.store).await;
         self.store.close().await;
     }
 }
 
 /// Posts group after group, until nobody waits whose accounts are not busy.
-async fn work<S: Store>(store: S, mut worker: Worker) {
+async fn work<S: Store>(store: S, folding: Folding, mut worker: Worker) {
     loop {
         // Callers who can go on now, those of the last group among them, put their posts on the board first: one group of many
         // costs less than two.
@@ -163,6 +172,7 @@ async fn work<S: Store>(store: S, mut worker: Worker) {
         (round.books, round.met_other_writer) = (posted.books, posted.met_other_writer);
         drop(round);
         measuring::group(S::NAME, begun, &posted.outcomes);
+        folding.note(posted.outcomes.iter().flatten().flatten(), &store);
         for (job, outcome) in jobs.into_iter().zip(posted.outcomes) {
             // A caller who went away does not wait for an answer.
             let _ = job.reply.send(outcome);

@@ -29,7 +29,6 @@ use self::store::SqliteStore;
 use super::export::{Export, Snapshot};
 use super::posting::Queue;
 use super::queries::Queries as _;
-use super::totals::{Fold, Folding};
 use super::verifying;
 use crate::database::failed;
 use crate::sqlite::begin;
@@ -42,17 +41,12 @@ use crate::sqlite::begin;
 pub struct SqliteLedger {
     pool: SqlitePool,
     queue: Arc<Queue<SqliteStore>>,
-    folding: Folding,
 }
 
 impl SqliteLedger {
     /// The ledger in a database that [`open`](crate::sqlite::open) opened.
     pub fn new(pool: SqlitePool) -> Self {
-        Self {
-            queue: Arc::new(Queue::new(SqliteStore::new(pool.clone()))),
-            folding: Folding::default(),
-            pool,
-        }
+        Self { queue: Arc::new(Queue::new(SqliteStore::new(pool.clone()))), pool }
     }
 
     /// Begins to read all entries, in account order, as they are now.
@@ -85,14 +79,13 @@ impl SqliteLedger {
     /// # Errors
     /// A failure of the database; then the deltas are still there.
     pub async fn fold_totals(&self) -> Result<u64, BackendError> {
-        self.pool.fold().await
+        self.queue.fold().await
     }
 
     /// Takes no more posts, and returns when those taken before are settled and the connections they went through are closed: for
     /// an orderly shutdown. Every later post is refused as unavailable; reading goes on.
     pub async fn drain(&self) {
         self.queue.drain().await;
-        self.folding.finish(&self.pool).await;
     }
 }
 
@@ -102,9 +95,7 @@ impl Ledger for SqliteLedger {
         if posts.is_empty() {
             return Ok(Vec::new());
         }
-        let posted = self.queue.post(posts.to_vec()).await?;
-        self.folding.note(&posted, &self.pool);
-        Ok(posted)
+        self.queue.post(posts.to_vec()).await
     }
 
     async fn state(&self, account: AccountId) -> Result<AccountState, LedgerError> {

@@ -35,6 +35,10 @@ impl SqliteStore {
     pub(super) fn new(pool: SqlitePool) -> Self {
         Self { connections: Arc::new(Connections::new(pool, for_posting)) }
     }
+
+    pub(super) fn pool(&self) -> &SqlitePool {
+        self.connections.pool()
+    }
 }
 
 impl Store for SqliteStore {

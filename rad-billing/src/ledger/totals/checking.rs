@@ -9,7 +9,7 @@ use sqlx::FromRow;
 use super::super::listing::Sql;
 use super::folding::SPREAD;
 use super::reading::date;
-use super::totals;
+use super::{AGENT, MODULE, PARTNER, totals};
 use crate::database::bytes;
 
 /// A day whose sums for a scope are not those of its lines.
@@ -86,9 +86,9 @@ impl From<CheckRow> for TotalsFinding {
             if id.is_empty() { None } else { Some(whole()) }
         };
         let groups = [
-            (1, Group::Partner(account(&row.partner))),
-            (2, Group::Agent(account(&row.agent))),
-            (4, Group::Module(ModuleId::from_bytes(bytes(&row.module).unwrap_or([0; 16])))),
+            (PARTNER, Group::Partner(account(&row.partner))),
+            (AGENT, Group::Agent(account(&row.agent))),
+            (MODULE, Group::Module(ModuleId::from_bytes(bytes(&row.module).unwrap_or([0; 16])))),
         ];
         let of = groups.into_iter().filter(|(bit, _)| row.scope & bit != 0).map(|(_, group)| group).collect();
         Self {

@@ -11,20 +11,25 @@ mod folding;
 mod reading;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
+use rad_core::id::{AccountId, ModuleId};
 use rad_core::ledger::RevenueTotals;
 use rad_core::revenue::RevenueLine;
 
 pub(super) use self::checking::{CheckRow, select_wrong_days};
-pub(super) use self::folding::{Fold, Folding, SPREAD};
+pub(super) use self::folding::{Fold, Folding, insert_sums};
 pub(super) use self::reading::{SumsRow, days_grouped, grouped, select_groups, select_sums};
 
 /// Microseconds of a day.
-const DAY: i64 = 86_400_000_000;
+pub(super) const DAY: i64 = 86_400_000_000;
+
+/// The bits of a scope, which says what a sum is by.
+const PARTNER: i64 = 1;
+const AGENT: i64 = 2;
+const MODULE: i64 = 4;
 
 /// A row of `ledger_revenue_deltas`. An empty id is nobody's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct DeltaRow {
     /// Whole days since 1970 in UTC.
     pub(super) day: i64,
@@ -40,64 +45,45 @@ pub(super) struct DeltaRow {
 /// What the lines of a group of posts add to the sums of days: lines of the same kind together.
 #[derive(Debug, Default)]
 pub(super) struct Deltas {
-    rows: Vec<DeltaRow>,
-    /// Where the row of each kind is.
-    places: BTreeMap<Kind, usize>,
+    sums: BTreeMap<Kind, RevenueTotals>,
+    /// Sums that one more line would have made too large: two rows of a kind say the same as one.
+    full: Vec<(Kind, RevenueTotals)>,
 }
 
 /// What lines have in common that are added up: day, partner, agent, module.
-type Kind = (i64, Vec<u8>, Vec<u8>, Vec<u8>);
+type Kind = (i64, Option<AccountId>, Option<AccountId>, ModuleId);
 
 impl Deltas {
     pub(super) fn add(&mut self, line: &RevenueLine) {
-        let id =
-            |id: Option<_>| id.map_or_else(Vec::new, |id: rad_core::id::AccountId| id.as_bytes().to_vec());
-        let row = DeltaRow {
-            day: line.at.timestamp_micros().div_euclid(DAY),
-            partner: id(line.publisher),
-            agent: id(line.agent_account),
-            module: line.module.as_bytes().to_vec(),
-            lines: 1,
-            gross: line.gross,
-            partner_share: line.partner,
-            agent_share: line.agent,
-        };
-        let kind = (row.day, row.partner.clone(), row.agent.clone(), row.module.clone());
-        match self.places.entry(kind) {
-            Entry::Occupied(mut place) => {
-                let sum = self.rows.get_mut(*place.get());
-                if !sum.is_some_and(|sum| sum.add(&row)) {
-                    // Two rows say the same as one that would not fit.
-                    place.insert(self.rows.len());
-                    self.rows.push(row);
-                }
-            }
-            Entry::Vacant(place) => {
-                place.insert(self.rows.len());
-                self.rows.push(row);
-            }
+        let day = line.at.timestamp_micros().div_euclid(DAY);
+        let kind = (day, line.publisher, line.agent_account, line.module);
+        let new = RevenueTotals::of(line);
+        let sum = self.sums.entry(kind).or_default();
+        match sum.plus(new) {
+            Some(larger) => *sum = larger,
+            None => self.full.push((kind, std::mem::replace(sum, new))),
         }
     }
 
     pub(super) fn into_rows(self) -> Vec<DeltaRow> {
-        self.rows
+        self.sums.into_iter().chain(self.full).map(DeltaRow::from).collect()
     }
 }
 
-impl DeltaRow {
-    /// Adds a row of the same kind; leaves everything as it was if a sum is too large.
-    fn add(&mut self, other: &Self) -> bool {
-        let sums = || {
-            Some((
-                self.lines.checked_add(other.lines)?,
-                self.gross.checked_add(other.gross)?,
-                self.partner_share.checked_add(other.partner_share)?,
-                self.agent_share.checked_add(other.agent_share)?,
-            ))
-        };
-        let Some(sums) = sums() else { return false };
-        (self.lines, self.gross, self.partner_share, self.agent_share) = sums;
-        true
+impl From<(Kind, RevenueTotals)> for DeltaRow {
+    fn from(((day, partner, agent, module), sum): (Kind, RevenueTotals)) -> Self {
+        let id = |id: Option<AccountId>| id.map_or_else(Vec::new, |id| id.as_bytes().to_vec());
+        Self {
+            day,
+            partner: id(partner),
+            agent: id(agent),
+            module: module.as_bytes().to_vec(),
+            // As many as a group has: far fewer than the type can count.
+            lines: i64::try_from(sum.lines).unwrap_or(i64::MAX),
+            gross: sum.gross,
+            partner_share: sum.partner,
+            agent_share: sum.agent,
+        }
     }
 }
 

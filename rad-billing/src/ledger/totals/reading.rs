@@ -9,13 +9,8 @@ use sqlx::FromRow;
 
 use super::super::listing::{Sql, ceiling, narrow_lines};
 use super::super::micros::Micros;
-use super::{DAY, totals};
+use super::{AGENT, DAY, MODULE, PARTNER, totals};
 use crate::database::bytes;
-
-/// The bits of a scope.
-const PARTNER: i64 = 1;
-const AGENT: i64 = 2;
-const MODULE: i64 = 4;
 
 /// Sums over revenue lines as a database gives them.
 #[derive(Debug, Clone, Copy, FromRow)]
@@ -88,7 +83,6 @@ pub(in super::super) fn days_grouped(
 
 fn arrange(query: &RevenueQuery, by: Grouping, parts: RevenueGroups) -> Result<RevenueGroups, BackendError> {
     arrange_groups(by, parts, query.page_size())
-        .ok_or_else(|| BackendError::permanent("adding up revenue", "a sum is too large"))
 }
 
 fn group(by: Grouping, id: &[u8]) -> Result<Group, BackendError> {
@@ -117,7 +111,7 @@ fn unreadable(column: &'static str) -> BackendError {
 struct Span {
     /// The first whole day, and the one after the last; without bound where there is none.
     days: Option<(Option<i64>, Option<i64>)>,
-    /// Pieces of time, from and to.
+    /// Pieces of time, from and to; one that is empty where there is nothing else.
     rest: Vec<(Micros, Micros)>,
 }
 
@@ -128,8 +122,7 @@ impl Span {
         let end = to.map(|to| to.div_euclid(DAY));
         if let (Some(from), Some(to), true) = (from, to, first >= end) {
             // Not one whole day between them.
-            let rest = if from < to { vec![(Micros(from), Micros(to))] } else { Vec::new() };
-            return Self { days: None, rest };
+            return Self { days: None, rest: vec![(Micros(from), Micros(to))] };
         }
         let midnight = |day: i64| day.saturating_mul(DAY);
         let before = from.zip(first).map(|(from, first)| (from, midnight(first)));
@@ -166,9 +159,6 @@ fn select<S: Sql>(sql: &mut S, query: &RevenueQuery, by: Option<Grouping>) {
         for (from, to) in &rest {
             union(sql);
             lines(sql, query, by, Some(*from), Some(*to));
-        }
-        if whole.is_none() && rest.is_empty() {
-            lines(sql, query, by, Some(Micros(0)), Some(Micros(0)));
         }
     }
     sql.text(") AS parts");

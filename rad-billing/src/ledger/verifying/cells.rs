@@ -36,16 +36,13 @@ pub(in super::super) fn unreadable(name: &'static str, problem: &str) -> Backend
 
 /// What a row says.
 pub(super) trait View<'r>: Sized {
+    /// Reads the columns that follow the account, which comes first.
     fn read(cells: &mut impl Cells<'r>) -> Result<Self, BackendError>;
-
-    /// The account that it belongs to.
-    fn account(&self) -> &'r [u8];
 }
 
 /// A row of `ledger_entries`.
 #[derive(Debug)]
 pub(super) struct EntryView<'r> {
-    pub(super) account: &'r [u8],
     pub(super) seq: i64,
     /// The rest, or why it cannot be read.
     pub(super) said: Result<Said<'r>, BackendError>,
@@ -74,12 +71,7 @@ pub(in super::super) const ENTRY: &str =
 impl<'r> View<'r> for EntryView<'r> {
     #[inline]
     fn read(cells: &mut impl Cells<'r>) -> Result<Self, BackendError> {
-        let (account, seq) = (cells.bytes("account")?, cells.number("seq")?);
-        Ok(Self { account, seq, said: Said::read(cells) })
-    }
-
-    fn account(&self) -> &'r [u8] {
-        self.account
+        Ok(Self { seq: cells.number("seq")?, said: Said::read(cells) })
     }
 }
 
@@ -105,7 +97,6 @@ impl<'r> Said<'r> {
 /// A row of `ledger_lines`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct LineView<'r> {
-    pub(super) account: &'r [u8],
     pub(super) entry: i64,
     pub(super) place: i64,
     pub(super) at: Micros,
@@ -126,7 +117,6 @@ impl<'r> View<'r> for LineView<'r> {
     #[inline]
     fn read(cells: &mut impl Cells<'r>) -> Result<Self, BackendError> {
         Ok(Self {
-            account: cells.bytes("account")?,
             entry: cells.number("entry")?,
             place: cells.number("place")?,
             at: cells.time("at")?,
@@ -139,16 +129,11 @@ impl<'r> View<'r> for LineView<'r> {
             platform_share: cells.number("platform_share")?,
         })
     }
-
-    fn account(&self) -> &'r [u8] {
-        self.account
-    }
 }
 
 /// A row of `ledger_accounts`.
 #[derive(Debug)]
 pub(super) struct HeadView<'r> {
-    pub(super) account: &'r [u8],
     pub(super) seq: i64,
     pub(super) hash: &'r [u8],
     pub(super) state: &'r [u8],
@@ -160,23 +145,13 @@ pub(in super::super) const HEAD: &str = "account, seq, hash, state";
 impl<'r> View<'r> for HeadView<'r> {
     #[inline]
     fn read(cells: &mut impl Cells<'r>) -> Result<Self, BackendError> {
-        Ok(Self {
-            account: cells.bytes("account")?,
-            seq: cells.number("seq")?,
-            hash: cells.bytes("hash")?,
-            state: cells.bytes("state")?,
-        })
-    }
-
-    fn account(&self) -> &'r [u8] {
-        self.account
+        Ok(Self { seq: cells.number("seq")?, hash: cells.bytes("hash")?, state: cells.bytes("state")? })
     }
 }
 
 /// A row of `ledger_state`.
 #[derive(Debug)]
 pub(super) struct StateView<'r> {
-    pub(super) account: &'r [u8],
     pub(super) kind: i16,
     pub(super) id: i64,
     pub(super) is_open: i16,
@@ -190,23 +165,17 @@ impl<'r> View<'r> for StateView<'r> {
     #[inline]
     fn read(cells: &mut impl Cells<'r>) -> Result<Self, BackendError> {
         Ok(Self {
-            account: cells.bytes("account")?,
             kind: cells.small_number("kind")?,
             id: cells.number("id")?,
             is_open: cells.small_number("is_open")?,
             value: cells.bytes("value")?,
         })
     }
-
-    fn account(&self) -> &'r [u8] {
-        self.account
-    }
 }
 
 /// A row of `ledger_charge_lots`: a lot, and a charge that took from it.
 #[derive(Debug)]
-pub(super) struct TookView<'r> {
-    pub(super) account: &'r [u8],
+pub(super) struct TookView {
     pub(super) lot: i64,
     pub(super) charge: i64,
 }
@@ -214,18 +183,10 @@ pub(super) struct TookView<'r> {
 /// The columns of a [`TookView`].
 pub(in super::super) const TOOK: &str = "account, lot, charge";
 
-impl<'r> View<'r> for TookView<'r> {
+impl<'r> View<'r> for TookView {
     #[inline]
     fn read(cells: &mut impl Cells<'r>) -> Result<Self, BackendError> {
-        Ok(Self {
-            account: cells.bytes("account")?,
-            lot: cells.number("lot")?,
-            charge: cells.number("charge")?,
-        })
-    }
-
-    fn account(&self) -> &'r [u8] {
-        self.account
+        Ok(Self { lot: cells.number("lot")?, charge: cells.number("charge")? })
     }
 }
 
@@ -233,7 +194,8 @@ impl<'r> View<'r> for TookView<'r> {
 #[derive(Debug)]
 pub(super) struct Cursor<'r, R, V> {
     rest: std::slice::Iter<'r, R>,
-    next: Option<V>,
+    /// The next row and the account that it belongs to.
+    next: Option<(&'r [u8], V)>,
     /// Why rows could not be read that it passed over.
     pub(super) unreadable: Vec<BackendError>,
 }
@@ -249,8 +211,9 @@ impl<'r, R: StoredRow, V: View<'r>> Cursor<'r, R, V> {
         self.next = None;
         while self.next.is_none() {
             let Some(row) = self.rest.next() else { return };
-            match V::read(&mut row.cells()) {
-                Ok(view) => self.next = Some(view),
+            let mut cells = row.cells();
+            match account(&mut cells).and_then(|account| Ok((account, V::read(&mut cells)?))) {
+                Ok(next) => self.next = Some(next),
                 Err(error) => self.unreadable.push(error),
             }
         }
@@ -258,13 +221,12 @@ impl<'r, R: StoredRow, V: View<'r>> Cursor<'r, R, V> {
 
     /// The account of the next row.
     pub(super) fn account(&self) -> Option<&'r [u8]> {
-        self.next.as_ref().map(View::account)
+        self.next.as_ref().map(|(account, _)| *account)
     }
 
     /// The next row, if it is the account's, is such a one, and after it the one that follows.
     pub(super) fn take_if(&mut self, account: &[u8], is_such: impl FnOnce(&V) -> bool) -> Option<V> {
-        let is_next = |next: &mut V| next.account() == account && is_such(next);
-        let taken = self.next.take_if(is_next)?;
+        let (_, taken) = self.next.take_if(|(of, next)| *of == account && is_such(next))?;
         self.advance();
         Some(taken)
     }
@@ -273,4 +235,10 @@ impl<'r, R: StoredRow, V: View<'r>> Cursor<'r, R, V> {
     pub(super) fn take(&mut self, account: &[u8]) -> Option<V> {
         self.take_if(account, |_| true)
     }
+}
+
+/// The account that a row belongs to.
+#[inline]
+pub(super) fn account<'r>(cells: &mut impl Cells<'r>) -> Result<&'r [u8], BackendError> {
+    cells.bytes("account")
 }

@@ -118,13 +118,12 @@ async fn verify_between<S: Stored>(
             Some(last) if !is_last => Place::of(last)?,
             _ => Place { account: to.clone(), seq: i64::MIN },
         };
-        let mut page = Page { entries, lines: stored.lines(&after, &end).await?, ..Page::default() };
-        // An account may go on after the page: all before it are complete.
-        if end.account > from {
-            page.heads = stored.heads(&from, &end.account).await?;
-            page.state = stored.state(&from, &end.account).await?;
-            page.took = stored.took(&from, &end.account).await?;
-        }
+        let lines = stored.lines(&after, &end).await?;
+        // An account may go on after the page: all before it are complete. Where there is none, these read nothing.
+        let heads = stored.heads(&from, &end.account).await?;
+        let state = stored.state(&from, &end.account).await?;
+        let took = stored.took(&from, &end.account).await?;
+        let page = Page { entries, lines, heads, state, took };
         going_on = page.compare(&end.account, going_on, &mut verified)?;
         if is_last {
             return Ok(verified);
@@ -136,8 +135,9 @@ async fn verify_between<S: Stored>(
 
 impl Place {
     fn of(row: &impl StoredRow) -> Result<Self, BackendError> {
-        let EntryView { account, seq, .. } = EntryView::read(&mut row.cells())?;
-        Ok(Self { account: account.to_vec(), seq })
+        let mut cells = row.cells();
+        let account = cells::account(&mut cells)?.to_vec();
+        Ok(Self { account, seq: EntryView::read(&mut cells)?.seq })
     }
 }
 
@@ -149,18 +149,6 @@ struct Page<R> {
     heads: Vec<R>,
     state: Vec<R>,
     took: Vec<R>,
-}
-
-impl<R> Default for Page<R> {
-    fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            lines: Vec::new(),
-            heads: Vec::new(),
-            state: Vec::new(),
-            took: Vec::new(),
-        }
-    }
 }
 
 impl<R: StoredRow> Page<R> {
@@ -176,7 +164,7 @@ impl<R: StoredRow> Page<R> {
         let mut lines = Cursor::new(&self.lines);
         let mut heads: Cursor<'_, R, HeadView<'_>> = Cursor::new(&self.heads);
         let mut state: Cursor<'_, R, StateView<'_>> = Cursor::new(&self.state);
-        let mut took: Cursor<'_, R, TookView<'_>> = Cursor::new(&self.took);
+        let mut took: Cursor<'_, R, TookView> = Cursor::new(&self.took);
         let mut memory = Memory::default();
         loop {
             let next = [entries.account(), lines.account(), heads.account(), state.account(), took.account()];

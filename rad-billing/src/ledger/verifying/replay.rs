@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::ledger::{Finding, Topic};
-use rad_core::revenue::{AccountState, Body, Compact, Effect, Entry, EntryHasher, EntryKey, RevenueLine};
+use rad_core::revenue::{AccountState, Compact, Effect, EntryHasher, RevenueLine};
 use rad_core::source::Digest;
 
-use super::cells::{Cursor, EntryView, HeadView, LineView, Said, StateView, StoredRow, TookView};
-use crate::database::{bytes, time};
+use super::cells::{Cursor, EntryView, HeadView, LineView, StateView, StoredRow, TookView};
+use crate::database::bytes;
 use crate::ledger::book::stored_charges;
 use crate::ledger::micros::Micros;
-use crate::ledger::rows::{CHARGE, HOLD, LOT, coded, number, owes, parsed};
+use crate::ledger::rows::{CHARGE, HOLD, LOT, entry, number, owes};
 
 /// The most findings that are told of an account: one wrong entry makes most that follow look wrong.
 const MOST_FINDINGS: usize = 100;
@@ -96,7 +96,8 @@ impl Replay {
             return Err(Stop::Broken(format!("entry {expected} is missing; {} follows", stored.seq)));
         }
         let said = stored.said.as_ref().map_err(broken)?;
-        let entry = said.entry(self.account, expected).map_err(|error| broken(&error))?;
+        let entry = entry(self.account, expected, said.at, said.key, said.actor, said.body)
+            .map_err(|error| broken(&error))?;
         let topic = Topic::of(&entry.body, &self.state);
         let Memory { effect, hasher, compact } = &mut self.memory;
         if let Err(violation) = self.state.apply_into(&entry, effect) {
@@ -169,7 +170,7 @@ impl Replay {
         mut self,
         heads: &mut Cursor<'r, R, HeadView<'r>>,
         rows: &mut Cursor<'r, R, StateView<'r>>,
-        took: &mut Cursor<'r, R, TookView<'r>>,
+        took: &mut Cursor<'r, R, TookView>,
     ) -> Result<(Vec<Finding>, Memory), BackendError> {
         if self.is_broken {
             // Nothing can be said about them.
@@ -235,7 +236,7 @@ impl Replay {
         Ok(())
     }
 
-    fn compare_took<'r, R: StoredRow>(&mut self, took: &mut Cursor<'r, R, TookView<'r>>) {
+    fn compare_took<'r, R: StoredRow>(&mut self, took: &mut Cursor<'r, R, TookView>) {
         self.took.sort_unstable();
         self.took.dedup();
         let mut stored =
@@ -314,21 +315,6 @@ fn name(kind: i16) -> &'static str {
         HOLD => "hold",
         CHARGE => "charge",
         _ => "a row of an unknown kind,",
-    }
-}
-
-impl Said<'_> {
-    /// The entry alone: what it did follows from the engine.
-    fn entry(&self, account: AccountId, seq: u64) -> Result<Entry, BackendError> {
-        let actor = self.actor.map(|actor| parsed("actor", bytes(actor).map(AccountId::from_bytes)));
-        Ok(Entry {
-            account,
-            seq,
-            at: parsed("at", time(self.at.0))?,
-            key: parsed("key", bytes(self.key).map(EntryKey::from_bytes))?,
-            actor: actor.transpose()?,
-            body: coded("body", Body::from_canonical_bytes(self.body))?,
-        })
     }
 }
 
