@@ -113,7 +113,7 @@ impl Directory for SqliteDirectory {
         let more = rows.len() > limit as usize;
         let items: Vec<Account> = rows.iter().take(limit as usize).map(account).collect::<Result<_, _>>()?;
         let next = items.last().filter(|_| more).map(|last| Cursor::new(&last.email));
-        Ok(Page { items, next, previous: None })
+        Ok(Page::one_way(items, next))
     }
 
     async fn set_roles(&self, id: AccountId, roles: Roles) -> Result<(), DirectoryError> {

@@ -39,6 +39,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// A page of a listing that goes one way only.
+    pub const fn one_way(items: Vec<T>, next: Option<Cursor>) -> Self {
+        Self { items, next, previous: None }
+    }
+
     /// A page with every item changed by `change`.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next: self.next, previous: self.previous }

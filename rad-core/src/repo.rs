@@ -1,5 +1,6 @@
 //! Where modules come from: repositories, their branches, and the trees of their commits.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
@@ -184,22 +185,24 @@ impl NewCommit<'_> {
         mut standing: impl FnMut(&str) -> Result<Option<Standing>, RepoError>,
     ) -> Result<(), RepoError> {
         let refused = |reason: String| Err(RepoError::Refused { repository: repository.to_owned(), reason });
-        let (mut put, mut removed) = (SourceTree::default(), SourceTree::default());
+        let (mut put, mut removed) = (BTreeMap::new(), BTreeSet::new());
         for change in self.changes {
             let path = change.path();
-            let is_twice = put.entry(path).is_some() || removed.entry(path).is_some();
-            let kept = match change {
-                FileChange::Put { entry, .. } => put.insert(path, entry.clone()),
-                FileChange::Remove { .. } => removed.insert_file(path, ""),
-            };
-            kept.map_err(|_| RepoError::UnusablePath { path: path.chars().take(120).collect() })?;
+            if !SourceTree::is_plain(path) || path.split('/').any(is_git) {
+                return Err(RepoError::UnusablePath { path: path.chars().take(120).collect() });
+            }
+            let is_twice = put.contains_key(path) || removed.contains(path);
+            match change {
+                FileChange::Put { entry, .. } => drop(put.insert(path, entry.size())),
+                FileChange::Remove { .. } => drop(removed.insert(path)),
+            }
             if is_twice {
                 return refused(format!("{path:?} is changed twice"));
             }
         }
         for (what, size, limit) in [
             ("the number of changes", self.changes.len() as u64, Self::MAX_CHANGES as u64),
-            ("the content of the changes, in bytes,", put.content_bytes(), Self::MAX_BYTES),
+            ("the content of the changes, in bytes,", put.values().sum(), Self::MAX_BYTES),
         ] {
             if size > limit {
                 return Err(RepoError::TooLarge { what: format!("{what} is {size}, which"), limit });
@@ -208,19 +211,19 @@ impl NewCommit<'_> {
         if self.changes.is_empty() {
             return refused("it would change nothing".to_owned());
         }
-        for (path, _) in removed.iter() {
+        for path in &removed {
             if standing(path)? != Some(Standing::File) {
                 return refused(format!("there is no file {path:?} to remove"));
             }
         }
-        for (path, _) in put.iter() {
+        for path in put.keys() {
             if standing(path)? == Some(Standing::Directory) {
                 return refused(format!("{path:?} is a directory"));
             }
             for (slash, _) in path.match_indices('/') {
                 let parent = path.get(..slash).unwrap_or_default();
-                let is_file = standing(parent)? == Some(Standing::File) && removed.entry(parent).is_none();
-                if is_file || put.entry(parent).is_some() {
+                let is_file = standing(parent)? == Some(Standing::File) && !removed.contains(parent);
+                if is_file || put.contains_key(parent) {
                     return refused(format!("{parent:?} is a file, so that {path:?} cannot lie below it"));
                 }
             }
@@ -244,6 +247,12 @@ pub trait RepoWriter: RepoSource {
     /// As [`head`](RepoSource::head) and [`NewCommit::check`]; [`Moved`](RepoError::Moved), [`Denied`](RepoError::Denied) if the
     /// credential may only read, [`Refused`](RepoError::Refused) by rules of the repository.
     async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError>;
+}
+
+/// Whether a name in a path is Git's own: what it reads there would be its settings. No two spellings of it are told apart
+/// everywhere.
+pub(crate) fn is_git(name: &str) -> bool {
+    name.eq_ignore_ascii_case(".git")
 }
 
 /// The names that lead to a sub-directory given as `modules`, `./modules/` or `a/b`; none for the root, `None` where it is
@@ -295,7 +304,7 @@ pub enum RepoError {
         repository: String,
         /// The branch asked for.
         branch: String,
-        /// The branches there are, at most 20.
+        /// Some of the branches there are, at most [`MOST_BRANCHES`](Self::MOST_BRANCHES).
         known: Vec<String>,
     },
     /// There is no such commit or revision.
@@ -366,4 +375,19 @@ pub enum RepoError {
     /// What the source stands on failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
+}
+
+impl RepoError {
+    /// How many branches [`NoBranch`](Self::NoBranch) names.
+    pub const MOST_BRANCHES: usize = 20;
+
+    /// That there is no such branch, naming the first of those there are; [`Empty`](Self::Empty) where there is none.
+    pub fn no_branch(repository: &str, branch: &str, known: impl IntoIterator<Item = String>) -> Self {
+        let repository = repository.to_owned();
+        let known: Vec<String> = known.into_iter().take(Self::MOST_BRANCHES).collect();
+        if known.is_empty() {
+            return Self::Empty { repository };
+        }
+        Self::NoBranch { repository, branch: branch.chars().take(100).collect(), known }
+    }
 }

@@ -39,8 +39,9 @@ const KEYS: usize = 16;
 /// let both = new.clone().and(old);
 /// assert_eq!(both.unseal("token:7", &sealed)?, b"secret");
 /// assert!(!both.is_current(&sealed));
-/// let again = both.seal("token:7", b"secret")?;
+/// let again = both.resealed("token:7", &sealed)?.expect("an older key sealed it");
 /// assert_eq!(new.unseal("token:7", &again)?, b"secret");
+/// assert_eq!(both.resealed("token:7", &again)?, None);
 /// # Ok::<(), rad_core::error::BackendError>(())
 /// ```
 #[derive(Clone)]
@@ -116,6 +117,17 @@ impl Keyring {
         }
         let payload = || Payload { msg: ciphertext, aad: place.as_bytes() };
         named.find_map(|key| key.cipher.decrypt(&nonce, payload()).ok()).ok_or_else(|| corrupt(changed))
+    }
+
+    /// What an older key sealed, sealed with the first one; `None` if that sealed it.
+    ///
+    /// # Errors
+    /// As [`unseal`](Self::unseal).
+    pub fn resealed(&self, place: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        if self.is_current(sealed) {
+            return Ok(None);
+        }
+        self.seal(place, &Zeroizing::new(self.unseal(place, sealed)?)).map(Some)
     }
 
     /// Whether something was sealed with the first key; otherwise it can be sealed anew, and the older key put away.

@@ -153,6 +153,17 @@ pub enum TreeEntry {
     },
 }
 
+impl TreeEntry {
+    /// The bytes of the content, or of where a link points.
+    pub fn size(&self) -> u64 {
+        let size = match self {
+            Self::File { bytes, .. } => bytes.len(),
+            Self::Symlink { target } => target.len(),
+        };
+        size as u64
+    }
+}
+
 /// The files below one directory at one commit, by their `/`-separated path relative to it.
 ///
 /// Paths are plain: no empty, `.` or `..` component, no leading `/`, no backslash and no NUL.
@@ -176,15 +187,19 @@ impl SourceTree {
     /// [`PathError`] if the path is not plain or is longer than 1,024 bytes.
     pub fn insert(&mut self, path: impl Into<String>, entry: TreeEntry) -> Result<(), PathError> {
         let path = path.into();
-        let plain = !path.is_empty()
-            && path.len() <= 1024
-            && !path.contains(['\\', '\0'])
-            && path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-        if !plain {
+        if !Self::is_plain(&path) {
             return Err(PathError(path.chars().take(120).collect()));
         }
         self.0.insert(path, entry);
         Ok(())
+    }
+
+    /// Whether a tree takes the path: `/` between names, none of them empty, `.` or `..`, no backslash, no NUL, at most 1,024
+    /// bytes.
+    pub fn is_plain(path: &str) -> bool {
+        path.len() <= 1024
+            && !path.contains(['\\', '\0'])
+            && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
     }
 
     /// Adds or replaces a regular file that is not executable.
@@ -255,11 +270,7 @@ impl SourceTree {
 
     /// The bytes of all files and links together, without their paths.
     pub fn content_bytes(&self) -> u64 {
-        let sizes = self.0.values().map(|entry| match entry {
-            TreeEntry::File { bytes, .. } => bytes.len(),
-            TreeEntry::Symlink { target } => target.len(),
-        });
-        sizes.map(|size| size as u64).sum()
+        self.0.values().map(TreeEntry::size).sum()
     }
 
     /// The digest of the tree: SHA-256 over, for each entry in the order of paths, a kind byte (`f` file,

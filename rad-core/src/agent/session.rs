@@ -15,8 +15,6 @@ pub struct AgentSource {
     pub name: String,
     /// The repository it is, as `owner/name`; absent where it is none.
     pub repository: Option<String>,
-    /// The branch that stands for the repository, where the agent says so.
-    pub default_branch: Option<String>,
 }
 
 impl AgentSource {
@@ -99,11 +97,6 @@ impl SessionState {
             Self::Other(name) => name,
             named => Self::NAMED.iter().find(|(state, _)| state == named).map_or("", |(_, name)| name),
         }
-    }
-
-    /// Whether the agent does no more by itself. A message can set it to work again.
-    pub fn is_over(&self) -> bool {
-        matches!(self, Self::Failed | Self::Completed)
     }
 }
 

@@ -61,8 +61,7 @@ impl MemoryAgent {
     pub fn connect(&self, repository: &str) {
         let mut stored = self.stored();
         let name = format!("sources/{}", stored.sources.len());
-        let default_branch = Some("main".to_owned());
-        stored.sources.push(AgentSource { name, repository: Some(repository.to_owned()), default_branch });
+        stored.sources.push(AgentSource { name, repository: Some(repository.to_owned()) });
     }
 
     /// Has the agent do something in a session; nothing if there is no such session.

@@ -185,7 +185,7 @@ impl ModuleCatalog for MemoryCatalog {
         cards.truncate(size);
         let last = cards.last().filter(|_| more);
         let next = last.map(|card| Cursor::new(format!("{}:{}", card.rank(query.sort), card.listing.id)));
-        Ok(Page { items: cards, next, previous: None })
+        Ok(Page::one_way(cards, next))
     }
 
     async fn pin(&self, account: AccountId, module: ModuleId, pinned: bool) -> Result<(), CatalogError> {

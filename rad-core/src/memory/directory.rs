@@ -129,7 +129,7 @@ impl Directory for MemoryDirectory {
             (Some(_), Some(last)) => Some(Cursor::new(&last.email)),
             _ => None,
         };
-        Ok(Page { items, next, previous: None })
+        Ok(Page::one_way(items, next))
     }
 
     async fn set_roles(&self, id: AccountId, roles: Roles) -> Result<(), DirectoryError> {

@@ -110,10 +110,7 @@ impl Stored {
                 let committed_at = self.commits.get(commit).map(|commit| commit.at);
                 Ok(Head { branch, commit: commit.clone(), committed_at })
             }
-            None => {
-                let known = self.branches.keys().take(20).cloned().collect();
-                Err(RepoError::NoBranch { repository, branch, known })
-            }
+            None => Err(RepoError::no_branch(&repository, &branch, self.branches.keys().cloned())),
         }
     }
 }

@@ -49,6 +49,8 @@ mod types;
 mod value;
 mod variable;
 
+use std::collections::BTreeSet;
+
 pub use self::check::{CheckedValues, DeferredCheck, ValueProblem, Values};
 pub use self::convert::{ConvertError, convert};
 pub use self::depends_on::{DependsOn, DependsOnError};
@@ -78,15 +80,16 @@ pub struct FoundModule {
 ///
 /// No directory is skipped because something is wrong with it: it is listed with the reasons.
 pub fn discover(tree: &SourceTree) -> Vec<FoundModule> {
-    tree.directories()
-        .filter_map(|name| {
-            let directory = tree.directory(name);
-            let holds_terraform = directory.iter().any(|(path, _)| files::is_source(path));
-            holds_terraform.then(|| FoundModule {
-                name: name.to_owned(),
-                digest: directory.digest(),
-                outcome: Manifest::read(name, &directory),
-            })
-        })
-        .collect()
+    let found = module_names(tree).into_iter().map(|name| {
+        let directory = tree.directory(name);
+        let outcome = Manifest::read(name, &directory);
+        FoundModule { name: name.to_owned(), digest: directory.digest(), outcome }
+    });
+    found.collect()
+}
+
+/// The names of the modules that [`discover`] finds, which are known without reading any.
+pub fn module_names(tree: &SourceTree) -> BTreeSet<&str> {
+    let files = tree.iter().filter_map(|(path, _)| path.split_once('/'));
+    files.filter(|(_, file)| files::is_source(file)).map(|(directory, _)| directory).collect()
 }

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploying::within_limit;
-use super::syncing::module_names;
 use super::{Actor, Capability, PlatformError};
 use crate::catalog::{CatalogChange, Listing, Publisher, Revision};
-use crate::module::{FoundModule, Manifest, SourceError, Values, discover};
+use crate::module::{FoundModule, Manifest, SourceError, Values, discover, module_names};
 use crate::repo::{Head, RepoConnection, Repository};
 use crate::source::{CommitId, SourceTree};
 
@@ -129,16 +128,16 @@ impl Actor {
     /// Forbidden, or what is wrong with the repository, branch or directory; then nothing is changed.
     pub async fn connect(&self, connection: Option<RepoConnection>) -> Result<Option<Head>, PlatformError> {
         let publisher = self.publishes_as()?;
-        let (head, found) = match &connection {
-            None => (None, BTreeSet::new()),
+        let (head, tree) = match &connection {
+            None => (None, SourceTree::default()),
             Some(connection) => {
                 let (head, tree) = self.parts.read(publisher, connection).await?;
-                (Some(head), module_names(&tree))
+                (Some(head), tree)
             }
         };
         self.parts.directory.set_connection(publisher, connection.as_ref()).await?;
         let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
-        self.parts.withdraw_all_but(&found, publisher, version, &listings).await?;
+        self.parts.withdraw_all_but(&module_names(&tree), publisher, version, &listings).await?;
         Ok(head)
     }
 

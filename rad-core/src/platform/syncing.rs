@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Operations, Parts, PlatformError};
 use crate::access::Publisher;
 use crate::catalog::{CatalogChange, Listing};
-use crate::module::discover;
+use crate::module::module_names;
 use crate::repo::{Head, RepoAccess, RepoConnection, RepoError};
 use crate::source::SourceTree;
 
@@ -96,17 +96,12 @@ async fn withdraw_gone(parts: &Parts, publisher: Publisher, news: &RepoNews) -> 
     }
     let connection = parts.directory.connection(publisher).await?;
     let Some(connection) = connection.filter(|connection| news.concerns(connection)) else { return Ok(0) };
-    let found = match parts.read(publisher, &connection).await {
-        Ok((_, tree)) => module_names(&tree),
-        Err(PlatformError::Repo(refusal)) if news.leaves_nothing(&refusal) => BTreeSet::new(),
+    let tree = match parts.read(publisher, &connection).await {
+        Ok((_, tree)) => tree,
+        Err(PlatformError::Repo(refusal)) if news.leaves_nothing(&refusal) => SourceTree::default(),
         Err(error) => return Err(error),
     };
-    parts.withdraw_all_but(&found, publisher, version, &listings).await
-}
-
-/// The names of the modules in a tree, broken ones among them.
-pub(super) fn module_names(tree: &SourceTree) -> BTreeSet<String> {
-    discover(tree).into_iter().map(|module| module.name).collect()
+    parts.withdraw_all_but(&module_names(&tree), publisher, version, &listings).await
 }
 
 impl Parts {
@@ -126,12 +121,13 @@ impl Parts {
     /// Takes what is not among `found` off a publisher's catalogue, as it stood at `version`; gives how many that were.
     pub(super) async fn withdraw_all_but(
         &self,
-        found: &BTreeSet<String>,
+        found: &BTreeSet<&str>,
         publisher: Publisher,
         version: u64,
         listings: &[Listing],
     ) -> Result<usize, PlatformError> {
-        let gone = listings.iter().filter(|listing| listing.published && !found.contains(&listing.name));
+        let gone =
+            listings.iter().filter(|listing| listing.published && !found.contains(listing.name.as_str()));
         let gone: Vec<_> = gone.map(|listing| CatalogChange::Withdraw { module: listing.id }).collect();
         if !gone.is_empty() {
             self.catalog.apply(publisher, version, &gone, self.clock.now()).await?;

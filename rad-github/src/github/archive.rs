@@ -4,7 +4,6 @@
 //! no link is followed.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
@@ -89,7 +88,7 @@ pub fn read_archive(
         top: None,
         found: names.is_empty(),
         meter: Meter::new(&limits.tree),
-        entries: BTreeMap::new(),
+        tree: SourceTree::default(),
     };
     let read = reader.read(unpacked);
     // A limit shows as a failure of reading, in the words of whoever was reading: the gauge knows better.
@@ -167,7 +166,7 @@ struct Reader<'a> {
     top: Option<String>,
     found: bool,
     meter: Meter<'a>,
-    entries: BTreeMap<String, TreeEntry>,
+    tree: SourceTree,
 }
 
 /// What records before an entry say about it.
@@ -237,10 +236,11 @@ impl Reader<'_> {
             }
             _ => return Ok(()),
         };
-        match self.entries.insert(path, content) {
-            None => Ok(()),
-            Some(_) => Err(malformed("it holds the same path twice".to_owned())),
+        if self.tree.entry(&path).is_some() {
+            return Err(malformed("it holds the same path twice".to_owned()));
         }
+        let refused = |_| ArchiveError::Refused(RepoError::UnusablePath { path: shown(&path) });
+        self.tree.insert(path.as_str(), content).map_err(refused)
     }
 
     /// The path relative to the directory that is kept; `None` for what lies outside of it.
@@ -280,21 +280,16 @@ impl Reader<'_> {
         if !self.found {
             return Err(ArchiveError::NoDirectory);
         }
-        for path in self.entries.keys() {
-            let mut above = path.as_str();
+        for (path, _) in self.tree.iter() {
+            let mut above = path;
             while let Some((parent, _)) = above.rsplit_once('/') {
-                if self.entries.contains_key(parent) {
+                if self.tree.entry(parent).is_some() {
                     return Err(malformed(format!("{:?} is below what is no directory", shown(path))));
                 }
                 above = parent;
             }
         }
-        let mut tree = SourceTree::default();
-        for (path, content) in self.entries {
-            let refused = RepoError::UnusablePath { path: shown(&path) };
-            tree.insert(path, content).map_err(|_| ArchiveError::Refused(refused))?;
-        }
-        Ok(tree)
+        Ok(self.tree)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Everything is kept apart by credential, so that nobody is shown what only another may read.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::HeaderValue;
 use rad_core::repo::Head;
 use rad_core::source::{CommitId, Digest, SourceTree};
+
+use super::ask::Who;
 
 /// Heads, default branches and repositories that are remembered at the most, of each.
 const REMEMBERED: u64 = 20_000;
@@ -25,6 +27,13 @@ const ENTRY_BYTES: u64 = 100;
 pub(super) struct Seen {
     pub(super) who: Digest,
     pub(super) repository: String,
+}
+
+impl Seen {
+    /// GitHub takes names in any case; what is remembered of them goes by the lower one.
+    pub(super) fn by(who: &Who, repository: &str) -> Self {
+        Self { who: who.id, repository: repository.to_ascii_lowercase() }
+    }
 }
 
 /// A head and the tag of the answer that told it.
@@ -123,17 +132,26 @@ impl Memory {
 struct Bounded<K, V> {
     limit: u64,
     weight: u64,
-    entries: HashMap<K, (V, u64)>,
-    order: VecDeque<K>,
+    entries: HashMap<K, Entry<V>>,
+    /// The keys by when they were put there.
+    order: BTreeMap<u64, K>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    weight: u64,
+    place: u64,
 }
 
 impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
     fn new(limit: u64) -> Self {
-        Self { limit, weight: 0, entries: HashMap::new(), order: VecDeque::new() }
+        Self { limit, weight: 0, entries: HashMap::new(), order: BTreeMap::new(), next: 0 }
     }
 
     fn get(&self, key: &K) -> Option<&V> {
-        self.entries.get(key).map(|(value, _)| value)
+        self.entries.get(key).map(|entry| &entry.value)
     }
 
     fn put(&mut self, key: K, value: V, weight: u64) {
@@ -142,24 +160,20 @@ impl<K: Clone + Eq + Hash, V> Bounded<K, V> {
             return;
         }
         while self.weight > self.limit - weight {
-            let Some(oldest) = self.order.pop_front() else { break };
-            self.take(&oldest);
+            let Some((_, oldest)) = self.order.pop_first() else { break };
+            self.remove(&oldest);
         }
         self.weight += weight;
-        self.order.push_back(key.clone());
-        self.entries.insert(key, (value, weight));
+        self.order.insert(self.next, key.clone());
+        self.entries.insert(key, Entry { value, weight, place: self.next });
+        self.next += 1;
     }
 
     fn remove(&mut self, key: &K) {
-        if self.take(key) {
-            self.order.retain(|kept| kept != key);
+        if let Some(entry) = self.entries.remove(key) {
+            self.weight -= entry.weight;
+            self.order.remove(&entry.place);
         }
-    }
-
-    fn take(&mut self, key: &K) -> bool {
-        let taken = self.entries.remove(key);
-        self.weight -= taken.as_ref().map_or(0, |(_, weight)| *weight);
-        taken.is_some()
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use rad_core::repo::RepoError;
 
-/// A repository's name, taken apart: `owner/name`.
+/// A repository's name, whole and taken apart: `owner/name`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RepoName<'a> {
+    pub(super) full: &'a str,
     pub(super) owner: &'a str,
     pub(super) name: &'a str,
 }
@@ -15,9 +16,10 @@ impl<'a> RepoName<'a> {
     /// # Errors
     /// [`RepoError::NotFound`] for what is no name of a repository.
     pub(super) fn parse(repository: &'a str) -> Result<Self, RepoError> {
-        let found = repository.split_once('/').filter(|(owner, name)| is_name(owner) && is_name(name));
+        let fits = |name: &str| is_name(name) && name.len() <= 100;
+        let found = repository.split_once('/').filter(|(owner, name)| fits(owner) && fits(name));
         match found {
-            Some((owner, name)) => Ok(Self { owner, name }),
+            Some((owner, name)) => Ok(Self { full: repository, owner, name }),
             None => Err(RepoError::NotFound { repository: repository.to_owned() }),
         }
     }
@@ -28,10 +30,10 @@ impl<'a> RepoName<'a> {
     }
 }
 
-/// Letters, digits, `-`, `_` and `.`, as GitHub takes them, but not `.` and `..`.
-fn is_name(text: &str) -> bool {
+/// Letters, digits, `-`, `_` and `.`, as services name things in paths, but not `.` and `..`.
+pub(crate) fn is_name(text: &str) -> bool {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    plain && !matches!(text, "" | "." | "..") && text.len() <= 100
+    plain && !matches!(text, "" | "." | "..")
 }
 
 /// Whether Git would take the name for a branch (git-check-ref-format).

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::ask::{Answer, Ask, Who};
 use super::failure::ApiError;
+use super::memory::Seen;
 use super::name::RepoName;
 use super::source::GitHub;
 use super::wire::{InstallationPage, Named, WireRepository};
@@ -81,8 +82,7 @@ impl RepositoryPages {
             let what = "the number of repositories".to_owned();
             return Err(RepoError::TooLarge { what, limit: u64::from(PAGES) * 100 });
         }
-        let transport = &self.github.inner.transport;
-        let answer = transport.ask(&self.who, &Ask::get(path.as_str())).await;
+        let answer = self.github.asked(&self.who, &Ask::get(path.as_str())).await;
         let answer = answer.map_err(|e| e.about("repositories"))?;
         let wires: Vec<WireRepository> = if path.starts_with("/installation/") {
             answer.json().map(|page: InstallationPage| page.repositories)
@@ -108,9 +108,9 @@ impl RepositoryPages {
                 }
             }
             if let Some(branch) = &described.repository.default_branch {
-                let transport = &self.github.inner.transport;
-                let seen = self.github.seen(&self.who, &described.repository.name);
-                self.github.inner.memory.learn_default(&seen, branch, transport.now());
+                let seen = Seen::by(&self.who, &described.repository.name);
+                let now = self.github.inner.transport.now();
+                self.github.inner.memory.learn_default(&seen, branch, now);
             }
             found.push(described);
         }
@@ -119,7 +119,7 @@ impl RepositoryPages {
 
     async fn is_empty(&self, repository: &str) -> Result<bool, RepoError> {
         let ask = Ask::get(RepoName::parse(repository)?.path("/branches?per_page=1"));
-        let answer = self.github.inner.transport.ask(&self.who, &ask).await;
+        let answer = self.github.asked(&self.who, &ask).await;
         match answer.and_then(|answer| answer.json::<Vec<Named>>()) {
             Ok(branches) => Ok(branches.is_empty()),
             // The list shows it, and its content is not for this credential: then it does not matter here.

@@ -8,6 +8,7 @@ use rad_core::error::BackendError;
 use rad_core::repo::{CredentialReport, Head, RepoAccess, RepoError, RepoSource, Repository, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree};
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
 use super::app::Installed;
 use super::archive::{ArchiveError, ArchiveLimits};
@@ -43,6 +44,13 @@ pub(super) struct Inner {
     installed: Option<Installed>,
     limits: ArchiveLimits,
     patience: Patience,
+}
+
+/// A repository that is asked about, and who asks.
+#[derive(Debug)]
+pub(super) struct At<'a> {
+    pub(super) who: Who,
+    pub(super) name: RepoName<'a>,
 }
 
 impl GitHub {
@@ -88,11 +96,7 @@ impl GitHub {
     /// # Errors
     /// As [`RepoSource::branches`].
     pub async fn repository(&self, repo: RepoAccess<'_>) -> Result<GitHubRepository, RepoError> {
-        let name = RepoName::parse(repo.repository)?;
-        let who = self.who(repo.credential).await?;
-        let found = self.ask(&who, &Ask::get(name.path("")), repo.repository).await?;
-        let wire: WireRepository = found.json().map_err(|e| e.about(repo.repository))?;
-        Ok(wire.into())
+        self.described(&self.at(repo).await?).await
     }
 
     /// One file at a commit or branch, of up to 16 MiB; `None` if there is none at that path.
@@ -105,13 +109,12 @@ impl GitHub {
         revision: &str,
         path: &str,
     ) -> Result<Option<bytes::Bytes>, RepoError> {
-        let name = RepoName::parse(repo.repository)?;
         let Some(parts) = sub_dir_names(path).filter(|parts| !parts.is_empty()) else { return Ok(None) };
         let parts: Vec<String> = parts.into_iter().map(encoded).collect();
-        let rest = format!("/contents/{}?ref={}", parts.join("/"), encoded(revision));
-        let who = self.who(repo.credential).await?;
-        let ask = Ask::get(name.path(&rest)).accept("application/vnd.github.raw+json");
-        match self.inner.transport.ask(&who, &ask).await {
+        let at = self.at(repo).await?;
+        let path = at.path(&format!("/contents/{}?ref={}", parts.join("/"), encoded(revision)));
+        let ask = Ask::get(path).accept("application/vnd.github.raw+json");
+        match self.asked(&at.who, &ask).await {
             // A directory is listed as JSON, whatever was asked for.
             Ok(answer)
                 if answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json")) =>
@@ -119,11 +122,21 @@ impl GitHub {
                 Ok(None)
             }
             Ok(answer) => Ok(Some(answer.into_body())),
-            Err(error) if error.is(StatusCode::NOT_FOUND) => {
-                self.ask(&who, &Ask::get(name.path("")), repo.repository).await.map(|_| None)
-            }
-            Err(error) => Err(error.about(repo.repository)),
+            // Either is missing, the repository or the file.
+            Err(error) if error.is(StatusCode::NOT_FOUND) => self.described(&at).await.map(|_| None),
+            Err(error) => Err(error.about(at.name.full)),
         }
+    }
+
+    /// What GitHub says about a repository.
+    pub(super) async fn described(&self, at: &At<'_>) -> Result<GitHubRepository, RepoError> {
+        Ok(self.json::<WireRepository>(at, &Ask::get(at.path(""))).await?.into())
+    }
+
+    /// The repository that questions are about, and who asks them.
+    pub(super) async fn at<'a>(&self, repo: RepoAccess<'a>) -> Result<At<'a>, RepoError> {
+        let name = RepoName::parse(repo.repository)?;
+        Ok(At { name, who: self.who(repo.credential).await? })
     }
 
     /// Who asks with `credential`.
@@ -137,34 +150,43 @@ impl GitHub {
         }
     }
 
-    /// The answer to a question about `repository`.
-    pub(super) async fn ask(&self, who: &Who, ask: &Ask, repository: &str) -> Result<Answer, RepoError> {
-        let answer = self.inner.transport.ask(who, ask).await;
+    /// The answer to a question about a repository.
+    pub(super) async fn ask(&self, at: &At<'_>, ask: &Ask) -> Result<Answer, RepoError> {
+        let answer = self.asked(&at.who, ask).await;
         if let Err(ApiError::Refused(_)) = &answer {
-            self.inner.memory.forget(&self.seen(who, repository));
+            self.inner.memory.forget(&at.seen());
         }
+        answer.map_err(|e| e.about(at.name.full))
+    }
+
+    /// The answer to a question about a repository, read.
+    pub(super) async fn json<T: DeserializeOwned>(&self, at: &At<'_>, ask: &Ask) -> Result<T, RepoError> {
+        self.ask(at, ask).await?.json().map_err(|e| e.about(at.name.full))
+    }
+
+    /// The answer to any question: all of them are asked here, downloads apart.
+    pub(super) async fn asked(&self, who: &Who, ask: &Ask) -> Result<Answer, ApiError> {
+        self.heeded(self.inner.transport.ask(who, ask).await).await
+    }
+
+    /// Has the App's token made anew if that is what an answer says.
+    async fn heeded<T>(&self, answer: Result<T, ApiError>) -> Result<T, ApiError> {
         if let (Err(error), Some(app)) = (&answer, &self.inner.installed)
             && error.is(StatusCode::UNAUTHORIZED)
         {
             app.renew().await;
         }
-        answer.map_err(|e| e.about(repository))
-    }
-
-    /// GitHub takes names in any case; what is remembered of them goes by the lower one.
-    pub(super) fn seen(&self, who: &Who, repository: &str) -> Seen {
-        Seen { who: who.id, repository: repository.to_ascii_lowercase() }
+        answer
     }
 
     /// Downloads and unpacks the archive of a commit.
     async fn downloaded(
         &self,
-        who: &Who,
-        repository: &str,
+        at: &At<'_>,
         commit: &CommitId,
         sub_dir: &str,
     ) -> Result<SourceTree, RepoError> {
-        let name = RepoName::parse(repository)?;
+        let repository = at.name.full;
         let wanted = Wanted {
             commit: commit.clone(),
             sub_dir: sub_dir.to_owned(),
@@ -172,9 +194,10 @@ impl GitHub {
             next: self.inner.patience.answer,
             whole: self.inner.patience.archive,
         };
-        let ask = Ask::get(name.path(&format!("/tarball/{commit}")));
-        let read = self.inner.transport.read(who, &ask, |response| unpack(response, wanted.clone())).await;
-        match read {
+        let ask = Ask::get(at.path(&format!("/tarball/{commit}")));
+        let read =
+            self.inner.transport.read(&at.who, &ask, |response| unpack(response, wanted.clone())).await;
+        match self.heeded(read).await {
             Ok(Ok(tree)) => Ok(tree),
             Ok(Err(ArchiveError::NoDirectory)) => {
                 Err(RepoError::NoDirectory { repository: repository.to_owned(), sub_dir: sub_dir.to_owned() })
@@ -183,11 +206,22 @@ impl GitHub {
             Ok(Err(error)) => Err(BackendError::permanent("reading the archive of a commit", error).into()),
             Err(error) if error.is(StatusCode::NOT_FOUND) => {
                 // Either is missing, the repository or the commit.
-                self.ask(who, &Ask::get(name.path("")), repository).await?;
+                self.described(at).await?;
                 Err(RepoError::NoCommit { repository: repository.to_owned(), revision: commit.to_string() })
             }
             Err(error) => Err(error.about(repository)),
         }
+    }
+}
+
+impl At<'_> {
+    /// The path of a question about the repository.
+    pub(super) fn path(&self, rest: &str) -> String {
+        self.name.path(rest)
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        Seen::by(&self.who, self.name.full)
     }
 }
 
@@ -206,17 +240,14 @@ impl RepoSource for GitHub {
     }
 
     async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {
-        RepoName::parse(repo.repository)?;
-        let who = self.who(repo.credential).await?;
-        self.branch_names(&who, repo.repository).await
+        self.branch_names(&self.at(repo).await?).await
     }
 
     async fn head(&self, repo: RepoAccess<'_>, branch: Option<&str>) -> Result<Head, RepoError> {
-        RepoName::parse(repo.repository)?;
-        let who = self.who(repo.credential).await?;
+        let at = self.at(repo).await?;
         match branch {
-            Some(branch) => self.named_head(&who, repo.repository, branch).await,
-            None => self.default_head(&who, repo.repository).await,
+            Some(branch) => self.named_head(&at, branch).await,
+            None => self.default_head(&at).await,
         }
     }
 
@@ -226,19 +257,18 @@ impl RepoSource for GitHub {
         commit: &CommitId,
         sub_dir: &str,
     ) -> Result<SourceTree, RepoError> {
-        RepoName::parse(repo.repository)?;
-        let who = self.who(repo.credential).await?;
+        let at = self.at(repo).await?;
         let Some(names) = sub_dir_names(sub_dir) else {
             let (repository, sub_dir) = (repo.repository.to_owned(), sub_dir.to_owned());
             return Err(RepoError::NoDirectory { repository, sub_dir });
         };
         let sub_dir = names.join("/");
-        let seen = self.seen(&who, repo.repository);
+        let seen = at.seen();
         let memory = &self.inner.memory;
         if let Some(tree) = memory.tree(&seen, commit, &sub_dir, self.inner.transport.now()) {
             return Ok((*tree).clone());
         }
-        let tree = Arc::new(self.downloaded(&who, repo.repository, commit, &sub_dir).await?);
+        let tree = Arc::new(self.downloaded(&at, commit, &sub_dir).await?);
         memory.learn_tree(&seen, commit, &sub_dir, &tree);
         Ok((*tree).clone())
     }

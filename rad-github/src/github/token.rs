@@ -7,7 +7,6 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::ask::{Answer, Ask};
-use super::name::RepoName;
 use super::source::GitHub;
 
 /// The scope that a classic token needs.
@@ -54,7 +53,7 @@ impl GitHub {
         repository: Option<&str>,
     ) -> Result<TokenReport, RepoError> {
         let who = self.who(Some(token)).await?;
-        let answer = self.ask(&who, &Ask::get("/user"), "the account").await?;
+        let answer = self.asked(&who, &Ask::get("/user")).await.map_err(|e| e.about("the account"))?;
         let user: WireUser = answer.json().map_err(|e| e.about("the account"))?;
         let kind = kind(&answer, token);
         if let TokenKind::Classic { scopes } = &kind
@@ -73,7 +72,8 @@ impl GitHub {
     async fn check_repository(&self, repo: RepoAccess<'_>, kind: &TokenKind) -> Result<(), RepoError> {
         let repository = repo.repository;
         let missing = |what: &str| RepoError::Denied { missing: format!("{repository}: {what}") };
-        let found = self.repository(repo).await;
+        let at = self.at(repo).await?;
+        let found = self.described(&at).await;
         let found = found.map_err(|error| match (&error, kind) {
             (RepoError::NotFound { .. }, TokenKind::FineGrained) => missing(
                 "the token does not show it; add it to the token's repository access, with Contents: read and write",
@@ -81,9 +81,8 @@ impl GitHub {
             _ => error,
         })?;
         // A fine-grained token shows a repository with Metadata alone; only reading tells whether it may read.
-        let probe = Ask::get(RepoName::parse(repository)?.path("/branches?per_page=1"));
-        let who = self.who(repo.credential).await?;
-        match self.inner.transport.ask(&who, &probe).await {
+        let probe = Ask::get(at.path("/branches?per_page=1"));
+        match self.asked(&at.who, &probe).await {
             Err(error) if error.is(StatusCode::NOT_FOUND) => {
                 return Err(missing("the token may not read its contents; give it Contents: read and write"));
             }

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use self::failure::{About, refusal};
 use crate::github::ask::{Ask, Who};
 use crate::github::failure::ApiError;
-use crate::github::name::encoded;
+use crate::github::name::{encoded, is_name};
 use crate::github::transport::{Dialect, Transport};
 use crate::github::{ConfigError, Patience};
 
@@ -238,8 +238,7 @@ impl CodeAgent for Jules {
 /// The path of a session by the name the API gave it, which some servers give without what it begins with.
 fn path(session: &str) -> Result<String, AgentError> {
     let id = session.strip_prefix("sessions/").unwrap_or(session);
-    let is_plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-    if is_plain && !matches!(id, "" | "." | "..") && id.len() <= 200 {
+    if is_name(id) && id.len() <= 200 {
         Ok(format!("/sessions/{id}"))
     } else {
         Err(AgentError::NotFound { what: "session", name: session.chars().take(200).collect() })

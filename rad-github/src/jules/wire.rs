@@ -52,26 +52,15 @@ struct GitHubRepo {
     #[serde(default)]
     owner: String,
     repo: String,
-    default_branch: Option<Branch>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Branch {
-    display_name: String,
 }
 
 impl From<Source> for AgentSource {
     fn from(source: Source) -> Self {
-        let (repository, default_branch) = match source.github_repo {
-            None => (None, None),
-            Some(GitHubRepo { owner, repo, default_branch }) => {
-                // An agent beside the platform works on repositories that have no owner.
-                let repository = if owner.is_empty() { repo } else { format!("{owner}/{repo}") };
-                (Some(repository), default_branch.map(|branch| branch.display_name))
-            }
-        };
-        Self { name: source.name, repository, default_branch }
+        let repository = source.github_repo.map(|GitHubRepo { owner, repo }| {
+            // An agent beside the platform works on repositories that have no owner.
+            if owner.is_empty() { repo } else { format!("{owner}/{repo}") }
+        });
+        Self { name: source.name, repository }
     }
 }
 

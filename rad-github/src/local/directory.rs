@@ -27,11 +27,7 @@ impl PlainDirectory {
 
     pub(super) fn head(&self, branch: Option<&str>, limits: &TreeLimits) -> Result<Head, RepoError> {
         if let Some(branch) = branch.filter(|branch| *branch != DIRECTORY_BRANCH) {
-            return Err(RepoError::NoBranch {
-                repository: self.name.clone(),
-                branch: branch.to_owned(),
-                known: vec![DIRECTORY_BRANCH.to_owned()],
-            });
+            return Err(RepoError::no_branch(&self.name, branch, [DIRECTORY_BRANCH.to_owned()]));
         }
         let (commit, tree) = self.read(limits)?;
         if tree.is_empty() {

@@ -14,8 +14,6 @@ use crate::limits::{Meter, TreeLimits};
 
 /// The branches that are taken for the default where `HEAD` names none, best first.
 const USUAL_DEFAULTS: [&str; 2] = ["main", "master"];
-/// How many branches an error names.
-const KNOWN_BRANCHES: usize = 20;
 
 /// An opened repository and the name it goes by.
 pub(super) struct GitRepository {
@@ -155,10 +153,7 @@ impl GitRepository {
     }
 
     fn no_branch(&self, branch: &str) -> RepoError {
-        let mut known = self.branches().unwrap_or_default();
-        known.truncate(KNOWN_BRANCHES);
-        let branch = branch.chars().take(100).collect();
-        RepoError::NoBranch { repository: self.name.clone(), branch, known }
+        RepoError::no_branch(&self.name, branch, self.branches().unwrap_or_default())
     }
 }
 

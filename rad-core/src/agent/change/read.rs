@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use diffy::patch_set::{FileMode, FileOperation, FilePatch, ParseOptions, PatchKind, PatchSet};
 
 use super::{ChangeError, ChangeSet};
+use crate::repo::is_git;
 use crate::source::SourceTree;
 
 /// What a patch does to one file.
@@ -104,10 +105,10 @@ fn plain(path: &[u8], prefix: &str) -> Result<String, ChangeError> {
     let refused = |reason| Err(ChangeError::conflict(&lossy, None, reason));
     let Ok(path) = std::str::from_utf8(path) else { return refused("the path is not UTF-8 text") };
     let path = path.strip_prefix(prefix).unwrap_or(path);
-    if SourceTree::default().insert_file(path, "").is_err() {
+    if !SourceTree::is_plain(path) {
         return refused("the path leads out of the repository, or is none that a file may have");
     }
-    if path.split('/').any(|name| name.eq_ignore_ascii_case(".git")) {
+    if path.split('/').any(is_git) {
         return refused("the path leads into Git's own directory");
     }
     Ok(path.to_owned())

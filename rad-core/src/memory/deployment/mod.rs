@@ -162,7 +162,7 @@ impl DeploymentStore for MemoryDeployments {
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|last| Cursor::new(place(last)));
-        Ok(Page { items: found.into_iter().cloned().collect(), next, previous: None })
+        Ok(Page::one_way(found.into_iter().cloned().collect(), next))
     }
 
     async fn run(&self, id: RunId) -> Result<Run, DeploymentError> {

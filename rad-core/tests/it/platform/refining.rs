@@ -259,7 +259,7 @@ impl rad_core::agent::CodeAgent for Mute {
             return Err(AgentError::Denied { reason: "it is wrong".to_owned() });
         }
         let repository = Some("shop".to_owned());
-        Ok(vec![AgentSource { name: "s".to_owned(), repository, default_branch: None }])
+        Ok(vec![AgentSource { name: "s".to_owned(), repository }])
     }
 
     async fn start(

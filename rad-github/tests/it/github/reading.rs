@@ -116,6 +116,20 @@ async fn a_sync_is_two_calls_and_one_conditional_call_while_nothing_changed() {
 }
 
 #[tokio::test]
+async fn a_branch_that_is_not_there_is_told_with_some_of_those_that_are() {
+    let server = Server::start().await;
+    for number in 0..25 {
+        server.put("octo/modules", &format!("b{number:02}"), &tree(&[("a/main.tf", "")]));
+    }
+    let github = server.github();
+    let refusal = github.head(access("octo/modules", &token()), Some("nope")).await.unwrap_err();
+    let RepoError::NoBranch { known, .. } = &refusal else { panic!("{refusal:?}") };
+    assert_eq!((known.len(), known[0].as_str(), known[19].as_str()), (20, "b00", "b19"));
+    assert_eq!(server.calls().len(), 2, "one page, not all of them");
+    assert_eq!(github.branches(access("octo/modules", &token())).await.unwrap().len(), 25);
+}
+
+#[tokio::test]
 async fn five_hundred_modules_are_two_calls_as_well() {
     let server = Server::start().await;
     let mut modules = SourceTree::default();

@@ -80,6 +80,18 @@ async fn an_app_speaks_where_no_token_is_given_and_renews_its_own() {
     assert!(matches!(github.head(repo, Some("main")).await.unwrap_err(), RepoError::Denied { .. }));
     github.head(repo, Some("main")).await.unwrap();
     assert_eq!(made(), 1, "one that was refused is not used again");
+    let refused = |part| server.fail(part, Fault::Answer(401, Vec::new(), "Bad credentials"));
+    refused("/tarball/");
+    assert!(github.tree(repo, &commit, "").await.is_err());
+    refused("/installation/repositories");
+    assert!(github.repositories(None).await.is_err());
+    refused("/contents/");
+    assert!(github.file(repo, "main", "a/main.tf").await.is_err());
+    refused("/git/refs");
+    github.create_branch(repo, "other", &commit).await.unwrap_err();
+    assert_eq!(made(), 3, "whatever it was refused for");
+    github.head(repo, Some("main")).await.unwrap();
+    assert_eq!(made(), 1);
     let own = RepoAccess { repository: "octo/modules", credential: Some(&token()) };
     github.head(own, Some("main")).await.unwrap();
     let last = server.calls().pop().unwrap();

@@ -65,7 +65,7 @@ pub(super) async fn list(
         .last()
         .filter(|_| more)
         .map(|last| Cursor::new(format!("{}:{}", last.created_at.timestamp_micros(), last.id)));
-    Ok(Page { items, next, previous: None })
+    Ok(Page::one_way(items, next))
 }
 
 pub(super) async fn run(store: &SqliteDeployments, id: RunId) -> Result<Run, DeploymentError> {

@@ -45,11 +45,8 @@ impl SqliteDeployments {
                 .await
                 .map_err(failed("reading what is sealed"))?;
             for (id, old) in rows {
-                if self.key.is_current(&old) {
-                    continue;
-                }
                 let place = place(id.parse().map_err(corrupt)?);
-                let new = self.key.seal(&place, &self.key.unseal(&place, &old)?)?;
+                let Some(new) = self.key.resealed(&place, &old)? else { continue };
                 // A worker that wrote meanwhile sealed with the first key already.
                 let update = sqlx::query(update).bind(new).bind(id).bind(old).execute(&self.pool).await;
                 sealed_anew += update.map_err(failed("sealing anew"))?.rows_affected();
