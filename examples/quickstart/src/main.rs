@@ -19,7 +19,7 @@ use rad_core::repo::RepoConnection;
 use rad_core::seal::Keyring;
 use rad_github::{LocalSource, SqliteArchive, SqliteCatalog};
 use rad_runner::store::{SqliteDeployments, SqliteNotifier};
-use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig};
 use uuid::Uuid;
 
@@ -111,7 +111,9 @@ async fn assemble(dir: &Path) -> Result<(Platform, Arc<SandboxPayments>)> {
     let key = Keyring::from_file(&dir.join("state.key"))?;
     let secret = Uuid::new_v4().to_string().into();
     let payments = Arc::new(SandboxPayments::new(pool.clone(), secret, "http://localhost", &[])?);
-    let runner = TerraformRunner::new(TerraformConfig::builder(dir.join("runs")).build()?)?;
+    // The samples need nothing of the network.
+    let config = TerraformConfig::builder(dir.join("runs")).network(Network::Off).build()?;
+    let runner = TerraformRunner::new(config)?;
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let platform = Platform::builder()
         .directory(Arc::new(SqliteDirectory::new(pool.clone())))

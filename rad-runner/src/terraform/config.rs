@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
+use super::network::Network;
+
 /// The setup of a [`TerraformRunner`](super::TerraformRunner).
 ///
 /// ```
-/// use rad_runner::terraform::TerraformConfig;
+/// use rad_runner::terraform::{Network, TerraformConfig};
 ///
-/// let config = TerraformConfig::builder("/var/lib/rad/runs").network(false).build()?;
-/// assert!(!config.network);
+/// let config = TerraformConfig::builder("/var/lib/rad/runs").network(Network::Off).build()?;
+/// assert_eq!(config.network, Network::Off);
 /// assert!(TerraformConfig::builder("relative/path").build().is_err());
 /// # Ok::<(), rad_runner::terraform::ConfigError>(())
 /// ```
@@ -30,9 +33,15 @@ pub struct TerraformConfig {
     /// A CLI configuration file for the engine, for a provider mirror of one's own.
     #[serde(default)]
     pub cli_config: Option<PathBuf>,
-    /// Whether runs reach the network.
-    #[serde(default = "yes")]
-    pub network: bool,
+    /// What runs reach over the network.
+    #[serde(default)]
+    pub network: Network,
+    /// What each run may take of the machine.
+    #[serde(default)]
+    pub limits: Limits,
+    /// A control group (version 2) delegated to the platform, in which runs get theirs; otherwise the platform's own.
+    #[serde(default)]
+    pub cgroup: Option<PathBuf>,
     /// Whether module code may run without a sandbox where bubblewrap is missing: it then sees whatever the platform
     /// sees, its database and other tenants included.
     #[serde(default)]
@@ -54,7 +63,9 @@ impl TerraformConfig {
                 engine: None,
                 plugin_cache: None,
                 cli_config: None,
-                network: yes(),
+                network: Network::default(),
+                limits: Limits::default(),
+                cgroup: None,
                 allow_unsandboxed: false,
                 grace: grace(),
                 log_limit: log_limit(),
@@ -74,9 +85,13 @@ impl TerraformConfig {
             }
         };
         absolute("work_root", &self.work_root)?;
-        for (field, path) in
-            [("engine", &self.engine), ("plugin_cache", &self.plugin_cache), ("cli_config", &self.cli_config)]
-        {
+        self.limits.check()?;
+        for (field, path) in [
+            ("engine", &self.engine),
+            ("plugin_cache", &self.plugin_cache),
+            ("cli_config", &self.cli_config),
+            ("cgroup", &self.cgroup),
+        ] {
             path.as_deref().map_or(Ok(()), |path| absolute(field, path))?;
         }
         if self.work_root.starts_with("/usr") {
@@ -124,10 +139,24 @@ impl TerraformConfigBuilder {
         self
     }
 
-    /// Whether runs reach the network; they do by default.
+    /// What runs reach over the network; the internet by default.
     #[must_use]
-    pub fn network(mut self, network: bool) -> Self {
+    pub fn network(mut self, network: Network) -> Self {
         self.config.network = network;
+        self
+    }
+
+    /// What each run may take of the machine.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Makes the control groups of runs in this one.
+    #[must_use]
+    pub fn cgroup(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.cgroup = Some(directory.into());
         self
     }
 
@@ -170,10 +199,6 @@ pub struct ConfigError {
     pub field: &'static str,
     /// What is wrong with it.
     pub reason: String,
-}
-
-fn yes() -> bool {
-    true
 }
 
 fn grace() -> Duration {

@@ -4,16 +4,25 @@
 //! Module code (it can run any program) runs in bubblewrap: it sees that directory and a read-only system, and nothing
 //! of the platform. Where there is no sandbox, nothing runs unless the operator allowed it.
 
+mod cgroup;
 mod config;
+mod enforcement;
 mod engine;
 mod event;
+mod gate;
+mod guard;
 mod launcher;
+mod limits;
+mod network;
+mod probe;
 mod process;
 mod progress;
 mod report;
+mod rlimit;
 mod sandbox;
 mod session;
 mod state;
+mod tree;
 mod workspace;
 
 use std::fs::{self, File, Permissions};
@@ -29,9 +38,16 @@ use rad_core::runner::{Action, Engine, RunEvent, RunJob, RunObserver, RunOutcome
 use tokio::sync::{Mutex, OnceCell, RwLock};
 
 pub use config::{ConfigError, TerraformConfig, TerraformConfigBuilder};
+pub use enforcement::{Enforcement, Measure};
 pub use engine::INSTALL_PAGE;
+pub use ipnet::Ipv4Net;
+pub use limits::Limits;
+pub use network::{Internet, Network};
 
+use cgroup::Cgroups;
+use gate::Admission;
 use launcher::Launcher;
+use probe::Probe;
 use sandbox::{CacheAccess, Sandbox};
 use session::{Session, Shared, errored_state, machinery};
 use state::{State, StateFile};
@@ -57,6 +73,8 @@ pub struct TerraformRunner {
 struct Ready {
     engine: Engine,
     sandbox: Sandbox,
+    cgroups: Cgroups,
+    enforcement: Enforcement,
 }
 
 impl TerraformRunner {
@@ -91,24 +109,54 @@ impl TerraformRunner {
         Ok(self.ready().await?.sandbox.isolates())
     }
 
+    /// What of the isolation and the limits this host enforces, and by which means.
+    ///
+    /// # Errors
+    /// As [`engine`](Runner::engine).
+    pub async fn enforcement(&self) -> Result<&Enforcement, RunnerError> {
+        Ok(&self.ready().await?.enforcement)
+    }
+
     async fn ready(&self) -> Result<&Ready, RunnerError> {
         self.ready.get_or_try_init(|| self.prepare()).await
     }
 
     async fn prepare(&self) -> Result<Ready, RunnerError> {
         let executable = engine::find(self.config.engine.as_deref())?;
-        let sandbox = Sandbox::probe(&self.config, &executable, &self.launcher).await?;
+        let cgroups =
+            Cgroups::find(&self.config.work_root, self.config.cgroup.as_deref(), &self.config.limits);
         sandbox::prepare_cache(&self.config)?;
         let workspace = Workspace::of(&self.config.work_root, RunId::new());
         workspace.create().map_err(|error| machinery("making a directory for a run", error))?;
-        let command = sandbox.engine(&workspace, CacheAccess::Read, ["version", "-json"]);
-        let printed = async { self.launcher.spawn(command).await?.wait_with_output().await }.await;
-        let removed = workspace.remove();
-        let printed = printed.map_err(|error| engine::missing(error.to_string()))?;
-        removed.map_err(|error| machinery("removing a run's directory", error))?;
-        let engine = engine::read_version(&executable, &printed.stdout)?;
+        let found = self.find_out(&executable, &cgroups, &workspace).await;
+        workspace.remove().map_err(|error| machinery("removing a run's directory", error))?;
+        let (sandbox, engine) = found?;
+        let enforcement = probe::enforcement(&sandbox, &cgroups);
+        for gap in enforcement.gaps() {
+            let reason = gap.gap.as_deref().unwrap_or_default();
+            tracing::warn!(what = gap.what, bound = %gap.bound, reason, "a limit of runs is not wholly enforced here");
+        }
         tracing::info!(engine = %engine.name, version = %engine.version, sandbox = sandbox.isolates(), "ready to run");
-        Ok(Ready { engine, sandbox })
+        Ok(Ready { engine, sandbox, cgroups, enforcement })
+    }
+
+    /// The sandbox that works here, and which engine answers in it.
+    async fn find_out(
+        &self,
+        executable: &Path,
+        cgroups: &Cgroups,
+        workspace: &Workspace,
+    ) -> Result<(Sandbox, Engine), RunnerError> {
+        let launcher = &self.launcher;
+        let probe = Probe { config: &self.config, cgroups, launcher, scratch: workspace.root() };
+        let sandbox = probe.sandbox(executable).await?;
+        let command = sandbox.engine(workspace, CacheAccess::Read, ["version", "-json"]);
+        let carrier = sandbox.carrier.as_ref();
+        let admission = Admission { launcher, group: None, carrier, scratch: workspace.root() };
+        let printed = async { admission.start(command).await?.child.wait_with_output().await }.await;
+        let printed = printed.map_err(|error| engine::missing(error.to_string()))?;
+        let engine = engine::read_version(executable, &printed.stdout)?;
+        Ok((sandbox, engine))
     }
 }
 
@@ -134,6 +182,7 @@ impl Runner for TerraformRunner {
             config: &self.config,
             engine: &ready.engine,
             sandbox: &ready.sandbox,
+            cgroups: &ready.cgroups,
             launcher: &self.launcher,
             cache: &self.cache,
         };
@@ -166,6 +215,9 @@ impl Runner for TerraformRunner {
             );
         };
         let failed = |error| machinery("clearing the directories of runs", error);
+        if let Some(ready) = self.ready.get() {
+            ready.cgroups.clear();
+        }
         for entry in fs::read_dir(&self.config.work_root).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             if let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::launcher::Launcher;
+use super::gate::{Admission, Admitted};
 
 /// A line longer than this is left out: a part of it could hold a part of a secret that no mask finds.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -20,6 +20,8 @@ const READ_AHEAD: usize = 256;
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    /// Carries the packets of its network; gone with the process.
+    _carrier: Option<Child>,
     isolated: bool,
 }
 
@@ -29,15 +31,15 @@ pub(super) type Lines = mpsc::Receiver<String>;
 impl Process {
     /// Starts an engine; `isolated` if the command is a sandbox around it.
     pub(super) async fn start(
-        launcher: &Launcher,
+        admission: Admission<'_>,
         command: Command,
         isolated: bool,
     ) -> io::Result<(Self, Lines)> {
-        let mut child = launcher.spawn(command).await?;
+        let Admitted { mut child, carrier } = admission.start(command).await?;
         let (sender, lines) = mpsc::channel(READ_AHEAD);
         forward(child.stdout.take(), sender.clone());
         forward(child.stderr.take(), sender);
-        Ok((Self { child, isolated }, lines))
+        Ok((Self { child, _carrier: carrier, isolated }, lines))
     }
 
     /// Waits until the process is gone. With a sandbox, all that ran in it is gone too.

@@ -1,21 +1,21 @@
 //! What module code gets to see: with bubblewrap, its run's directory and a read-only system; nothing of the platform.
+//! See `probe` for how it is found out what works on this machine.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::{env, fs, io};
+use std::{fs, io};
 
 use rad_core::error::BackendError;
-use rad_core::runner::RunnerError;
 use tokio::process::Command;
 
 use super::config::TerraformConfig;
-use super::engine;
-use super::launcher::Launcher;
-use super::workspace::{Room, Workspace};
+use super::gate;
+use super::network::{Carrier, Network};
+use super::rlimit::ProcessLimits;
+use super::workspace::{RESOLV_CONF, Room, Workspace};
 
 /// Where executables are looked for inside a run.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What of `/etc` a run sees, where it exists: name resolution, certificates, the dynamic linker, the time zone.
 const ETC: [&str; 12] = [
@@ -32,9 +32,6 @@ const ETC: [&str; 12] = [
     "resolv.conf",
     "ssl",
 ];
-
-/// The size of a run's `/tmp`.
-const TMP_BYTES: &str = "1073741824";
 
 /// How runs are kept away from the platform and from each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,44 +54,15 @@ pub(super) enum CacheAccess {
 /// Makes the commands that run an engine.
 #[derive(Debug)]
 pub(super) struct Sandbox {
-    isolation: Isolation,
-    engine: PathBuf,
-    config: TerraformConfig,
+    pub(super) isolation: Isolation,
+    pub(super) engine: PathBuf,
+    pub(super) config: TerraformConfig,
+    /// Connects runs to the network, if that is neither off nor the host's.
+    pub(super) carrier: Option<Carrier>,
+    pub(super) process_limits: ProcessLimits,
 }
 
 impl Sandbox {
-    /// Finds out which isolation works on this machine.
-    pub(super) async fn probe(
-        config: &TerraformConfig,
-        engine: &Path,
-        launcher: &Launcher,
-    ) -> Result<Self, RunnerError> {
-        let engine = engine.canonicalize().map_err(|error| engine::missing(error.to_string()))?;
-        let made = |isolation| Self { isolation, engine: engine.clone(), config: config.clone() };
-        let path = env::var_os("PATH").unwrap_or_default();
-        let mut reason = "bubblewrap is not installed".to_owned();
-        if let Some(executable) = engine::find_on(&path, &["bwrap"]) {
-            for extra in [vec!["--disable-userns"], Vec::new()] {
-                let isolation = Isolation::Bubblewrap { executable: executable.clone(), extra };
-                let sandbox = made(isolation);
-                match sandbox.try_out(launcher).await {
-                    Ok(()) => return Ok(sandbox),
-                    Err(failure) => reason = failure,
-                }
-            }
-        }
-        if !config.allow_unsandboxed {
-            let mend = "install the Debian package bubblewrap and allow unprivileged user namespaces, or set \
-                        allow_unsandboxed if every module is trusted";
-            return Err(RunnerError::NoSandbox { reason, mend });
-        }
-        tracing::warn!(
-            %reason,
-            "MODULE CODE RUNS WITHOUT A SANDBOX: it reads the platform's files and database; deploy trusted modules only"
-        );
-        Ok(made(Isolation::None))
-    }
-
     /// Whether module code is kept away from the platform.
     pub(super) fn isolates(&self) -> bool {
         self.isolation != Isolation::None
@@ -107,29 +75,34 @@ impl Sandbox {
         cache: CacheAccess,
         arguments: impl IntoIterator<Item = A>,
     ) -> Command {
+        let mut command = gate::command(self.carrier.is_some());
         let variables = self.variables(workspace);
-        let mut command = match &self.isolation {
+        match &self.isolation {
             Isolation::Bubblewrap { executable, extra } => {
-                let mut command = Command::new(executable);
-                command.args(self.system(extra)).args(self.files(workspace, cache));
+                command.arg(executable).args(self.system(extra)).args(self.files(workspace, cache));
                 for (name, value) in &variables {
                     command.arg("--setenv").arg(name).arg(value);
                 }
                 command.args(["--remount-ro", "/", "--chdir"]).arg(self.inside(workspace, Room::Module));
-                command.arg("--").arg(self.engine_inside());
-                command.env_clear();
-                command
+                command.arg("--");
             }
             Isolation::None => {
                 // With its parent gone the engine is killed, though not what it started itself.
-                let mut command = Command::new("setpriv");
-                command.args(["--pdeathsig", "KILL", "--"]).arg(&self.engine);
-                command.current_dir(self.inside(workspace, Room::Module)).env_clear().envs(variables);
-                command
+                command.args(["setpriv", "--pdeathsig", "KILL", "--"]);
+                command.current_dir(self.inside(workspace, Room::Module)).envs(variables);
             }
-        };
-        command.args(arguments).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        command.args(self.process_limits.arguments()).arg(self.engine_inside()).args(arguments);
+        command
+    }
+
+    /// A command that does nothing where an engine would run.
+    pub(super) fn nothing(&self) -> Command {
+        let mut command = gate::command(self.carrier.is_some());
+        if let Isolation::Bubblewrap { executable, extra } = &self.isolation {
+            command.arg(executable).args(self.system(extra)).args(["--remount-ro", "/", "--"]);
+        }
+        command.args(self.process_limits.arguments()).arg("true");
         command
     }
 
@@ -138,25 +111,6 @@ impl Sandbox {
         match self.isolation {
             Isolation::Bubblewrap { .. } => Path::new("/work").join(room.name()),
             Isolation::None => workspace.path(room),
-        }
-    }
-
-    /// Runs `true` as a run would run.
-    async fn try_out(&self, launcher: &Launcher) -> Result<(), String> {
-        let Isolation::Bubblewrap { executable, extra } = &self.isolation else {
-            return Ok(());
-        };
-        let mut command = Command::new(executable);
-        command.args(self.system(extra)).args(["--remount-ro", "/", "--", "true"]).env_clear();
-        command.env("PATH", PATH).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let ended = async { launcher.spawn(command).await?.wait_with_output().await };
-        match ended.await {
-            Ok(output) if output.status.success() => Ok(()),
-            Ok(output) => {
-                let printed: String = String::from_utf8_lossy(&output.stderr).chars().take(300).collect();
-                Err(format!("bubblewrap does not work here: {}", printed.trim()))
-            }
-            Err(error) => Err(format!("bubblewrap cannot be started: {error}")),
         }
     }
 
@@ -184,18 +138,16 @@ impl Sandbox {
             "/proc",
             "--dev",
             "/dev",
-            "--size",
-            TMP_BYTES,
-            "--tmpfs",
-            "/tmp",
             "--ro-bind",
             "/usr",
             "/usr",
         ]
         .map(OsString::from)
         .to_vec();
+        let tmp = self.config.limits.tmp.to_string();
+        args.extend(["--size", &tmp, "--tmpfs", "/tmp"].map(OsString::from));
         args.extend(extra.iter().map(OsString::from));
-        if !self.config.network {
+        if self.config.network == Network::Off {
             args.push("--unshare-net".into());
         }
         for top in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
@@ -206,7 +158,9 @@ impl Sandbox {
                 Err(_) => {}
             }
         }
-        for name in ETC {
+        // In a network of its own a run has a name server of its own.
+        let own_resolver = self.carrier.is_some();
+        for name in ETC.iter().filter(|name| !(own_resolver && **name == RESOLV_CONF)) {
             let path = Path::new("/etc").join(name);
             bind(&mut args, "--ro-bind-try", &path, &path);
         }
@@ -220,7 +174,8 @@ impl Sandbox {
             let flag = if room.is_read_only() { "--ro-bind" } else { "--bind" };
             bind(&mut args, flag, &workspace.path(room), &self.inside(workspace, room));
         }
-        for name in ["passwd", "group"] {
+        let own_resolver = self.carrier.as_ref().map(|_| RESOLV_CONF);
+        for name in ["passwd", "group"].into_iter().chain(own_resolver) {
             bind(
                 &mut args,
                 "--ro-bind",
@@ -240,7 +195,12 @@ impl Sandbox {
     }
 
     fn engine_inside(&self) -> PathBuf {
-        Path::new("/engine").join(self.engine.file_name().unwrap_or_default())
+        match self.isolation {
+            Isolation::Bubblewrap { .. } => {
+                Path::new("/engine").join(self.engine.file_name().unwrap_or_default())
+            }
+            Isolation::None => self.engine.clone(),
+        }
     }
 
     /// The whole environment of a run.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rad_core::error::BackendError;
@@ -13,8 +14,11 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use super::cgroup::{Cgroups, RunGroup};
 use super::config::TerraformConfig;
 use super::engine::init_speaks_json;
+use super::gate::Admission;
+use super::guard::{Breach, Guard};
 use super::launcher::Launcher;
 use super::process::Process;
 use super::report::Report;
@@ -28,6 +32,9 @@ const STATE_WATCH: Duration = Duration::from_millis(100);
 /// How long lines may still come once the engine has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long an engine may take to end that went over a limit.
+const BREACH_GRACE: Duration = Duration::from_secs(2);
+
 /// The name of the plan in [`Room::State`].
 const PLAN: &str = "plan.out";
 
@@ -36,6 +43,7 @@ pub(super) struct Shared<'a> {
     pub(super) config: &'a TerraformConfig,
     pub(super) engine: &'a Engine,
     pub(super) sandbox: &'a Sandbox,
+    pub(super) cgroups: &'a Cgroups,
     pub(super) launcher: &'a Launcher,
     /// Held while the cache of providers is filled: engines do not do that side by side.
     pub(super) cache: &'a Mutex<()>,
@@ -49,9 +57,22 @@ pub(super) struct Session<'a> {
     workspace: &'a Workspace,
     report: Report<'a>,
     state: StateFile,
+    group: Arc<RunGroup>,
+    guard: Guard,
     deadline: Instant,
-    /// How a run ends that has to stop before its end.
-    ending: Option<RunOutcome>,
+    /// Why the run has to stop before its end.
+    ending: Option<Ending>,
+}
+
+/// Why a run has to stop before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It was told to.
+    Told,
+    /// Its time is up.
+    Time,
+    /// It went over a limit.
+    Limit(Breach),
 }
 
 /// How a step ended.
@@ -81,8 +102,12 @@ impl<'a> Session<'a> {
         }
         let state = StateFile::in_directory(&workspace.path(Room::State), STATE)
             .map_err(|error| machinery("opening a run's directory", error))?;
+        let limits = shared.config.limits;
+        let group = shared.cgroups.group(job.run, &limits);
+        let group = Arc::new(group.map_err(|error| machinery("making a run's control group", error))?);
+        let guard = Guard::start(workspace.root().to_owned(), &group, limits);
         let deadline = Instant::now() + job.time_limit;
-        Ok(Ok(Self { shared, job, observer, workspace, report, state, deadline, ending: None }))
+        Ok(Ok(Self { shared, job, observer, workspace, report, state, group, guard, deadline, ending: None }))
     }
 
     /// Carries the run to its end.
@@ -100,6 +125,7 @@ impl<'a> Session<'a> {
                 break;
             }
             if end == StepEnd::Failed {
+                self.explain_by_limits().await;
                 if !self.report.has_error() {
                     let name = &self.shared.engine.name;
                     let what = format!("{name} failed at the {} and did not say why", words(step));
@@ -111,14 +137,34 @@ impl<'a> Session<'a> {
                 return self.end(RunOutcome::Success).await;
             }
         }
-        let ending = self.ending.unwrap_or(RunOutcome::Stopped);
-        if ending == RunOutcome::Timeout {
-            let detail = format!("It was given {} seconds.", self.job.time_limit.as_secs());
-            self.report.diagnose(Diagnostic::error("The time limit of the run passed", detail)).await;
-        } else {
-            self.report.log("The run was stopped.").await;
+        let outcome = match self.ending {
+            Some(Ending::Time) => {
+                let detail = format!("It was given {} seconds.", self.job.time_limit.as_secs());
+                self.report.diagnose(Diagnostic::error("The time limit of the run passed", detail)).await;
+                self.explain_by_limits().await;
+                RunOutcome::Timeout
+            }
+            Some(Ending::Limit(breach)) => {
+                self.report.diagnose(breach.diagnostic(&self.shared.config.limits)).await;
+                RunOutcome::Failure
+            }
+            Some(Ending::Told) | None => {
+                self.report.log("The run was stopped.").await;
+                RunOutcome::Stopped
+            }
+        };
+        self.end(outcome).await
+    }
+
+    /// Says so if a run may have failed because the kernel ended or refused a process of it.
+    async fn explain_by_limits(&mut self) {
+        let breaches = [
+            (self.group.ran_out_of_memory(), Breach::Memory),
+            (self.group.ran_out_of_processes(), Breach::Processes),
+        ];
+        for (_, breach) in breaches.into_iter().filter(|(happened, _)| *happened) {
+            self.report.diagnose(breach.diagnostic(&self.shared.config.limits)).await;
         }
-        self.end(ending).await
     }
 
     async fn initialise(&mut self) -> Result<StepEnd, RunnerError> {
@@ -159,7 +205,13 @@ impl<'a> Session<'a> {
         let access = if step == Step::Init { CacheAccess::Write } else { CacheAccess::Read };
         let sandbox = self.shared.sandbox;
         let command = sandbox.engine(self.workspace, access, self.arguments(step));
-        let (mut process, mut lines) = Process::start(self.shared.launcher, command, sandbox.isolates())
+        let admission = Admission {
+            launcher: self.shared.launcher,
+            group: Some(&self.group),
+            carrier: sandbox.carrier.as_ref(),
+            scratch: self.workspace.root(),
+        };
+        let (mut process, mut lines) = Process::start(admission, command, sandbox.isolates())
             .await
             .map_err(|error| machinery("starting the engine", error))?;
         let observer = self.observer;
@@ -176,9 +228,10 @@ impl<'a> Session<'a> {
                 },
                 status = process.ended() => break status,
                 _ = ticks.tick() => self.save_state().await?,
-                _ = &mut told, if self.ending.is_none() => self.ending = Some(RunOutcome::Stopped),
+                _ = &mut told, if self.ending.is_none() => self.ending = Some(Ending::Told),
+                breach = self.guard.breach(), if self.ending.is_none() => self.ending = Some(Ending::Limit(breach)),
                 () = sleep_until(self.deadline), if self.ending.is_none() => {
-                    self.ending = Some(RunOutcome::Timeout);
+                    self.ending = Some(Ending::Time);
                 }
                 () = sleep_until(kill_at.unwrap_or(self.deadline)), if kill_at.is_some() => {
                     process.kill();
@@ -186,11 +239,15 @@ impl<'a> Session<'a> {
                 }
             }
             if self.report.refused().is_some() {
-                self.ending.get_or_insert(RunOutcome::Stopped);
+                self.ending.get_or_insert(Ending::Told);
             }
-            if self.ending.is_some() && kill_at.is_none() {
+            if let Some(ending) = self.ending
+                && kill_at.is_none()
+            {
                 process.interrupt();
-                kill_at = Some(Instant::now() + self.shared.config.grace);
+                let over = matches!(ending, Ending::Limit(_));
+                let grace = self.shared.config.grace;
+                kill_at = Some(Instant::now() + if over { grace.min(BREACH_GRACE) } else { grace });
             }
         };
         let status = status.map_err(|error| machinery("waiting for the engine", error))?;

@@ -10,6 +10,9 @@ use rad_core::module::Values;
 use rad_core::runner::Diagnostic;
 use rad_core::source::{SourceTree, TreeEntry};
 
+use super::network::RESOLVER;
+use super::tree;
+
 /// The name of the file that keeps the state where the platform finds it, whatever backend the module declares.
 const OVERRIDE: &str = "zzzz_platform_override.tf";
 
@@ -24,6 +27,9 @@ pub(super) const VALUES: &str = "values.tfvars.json";
 
 /// The file of ephemeral values, which an apply wants again.
 pub(super) const EPHEMERAL: &str = "ephemeral.tfvars.json";
+
+/// The file in [`Room::Inputs`] that names the name server.
+pub(super) const RESOLV_CONF: &str = "resolv.conf";
 
 /// The private directory of one run.
 #[derive(Debug, Clone)]
@@ -91,7 +97,13 @@ impl Workspace {
         private_directory(&self.root)?;
         Room::ALL.iter().try_for_each(|room| private_directory(&self.path(*room)))?;
         self.write(Room::Inputs, "passwd", b"module:x:1000:1000::/work/home:/bin/sh\n")?;
-        self.write(Room::Inputs, "group", b"module:x:1000:\n")
+        self.write(Room::Inputs, "group", b"module:x:1000:\n")?;
+        self.write(Room::Inputs, RESOLV_CONF, format!("nameserver {RESOLVER}\n").as_bytes())
+    }
+
+    /// The directory itself, of which module code sees only the rooms.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(super) fn path(&self, room: Room) -> PathBuf {
@@ -145,10 +157,7 @@ impl Workspace {
 
     /// Removes the directory and all that is in it.
     pub(super) fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.root) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        tree::remove(&self.root)
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rad_core::runner::{RunJob, RunOutcome, Runner};
+use rad_runner::terraform::Network;
 use serde_json::json;
 
 use crate::support::{job, play, runner, runner_with};
@@ -138,7 +139,7 @@ async fn without_the_network_the_loopback_of_the_host_is_out_of_reach() {
     let port = listener.local_addr().unwrap().port();
     let script =
         format!("timeout 2 bash -c 'echo > /dev/tcp/127.0.0.1/{port}' && echo reached || echo apart");
-    let (_root, runner) = runner_with(|config| config.network(false)).await;
+    let (_root, runner) = runner_with(|config| config.network(Network::Off)).await;
     let (outcome, notes) = play(&runner, running(&script)).await;
     assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
     assert!(notes.log().contains("(local-exec): apart"), "{}", notes.log());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rad_core::conformance::runner as contract;
 use rad_core::runner::{ChangeKind, ChangeStatus, RunEvent, RunJob, RunOutcome, Runner, RunnerError};
 use rad_core::source::{SourceTree, TreeEntry};
-use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
 use serde_json::json;
 
 use crate::support::{copy, delete, example, job, job_of, play, runner, runner_with};
@@ -117,7 +117,7 @@ async fn a_refused_value_is_a_diagnostic_of_the_plan() {
 
 #[tokio::test]
 async fn what_is_not_terraform_is_a_diagnostic_of_the_initialisation() {
-    let (_root, runner) = runner_with(|config| config.network(false)).await;
+    let (_root, runner) = runner_with(|config| config.network(Network::Off)).await;
     let (outcome, notes) = play(&runner, job("resource \"a\" {", json!({}))).await;
     assert_eq!(outcome, RunOutcome::Failure);
     assert!(notes.diagnostics().iter().any(|one| one.place.is_some()), "{:?}", notes.diagnostics());
@@ -239,7 +239,7 @@ async fn a_link_that_leaves_the_module_fails_the_run() {
 #[tokio::test]
 async fn providers_are_kept_in_the_cache_and_found_offline() {
     let cache = tempfile::tempdir().unwrap();
-    let (_root, runner) = runner_with(|config| config.plugin_cache(cache.path()).network(false)).await;
+    let (_root, runner) = runner_with(|config| config.plugin_cache(cache.path()).network(Network::Off)).await;
     let text = "resource \"terraform_data\" \"a\" {\n provisioner \"local-exec\" {\n \
                 command = \"touch /work/providers/poison 2>&1 || true\"\n }\n}";
     let (outcome, notes) = play(&runner, job(text, json!({}))).await;

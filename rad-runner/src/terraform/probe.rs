@@ -1,0 +1,209 @@
+//! Finding out which isolation works on this machine, and what it enforces.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use rad_core::runner::RunnerError;
+
+use super::cgroup::{Cgroups, Controller};
+use super::config::TerraformConfig;
+use super::enforcement::{Enforcement, Measure};
+use super::engine;
+use super::gate::Admission;
+use super::launcher::Launcher;
+use super::limits::{Limits, bytes};
+use super::network::{Carrier, CarrierKind, Internet, Network};
+use super::rlimit::ProcessLimits;
+use super::sandbox::{Isolation, Sandbox};
+
+const NO_BUBBLEWRAP: &str = "install the Debian package bubblewrap and allow unprivileged user namespaces, or set \
+                             allow_unsandboxed if every module is trusted";
+
+const NO_CARRIER: &str = "install the Debian package passt (or slirp4netns) and iproute2, or set network to off, or to \
+                          host if every module is trusted";
+
+/// What a sandbox is found out with.
+pub(super) struct Probe<'a> {
+    pub(super) config: &'a TerraformConfig,
+    pub(super) cgroups: &'a Cgroups,
+    pub(super) launcher: &'a Launcher,
+    /// A directory for what the probe writes.
+    pub(super) scratch: &'a Path,
+}
+
+impl Probe<'_> {
+    /// The isolation that works.
+    pub(super) async fn sandbox(&self, engine: &Path) -> Result<Sandbox, RunnerError> {
+        let mut sandbox = Sandbox {
+            isolation: Isolation::None,
+            engine: engine.canonicalize().map_err(|error| engine::missing(error.to_string()))?,
+            config: self.config.clone(),
+            carrier: None,
+            process_limits: ProcessLimits::new(&self.config.limits, self.cgroups),
+        };
+        if let Err(reason) = self.isolate(&mut sandbox).await {
+            if !self.config.allow_unsandboxed {
+                return Err(RunnerError::NoSandbox { reason, mend: NO_BUBBLEWRAP });
+            }
+            tracing::warn!(
+                %reason,
+                "MODULE CODE RUNS WITHOUT A SANDBOX: it reads the platform's files and database; deploy trusted \
+                 modules only"
+            );
+            sandbox.isolation = Isolation::None;
+            return Ok(sandbox);
+        }
+        if let Network::Internet(settings) = &self.config.network {
+            let connected = self.connect(&mut sandbox, settings).await;
+            connected.map_err(|reason| RunnerError::NoSandbox { reason, mend: NO_CARRIER })?;
+        }
+        Ok(sandbox)
+    }
+
+    /// Isolates by bubblewrap, with what its version understands.
+    async fn isolate(&self, sandbox: &mut Sandbox) -> Result<(), String> {
+        let executable = on_path("bwrap").ok_or("bubblewrap is not installed")?;
+        let mut reason = String::new();
+        for extra in [vec!["--disable-userns"], Vec::new()] {
+            sandbox.isolation = Isolation::Bubblewrap { executable: executable.clone(), extra };
+            match self.try_out(sandbox).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => reason = format!("bubblewrap does not work here: {failure}"),
+            }
+        }
+        Err(reason)
+    }
+
+    /// Connects by the first carrier that works.
+    async fn connect(&self, sandbox: &mut Sandbox, settings: &Internet) -> Result<(), String> {
+        let mut reasons = Vec::new();
+        for kind in CarrierKind::ALL {
+            let Some(executable) = on_path(kind.name()) else {
+                reasons.push(format!("{} is not installed", kind.name()));
+                continue;
+            };
+            sandbox.carrier = Some(Carrier::new(executable, kind, settings.clone()));
+            match self.try_out(sandbox).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => reasons.push(failure),
+            }
+        }
+        Err(format!("runs cannot be given a network apart from the host's: {}", reasons.join("; ")))
+    }
+
+    /// Runs `true` as an engine would run.
+    async fn try_out(&self, sandbox: &Sandbox) -> Result<(), String> {
+        let admission = Admission {
+            launcher: self.launcher,
+            group: None,
+            carrier: sandbox.carrier.as_ref(),
+            scratch: self.scratch,
+        };
+        let ended = async {
+            let admitted = admission.start(sandbox.nothing()).await?;
+            admitted.child.wait_with_output().await
+        };
+        match ended.await {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => {
+                let printed: String = String::from_utf8_lossy(&output.stderr).chars().take(300).collect();
+                Err(format!("{} ({})", printed.trim(), output.status))
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// What is enforced by a sandbox and control groups.
+pub(super) fn enforcement(sandbox: &Sandbox, cgroups: &Cgroups) -> Enforcement {
+    let limits = &sandbox.config.limits;
+    let mut measures = vec![isolation(sandbox), network(sandbox), memory(sandbox, cgroups, limits)];
+    measures.push(processes(sandbox, cgroups, limits));
+    let hundredths = limits.processor;
+    let bound = format!("{}.{:02} processors", hundredths / 100, hundredths % 100);
+    measures.push(match (cgroups.means(Controller::Processor), why_not(cgroups, Controller::Processor)) {
+        (Some(means), _) => Measure::full("processor time", bound, means),
+        (None, why) => Measure::missing("processor time", bound, why),
+    });
+    let per_process = [
+        ("size of a file", bytes(limits.file_size), "fsize"),
+        ("open files of a process", limits.open_files.to_string(), "nofile"),
+    ];
+    for (what, bound, name) in per_process {
+        measures.push(match sandbox.process_limits.keeps(name) {
+            true => Measure::full(what, bound, "rlimit"),
+            false => {
+                Measure::missing(what, bound, "prlimit is not there: install the Debian package util-linux")
+            }
+        });
+    }
+    measures.push(match sandbox.isolates() {
+        true => Measure::full("size of /tmp", bytes(limits.tmp), "tmpfs"),
+        false => Measure::missing("size of /tmp", bytes(limits.tmp), "it is the host's without a sandbox"),
+    });
+    let bound = format!("{} in {} files", bytes(limits.disk), limits.files);
+    let gap = "measured twice a second: a run may go over it for that long before it is stopped";
+    measures.push(Measure::partial("size of a run's directory", bound, "measuring", gap));
+    Enforcement { measures }
+}
+
+fn isolation(sandbox: &Sandbox) -> Measure {
+    let (what, bound) = ("files and processes of the host", "a read-only system and the run's own directory");
+    match &sandbox.isolation {
+        Isolation::None => Measure::missing(what, bound, NO_BUBBLEWRAP),
+        Isolation::Bubblewrap { extra, .. } if extra.is_empty() => {
+            let gap = "this version of bubblewrap cannot forbid user namespaces inside: use 0.8 or later";
+            Measure::partial(what, bound, "bubblewrap", gap)
+        }
+        Isolation::Bubblewrap { .. } => Measure::full(what, bound, "bubblewrap"),
+    }
+}
+
+fn network(sandbox: &Sandbox) -> Measure {
+    let what = "network";
+    match (&sandbox.config.network, &sandbox.carrier) {
+        (Network::Off, _) if sandbox.isolates() => Measure::full(what, "none", "a network namespace"),
+        (_, Some(carrier)) if carrier.resolver().is_none() => {
+            let gap = "the host names no name server but its own loopback: set network.internet.resolver";
+            Measure::partial(what, "the internet", carrier.kind.name(), gap)
+        }
+        (_, Some(carrier)) => Measure::full(what, "the internet", carrier.kind.name()),
+        _ => Measure::missing(what, "the host's", "module code reaches whatever the host reaches"),
+    }
+}
+
+fn memory(sandbox: &Sandbox, cgroups: &Cgroups, limits: &Limits) -> Measure {
+    let (what, bound) = ("memory", bytes(limits.memory));
+    match cgroups.means(Controller::Memory) {
+        Some(means) => Measure::full(what, bound, means),
+        None if sandbox.process_limits.keeps("data") => {
+            let gap = format!("for each process, not for the run: {}", why_not(cgroups, Controller::Memory));
+            Measure::partial(what, bound, "rlimit", gap)
+        }
+        None => Measure::missing(what, bound, why_not(cgroups, Controller::Memory)),
+    }
+}
+
+fn processes(sandbox: &Sandbox, cgroups: &Cgroups, limits: &Limits) -> Measure {
+    let (what, bound) = ("processes and threads", limits.processes.to_string());
+    match cgroups.means(Controller::Processes) {
+        Some(means) => Measure::full(what, bound, means),
+        None if sandbox.process_limits.keeps("nproc") => {
+            let gap = format!(
+                "for the platform's user on older kernels: {}",
+                why_not(cgroups, Controller::Processes)
+            );
+            Measure::partial(what, bound, "rlimit", gap)
+        }
+        None => Measure::missing(what, bound, why_not(cgroups, Controller::Processes)),
+    }
+}
+
+fn why_not(cgroups: &Cgroups, controller: Controller) -> String {
+    let why = cgroups.missing.iter().find(|(missing, _)| *missing == controller);
+    why.map(|(_, reason)| reason.clone()).unwrap_or_default()
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    engine::find_on(&env::var_os("PATH").unwrap_or_default(), &[name])
+}
