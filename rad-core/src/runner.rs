@@ -259,6 +259,18 @@ pub trait Runner: Send + Sync + fmt::Debug {
     /// engine; whatever the module does wrong is an outcome, not an error.
     async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError>;
 
+    /// Whether a run that an earlier process began goes on without it, or ended untold, so that [`run`](Self::run) follows
+    /// it to its end and starts no second engine. That run then reports everything from its start: the lines told before
+    /// are the first lines again, the diagnostics told before the first diagnostics. Asked before
+    /// [`clear`](Self::clear), which then spares it.
+    ///
+    /// # Errors
+    /// A [`Backend`](RunnerError::Backend) failure.
+    async fn continues(&self, run: RunId) -> Result<bool, RunnerError> {
+        let _ = run;
+        Ok(false)
+    }
+
     /// The newest complete state that a process of this machine left of a run when it was killed; `None` where it left
     /// none. A runner that keeps nothing between runs has none to give.
     ///

@@ -56,11 +56,14 @@ async fn the_notifier_keeps_the_contract() {
 #[tokio::test]
 async fn the_scripted_runner_keeps_the_contract() {
     let backend = ScriptedRunner::new();
-    runner::creates_and_deletes(&backend).await;
-    runner::deletes_nothing(&backend).await;
-    runner::fails_with_a_reason(&backend).await;
-    runner::masks_sensitive_values(&backend).await;
-    runner::stops_when_told(&backend).await;
+    let modules = runner::TerraformModules;
+    runner::creates_and_deletes(&backend, &modules).await;
+    runner::deletes_nothing(&backend, &modules).await;
+    runner::fails_with_a_reason(&backend, &modules).await;
+    runner::masks_sensitive_values(&backend, &modules).await;
+    runner::stops_when_told(&backend, &modules).await;
+    runner::logs_in_order(&backend, &modules).await;
+    runner::survives_a_crash(&backend, &modules).await;
 }
 
 #[tokio::test]

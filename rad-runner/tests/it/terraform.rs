@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rad_core::conformance::runner as contract;
+use rad_core::conformance::runner::{self as contract, TerraformModules};
 use rad_core::runner::{ChangeKind, ChangeStatus, RunEvent, RunJob, RunOutcome, Runner, RunnerError};
 use rad_core::source::{SourceTree, TreeEntry};
 use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
@@ -13,30 +13,48 @@ use crate::support::{copy, delete, example, job, job_of, play, runner, runner_wi
 #[tokio::test]
 async fn creates_and_deletes() {
     let (_root, runner) = runner().await;
-    contract::creates_and_deletes(&runner).await;
-    contract::deletes_nothing(&runner).await;
+    contract::creates_and_deletes(&runner, &TerraformModules).await;
+    contract::deletes_nothing(&runner, &TerraformModules).await;
 }
 
 #[tokio::test]
 async fn fails_with_a_reason() {
     let (_root, runner) = runner().await;
-    contract::fails_with_a_reason(&runner).await;
+    contract::fails_with_a_reason(&runner, &TerraformModules).await;
 }
 
 #[tokio::test]
 async fn masks_sensitive_values() {
     let (_root, runner) = runner().await;
-    contract::masks_sensitive_values(&runner).await;
+    contract::masks_sensitive_values(&runner, &TerraformModules).await;
 }
 
 #[tokio::test]
 async fn stops_when_told() {
     let (root, runner) = runner().await;
     let began = Instant::now();
-    contract::stops_when_told(&runner).await;
+    contract::stops_when_told(&runner, &TerraformModules).await;
     assert!(began.elapsed() < Duration::from_secs(20), "an interrupt is enough");
     let left: Vec<_> = std::fs::read_dir(root.path().join("runs")).unwrap().flatten().collect();
     assert_eq!(left.len(), 1, "only the lock is left: {left:?}");
+}
+
+#[tokio::test]
+async fn ends_at_the_time_limit() {
+    let (_root, runner) = runner().await;
+    contract::ends_at_the_time_limit(&runner, &TerraformModules).await;
+}
+
+#[tokio::test]
+async fn logs_in_order() {
+    let (_root, runner) = runner().await;
+    contract::logs_in_order(&runner, &TerraformModules).await;
+}
+
+#[tokio::test]
+async fn survives_a_crash() {
+    let (_root, runner) = runner().await;
+    contract::survives_a_crash(&runner, &TerraformModules).await;
 }
 
 #[tokio::test]
