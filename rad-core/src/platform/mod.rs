@@ -27,7 +27,7 @@ pub use billing::{Balances, BuyOptions, ProviderChoice};
 pub use builder::{BuildError, PlatformBuilder};
 pub use deploying::{DeployForm, DeploymentDetails, Quote, QuoteRefusal};
 pub use error::PlatformError;
-pub use operations::{Operations, SweepReport};
+pub use operations::{Operations, SweepReport, Told};
 pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};
 pub use refining::{ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};

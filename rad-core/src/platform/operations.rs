@@ -22,6 +22,15 @@ pub struct Operations {
     pub(super) parts: Arc<Parts>,
 }
 
+/// How much a leased run has told so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Told {
+    /// The lines of its log.
+    pub lines: u64,
+    /// Its diagnostics.
+    pub diagnostics: usize,
+}
+
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SweepReport {
@@ -35,6 +44,9 @@ pub struct SweepReport {
     /// refused.
     pub resumed: usize,
 }
+
+/// How much of a log is read at a time.
+const LOG_PIECE: u32 = 1024 * 1024;
 
 /// A pending run this old belongs to a request that is gone.
 const PENDING_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -104,6 +116,24 @@ impl Operations {
             state: store.state(deployment.id).await?,
             time_limit,
         })
+    }
+
+    /// How much a run has told so far: what a worker that carries on another's run is told again and does not store.
+    ///
+    /// # Errors
+    /// A failure of the store.
+    pub async fn told(&self, lease: &Lease) -> Result<Told, PlatformError> {
+        let store = &self.parts.deployments;
+        let diagnostics = store.run(lease.run).await?.diagnostics.len();
+        let (mut lines, mut offset) = (0, 0);
+        loop {
+            let piece = store.log(lease.run, offset, LOG_PIECE).await?;
+            if piece.bytes.is_empty() {
+                return Ok(Told { lines, diagnostics });
+            }
+            lines += piece.bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+            offset = piece.next;
+        }
     }
 
     /// Keeps what a leased run reported.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rad_core::deployment::{DeploymentError, Lease};
-use rad_core::platform::{Operations, PlatformError};
+use rad_core::platform::{Operations, PlatformError, Told};
 use rad_core::runner::{Diagnostic, RunEvent, RunJob, RunObserver, RunOutcome, StopReason};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use super::config::WorkerConfig;
@@ -18,26 +18,49 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How often something is tried before a run is given up and its lease left to lapse.
 const TRIES: u32 = 20;
 
-/// Carries a run to its end. `closing` turns true when the worker has no more time for it.
+/// How a worker comes to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// It took it from the queue.
+    Taken,
+    /// The worker before it left it, and its engine goes on.
+    CarriedOn,
+}
+
+/// Carries a run to its end. `closing` turns true when the worker has no more time for it: then a run whose engine goes
+/// on without it is left to the next worker of the same name.
 pub(super) async fn carry(
     operations: Operations,
     config: WorkerConfig,
     closing: watch::Receiver<bool>,
     lease: Lease,
+    beginning: Beginning,
 ) {
-    tracing::info!(run = %lease.run, deployment = %lease.deployment, "a run begins");
+    tracing::info!(run = %lease.run, deployment = %lease.deployment, ?beginning, "a run begins");
     let reporter = Reporter::new(&operations, &lease);
     let over = watch::Sender::new(false);
+    let left = Notify::new();
     // Side by side, and each to its own end: a write that is dropped half-way would lose what it was to write.
     let (ended, (), (), ()) = tokio::join!(
         async {
-            let ended = work(&operations, &config, &lease, &reporter).await;
+            let ended = tokio::select! {
+                ended = work(&operations, &config, &lease, &reporter, beginning) => Some(ended),
+                // What it has not written, it tells again to the next worker.
+                () = left.notified() => None,
+            };
             over.send_replace(true);
             ended
         },
         keep_lease(&operations, &config, &lease, &reporter, over.subscribe()),
         reporter.keep_writing(over.subscribe()),
-        heed_closing(closing, &reporter, over.subscribe()),
+        async {
+            if closes(closing, over.subscribe()).await {
+                match operations.runner().continues(lease.run).await {
+                    Ok(true) => left.notify_one(),
+                    _ => reporter.tell_to_stop(StopReason::ShuttingDown),
+                }
+            }
+        },
     );
     for _ in 0..TRIES {
         if reporter.write().await {
@@ -49,7 +72,10 @@ pub(super) async fn carry(
         tracing::warn!(run = %lease.run, "the lease of a run was lost: another process ends it");
         return;
     }
-    end(&operations, &lease, ended).await;
+    match ended {
+        Some(ended) => end(&operations, &lease, ended).await,
+        None => tracing::info!(run = %lease.run, "a run is left to go on"),
+    }
 }
 
 /// Has the runner do the run; `Err` with what to tell the person if the platform could not.
@@ -57,31 +83,46 @@ async fn work(
     operations: &Operations,
     config: &WorkerConfig,
     lease: &Lease,
-    observer: &dyn RunObserver,
+    reporter: &Reporter<'_>,
+    beginning: Beginning,
 ) -> Result<RunOutcome, Diagnostic> {
-    let job = job(operations, config, lease).await.map_err(|error| {
+    let (job, already) = prepared(operations, config, lease, beginning).await.map_err(|error| {
         tracing::error!(run = %lease.run, error = told(&error), "a run cannot be prepared");
         Diagnostic::error("The platform could not prepare the run", error.to_string())
     })?;
+    reporter.leave_out(already);
     let runner = operations.runner();
-    match runner.run(job, observer).await {
+    match runner.run(job, reporter).await {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             tracing::error!(run = %lease.run, error = told(&error), "a run cannot be carried out");
             // What the engine wrote before the machinery around it failed.
             if let Ok(Some(state)) = runner.salvage(lease.run).await {
-                let _ = observer.event(RunEvent::State(state)).await;
+                let _ = reporter.event(RunEvent::State(state)).await;
             }
             Err(Diagnostic::error("The platform could not carry out the run", error.to_string()))
         }
     }
 }
 
-async fn job(operations: &Operations, config: &WorkerConfig, lease: &Lease) -> Result<RunJob, PlatformError> {
+/// The job of a run, and how much of it was told already.
+async fn prepared(
+    operations: &Operations,
+    config: &WorkerConfig,
+    lease: &Lease,
+    beginning: Beginning,
+) -> Result<(RunJob, Told), PlatformError> {
+    let prepare = async || {
+        let told = match beginning {
+            Beginning::Taken => Told::default(),
+            Beginning::CarriedOn => operations.told(lease).await?,
+        };
+        Ok((operations.job(lease, config.time_limit).await?, told))
+    };
     let mut tries = 0;
     loop {
         tries += 1;
-        match operations.job(lease, config.time_limit).await {
+        match prepare().await {
             Err(error) if tries < TRIES && passes(&error) => sleep(AGAIN).await,
             made => return made,
         }
@@ -133,16 +174,12 @@ async fn keep_lease(
     }
 }
 
-/// Stops the run when the worker closes.
-async fn heed_closing(
-    mut closing: watch::Receiver<bool>,
-    reporter: &Reporter<'_>,
-    mut over: watch::Receiver<bool>,
-) {
+/// Waits until the worker has no more time for the run, or the run is over; whether it is the former.
+async fn closes(mut closing: watch::Receiver<bool>, mut over: watch::Receiver<bool>) -> bool {
     tokio::select! {
-        _ = over.wait_for(|over| *over) => {}
+        _ = over.wait_for(|over| *over) => false,
         // An error: the worker itself is gone.
-        _ = closing.wait_for(|closing| *closing) => reporter.tell_to_stop(StopReason::ShuttingDown),
+        _ = closing.wait_for(|closing| *closing) => true,
     }
 }
 

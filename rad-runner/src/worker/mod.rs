@@ -1,8 +1,9 @@
 //! The process that carries runs out: leases them, has the runner do them, keeps what they report, ends them.
 //!
-//! A worker that is killed leaves runs that seem to go on. Restarted under the same name, it saves the states that its
-//! engines had written last and ends those runs as interrupted, before it takes any new one; if it never comes back, its
-//! leases lapse and another worker's sweep ends them. No run is ever done twice.
+//! A worker that is killed leaves runs that seem to go on. Restarted under the same name, it carries on those whose
+//! engines do go on without it; of the others it saves the states that their engines had written last, and ends them as
+//! interrupted, before it takes any new one. If it never comes back, its leases lapse and another worker's sweep ends
+//! them. No run is ever done twice.
 
 mod carrier;
 mod config;
@@ -22,7 +23,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{self, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use carrier::carry;
+use carrier::{Beginning, carry};
 pub use config::{WorkerConfig, WorkerConfigBuilder, WorkerConfigError, stable_name};
 
 /// How long a worker waits before it tries again to take up what the last process left.
@@ -52,24 +53,30 @@ impl Worker {
     }
 
     /// Works until `shutdown` is ready; then takes no more runs, gives those under way the time it is set up with,
-    /// interrupts what still goes on, and returns when all have ended.
+    /// interrupts what still goes on (and leaves alone what goes on without it), and returns when all have ended.
     ///
     /// A failure of the store is logged and tried again; it ends nothing.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
-        while let Err(error) = self.recover().await {
-            tracing::warn!(error = told(&error), "what the last process left cannot be taken up yet");
-            tokio::select! {
-                () = &mut shutdown => return,
-                () = sleep(AGAIN) => {}
-            }
-        }
         let closing = watch::Sender::new(false);
         let mut runs = Runs::default();
+        let mut recovered = false;
+        while !recovered {
+            match self.recover(&mut runs, &closing).await {
+                Ok(()) => recovered = true,
+                Err(error) => {
+                    tracing::warn!(error = told(&error), "what the last process left cannot be taken up yet");
+                    tokio::select! {
+                        () = &mut shutdown => return self.close(runs, closing).await,
+                        () = sleep(AGAIN) => {}
+                    }
+                }
+            }
+        }
         let mut sweeps = interval(self.config.sweep);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.take(&mut runs, &closing.subscribe()).await;
+            self.take(&mut runs, &closing).await;
             tokio::select! {
                 () = &mut shutdown => break,
                 _ = sweeps.tick() => self.sweep(&runs).await,
@@ -78,6 +85,11 @@ impl Worker {
                 () = self.reap(&mut runs), if !runs.tasks.is_empty() => {}
             }
         }
+        self.close(runs, closing).await;
+    }
+
+    /// Gives the runs under way the time they have left, and stops what then still goes on.
+    async fn close(&self, mut runs: Runs, closing: watch::Sender<bool>) {
         if timeout(self.config.shutdown_grace, self.drain(&mut runs)).await.is_err() {
             tracing::info!(runs = runs.tasks.len(), "interrupting the runs that still go on");
             closing.send_replace(true);
@@ -85,25 +97,36 @@ impl Worker {
         }
     }
 
-    /// Takes up what a killed process of this name left: saves the states its engines had written, ends its runs as
-    /// interrupted, clears their directories. [`run`](Self::run) begins with it.
-    ///
-    /// # Errors
-    /// A failure of a backend; what was done until then stays done.
-    pub async fn recover(&self) -> Result<Vec<Run>, PlatformError> {
-        let mut interrupted = Vec::new();
-        for lease in self.operations.leases(&self.config.name).await? {
+    /// Takes up what a killed process of this name left: carries on the runs whose engines go on; of the others, saves
+    /// the states their engines had written, ends them as interrupted, and clears their directories.
+    async fn recover(&self, runs: &mut Runs, closing: &watch::Sender<bool>) -> Result<(), PlatformError> {
+        let mut left = self.operations.leases(&self.config.name).await?;
+        left.retain(|lease| runs.leases.values().all(|carried| carried.run != lease.run));
+        let mut lost = Vec::new();
+        // Those that go on first: to end the others takes time, and leases lapse.
+        for lease in left {
+            match self.operations.runner().continues(lease.run).await? {
+                true => self.carry(runs, closing, lease, Beginning::CarriedOn),
+                false => lost.push(lease),
+            }
+        }
+        for lease in lost {
             match self.interrupt(&lease).await {
-                Ok(run) => interrupted.push(run),
                 // A sweep was faster: it ended the run.
-                Err(PlatformError::Deployment(DeploymentError::LeaseLost)) => {}
+                Ok(_) | Err(PlatformError::Deployment(DeploymentError::LeaseLost)) => {}
                 Err(error) => return Err(error),
             }
         }
         if let Err(error) = self.operations.runner().clear().await {
             tracing::warn!(error = told(&error), "the directories of ended runs could not be cleared");
         }
-        Ok(interrupted)
+        Ok(())
+    }
+
+    fn carry(&self, runs: &mut Runs, closing: &watch::Sender<bool>, lease: Lease, beginning: Beginning) {
+        let operations = self.operations.clone();
+        let carried = carry(operations, self.config.clone(), closing.subscribe(), lease.clone(), beginning);
+        runs.leases.insert(runs.tasks.spawn(carried).id(), lease);
     }
 
     /// Ends a run that a killed process left, with the last state it wrote.
@@ -119,14 +142,10 @@ impl Worker {
     }
 
     /// Leases runs until it has as many as it may.
-    async fn take(&self, runs: &mut Runs, closing: &watch::Receiver<bool>) {
+    async fn take(&self, runs: &mut Runs, closing: &watch::Sender<bool>) {
         while runs.tasks.len() < self.config.concurrency {
             match self.operations.lease(&self.config.name, self.config.lease).await {
-                Ok(Some(lease)) => {
-                    let operations = self.operations.clone();
-                    let carried = carry(operations, self.config.clone(), closing.clone(), lease.clone());
-                    runs.leases.insert(runs.tasks.spawn(carried).id(), lease);
-                }
+                Ok(Some(lease)) => self.carry(runs, closing, lease, Beginning::Taken),
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(error = told(&error), "no run can be leased now");

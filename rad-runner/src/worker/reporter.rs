@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use rad_core::deployment::{DeploymentError, Lease, RunReport};
-use rad_core::platform::Operations;
+use rad_core::platform::{Operations, Told};
 use rad_core::runner::{RunEvent, RunObserver, StopReason};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -24,6 +24,8 @@ pub(super) struct Reporter<'a> {
     operations: &'a Operations,
     lease: &'a Lease,
     gathered: Mutex<Gathered>,
+    /// How much of what comes is in the store already.
+    told: Mutex<Told>,
     /// Held while reports are written, so that they are written in order.
     writing: tokio::sync::Mutex<()>,
     news: Notify,
@@ -44,10 +46,16 @@ impl<'a> Reporter<'a> {
             operations,
             lease,
             gathered: Mutex::default(),
+            told: Mutex::default(),
             writing: tokio::sync::Mutex::default(),
             news: Notify::new(),
             stop: watch::Sender::new(None),
         }
+    }
+
+    /// Leaves out the beginning of what the run tells: it is in the store already.
+    pub(super) fn leave_out(&self, told: Told) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 
     /// Tells the run to stop; the first reason counts.
@@ -131,10 +139,13 @@ impl<'a> Reporter<'a> {
 #[async_trait]
 impl RunObserver for Reporter<'_> {
     async fn event(&self, event: RunEvent) -> Result<(), StopReason> {
-        let urgent = self.gathered().take(event);
-        self.news.notify_one();
-        if urgent {
-            self.write().await;
+        let news = untold(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner), event);
+        if let Some(event) = news {
+            let urgent = self.gathered().take(event);
+            self.news.notify_one();
+            if urgent {
+                self.write().await;
+            }
         }
         match self.told_to_stop() {
             Some(StopReason::LeaseLost) => Err(StopReason::LeaseLost),
@@ -150,6 +161,28 @@ impl RunObserver for Reporter<'_> {
             // The sender lives as long as this reporter.
             _ => std::future::pending().await,
         }
+    }
+}
+
+/// What of an event is not among what was told; counts down what was. Lines are counted, not bytes: a line is as long as
+/// what is masked in it.
+fn untold(told: &mut Told, event: RunEvent) -> Option<RunEvent> {
+    match event {
+        RunEvent::Log(text) if told.lines > 0 => {
+            let mut new = text.as_str();
+            while told.lines > 0
+                && let Some((_, rest)) = new.split_once('\n')
+            {
+                new = rest;
+                told.lines -= 1;
+            }
+            (!new.is_empty()).then(|| RunEvent::Log(new.to_owned()))
+        }
+        RunEvent::Diagnostic(_) if told.diagnostics > 0 => {
+            told.diagnostics -= 1;
+            None
+        }
+        news => Some(news),
     }
 }
 
@@ -195,7 +228,7 @@ impl Gathered {
 
 #[cfg(test)]
 mod tests {
-    use rad_core::runner::{ChangeKind, ChangeStatus, ResourceProgress, Step};
+    use rad_core::runner::{ChangeKind, ChangeStatus, Diagnostic, ResourceProgress, Step};
 
     use super::*;
 
@@ -207,6 +240,19 @@ mod tests {
             status,
             elapsed_seconds: None,
         })
+    }
+
+    #[test]
+    fn what_was_told_is_left_out() {
+        let mut told = Told { lines: 3, diagnostics: 1 };
+        let log = |text: &str| RunEvent::Log(text.to_owned());
+        let diagnostic = || RunEvent::Diagnostic(Diagnostic::error("no", ""));
+        assert_eq!(untold(&mut told, log("1\n2\n")), None);
+        assert_eq!(untold(&mut told, RunEvent::Step(Step::Plan)), Some(RunEvent::Step(Step::Plan)));
+        assert_eq!(untold(&mut told, diagnostic()), None);
+        assert_eq!(untold(&mut told, log("3\n4\n5\n")), Some(log("4\n5\n")));
+        assert_eq!(untold(&mut told, diagnostic()), Some(diagnostic()));
+        assert_eq!(untold(&mut told, log("6\n")), Some(log("6\n")));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod hostile;
 mod market;
+mod outliving;
 mod store;
 mod support;
 mod terraform;
