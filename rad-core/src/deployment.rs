@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::access::Publisher;
 use crate::error::BackendError;
 use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
+use crate::live::News;
 use crate::module::Values;
 use crate::money::Credits;
 use crate::page::{Cursor, Page};
@@ -351,8 +352,14 @@ pub struct DeploymentQuery {
 ///   write under it is refused with [`DeploymentError::LeaseLost`].
 /// - Runs are leased in the order they were queued.
 /// - State, secrets and outputs are encrypted at rest; the state of a deployment is never removed by a run.
+/// - Whoever changes something tells the [`news`](Self::news), once it is durable: [`Topic::Run`](crate::live::Topic::Run) after a
+///   change of the log, the progress, the status or the settlement, [`tell_moved`](News::tell_moved) after one of the status. A
+///   store of several processes tells the news of each of them.
 #[async_trait]
 pub trait DeploymentStore: Send + Sync + fmt::Debug {
+    /// Where those who wait for changes hear of them.
+    fn news(&self) -> &News;
+
     /// Stores a deployment with a first run, pending. The same `submission` of the same owner stores nothing and gives
     /// the deployment and run stored first.
     async fn create(

@@ -18,6 +18,7 @@ pub mod error;
 pub mod export;
 pub mod id;
 pub mod ledger;
+pub mod live;
 pub mod mask;
 pub mod memory;
 pub mod module;

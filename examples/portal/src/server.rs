@@ -57,7 +57,6 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
 
     let github = github_secret.clone().map(|secret| Webhooks::new([secret])).transpose()?;
     let (closing, closed) = watch::channel(false);
-    let wake = worker.waker();
     let app = app(App::new(Parts {
         platform: platform.clone(),
         sign_in: SignIn::new(directory, sessions, Passwords::new().await?),
@@ -65,7 +64,6 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
         webhooks: webhooks::routes(platform.operations(), github),
         github_secret,
         base_url: url.clone(),
-        wake,
         closing: closed.clone(),
     }));
     let until = until_closing(closed.clone());

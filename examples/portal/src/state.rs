@@ -6,7 +6,7 @@ use axum::Router;
 use rad_billing::SandboxPayments;
 use rad_core::platform::Platform;
 use secrecy::SecretString;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::sign_in::SignIn;
 
@@ -29,8 +29,6 @@ pub(crate) struct Parts {
     pub(crate) github_secret: Option<SecretString>,
     /// Where people reach the portal, without a slash at the end.
     pub(crate) base_url: String,
-    /// Tells the worker that a run was queued.
-    pub(crate) wake: Arc<Notify>,
     /// Turns true when the portal closes, so that endless responses end.
     pub(crate) closing: watch::Receiver<bool>,
 }

@@ -13,6 +13,7 @@ use crate::deployment::{
     Lease, NewDeployment, Run, RunReport, RunStatus, SecretValues, Settlement, Transition,
 };
 use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
+use crate::live::Topic;
 use crate::money::Credits;
 use crate::page::Page;
 use crate::runner::{Action, ChangeKind, ChangeStatus, Diagnostic, Output, ResourceProgress, Severity, Step};
@@ -83,6 +84,37 @@ pub async fn moves_along_the_state_machine(store: &dyn DeploymentStore) {
         must("a run is settled, twice as well", store.settled(run.id).await);
     }
     assert_eq!(must("the unsettled are listed", store.unsettled(10).await), []);
+}
+
+/// Whoever waits for a change hears of it.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn tells_what_changes(store: &dyn DeploymentStore) {
+    let (_, run) = stored(store, "told").await;
+    let other = store.news().subscribe(Topic::Run(RunId::new()));
+    let mut of_run = store.news().subscribe(Topic::Run(run.id));
+    let mut queue = store.news().subscribe(Topic::Queue);
+    let mut all = store.news().subscribe(Topic::Deployments);
+    must("a pending run is queued", store.advance(run.id, Transition::Queue, time(1)).await);
+    for heard in [&mut queue, &mut of_run, &mut all] {
+        heard.changed().await;
+    }
+    let lease = leased(store).await;
+    of_run.changed().await;
+    all.changed().await;
+    must("a log is written", store.append_log(&lease, b"one\n").await);
+    of_run.changed().await;
+    let report = RunReport { step: Some(Step::Plan), ..RunReport::default() };
+    must("a report is kept", store.record(&lease, &report).await);
+    of_run.changed().await;
+    must("a leased run ends", store.finish(&lease, Transition::Succeed, time(2)).await);
+    for heard in [&mut queue, &mut of_run, &mut all] {
+        heard.changed().await;
+    }
+    must("a run is settled", store.settled(run.id).await);
+    of_run.changed().await;
+    assert!(!other.has_changed(), "nobody hears of what is not his");
 }
 
 /// A deployment has one run at a time; a refused one leaves no trace.

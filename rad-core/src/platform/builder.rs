@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::following::Following;
 use super::refining::Refining;
 use super::{Parts, Platform};
 use crate::agent::CodeAgent;
@@ -84,6 +85,7 @@ macro_rules! builder {
                 }
                 let parts = Parts {
                     $($field: self.$field.ok_or(BuildError::Missing(stringify!($field)))?,)*
+                    following: Following::default(),
                     providers: self.providers,
                     refining: self.refining,
                     credentials: self.credentials,

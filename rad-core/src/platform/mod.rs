@@ -11,6 +11,7 @@ mod builder;
 mod credentials;
 mod deploying;
 mod error;
+mod following;
 mod operations;
 mod publishing;
 mod reading;
@@ -27,6 +28,7 @@ pub use billing::{Balances, BuyOptions, ProviderChoice};
 pub use builder::{BuildError, PlatformBuilder};
 pub use deploying::{DeployForm, DeploymentDetails, Quote, QuoteRefusal};
 pub use error::PlatformError;
+pub use following::{RunFollower, RunNews, RunStand};
 pub use operations::{Operations, SweepReport, Told};
 pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};
 pub use refining::{ProposedChange, RefineView};
@@ -61,6 +63,7 @@ struct Parts {
     catalog: Arc<dyn ModuleCatalog>,
     archive: Arc<dyn SourceArchive>,
     deployments: Arc<dyn DeploymentStore>,
+    following: following::Following,
     runner: Arc<dyn Runner>,
     ledger: Arc<dyn Ledger>,
     orders: Arc<dyn OrderStore>,

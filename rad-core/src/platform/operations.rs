@@ -12,6 +12,7 @@ use crate::access::{Role, Roles};
 use crate::deployment::{DeploymentError, Lease, Run, RunReport, RunStatus, Transition};
 use crate::directory::{Account, AccountQuery, NewAccount};
 use crate::error::BackendError;
+use crate::live::{Subscription, Topic};
 use crate::notify::Notice;
 use crate::payment::Webhook;
 use crate::runner::{Diagnostic, RunJob, RunOutcome, Runner};
@@ -74,6 +75,11 @@ impl Operations {
     pub async fn lease(&self, worker: &str, lasting: Duration) -> Result<Option<Lease>, PlatformError> {
         let now = self.parts.clock.now();
         Ok(self.parts.deployments.lease(worker, now, now + lasting).await?)
+    }
+
+    /// Hears when there may be a run to lease.
+    pub fn queue_news(&self) -> Subscription {
+        self.parts.deployments.news().subscribe(Topic::Queue)
     }
 
     /// The leases that a worker holds on runs that are still working: after its restart, those it left behind.

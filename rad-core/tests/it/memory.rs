@@ -40,6 +40,7 @@ async fn orders_keep_the_contract() {
 async fn deployments_keep_the_contract() {
     deployment::reads_what_was_written(&MemoryDeployments::new()).await;
     deployment::moves_along_the_state_machine(&MemoryDeployments::new()).await;
+    deployment::tells_what_changes(&MemoryDeployments::new()).await;
     deployment::runs_one_at_a_time(&MemoryDeployments::new()).await;
     deployment::fences_leases(&MemoryDeployments::new()).await;
     deployment::keeps_reports(&MemoryDeployments::new()).await;

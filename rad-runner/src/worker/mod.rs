@@ -13,13 +13,12 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rad_core::deployment::{DeploymentError, Lease, Run};
 use rad_core::platform::{Operations, PlatformError, SweepReport};
 use rad_core::runner::RunOutcome;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -34,7 +33,6 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub struct Worker {
     operations: Operations,
     config: WorkerConfig,
-    waker: Arc<Notify>,
 }
 
 impl Worker {
@@ -44,12 +42,7 @@ impl Worker {
     /// [`WorkerConfigError`] naming the field that is wrong.
     pub fn new(operations: Operations, config: WorkerConfig) -> Result<Self, WorkerConfigError> {
         config.check()?;
-        Ok(Self { operations, config, waker: Arc::new(Notify::new()) })
-    }
-
-    /// Wakes the worker: `notify_one` after a run was queued has it taken at once.
-    pub fn waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.waker)
+        Ok(Self { operations, config })
     }
 
     /// Works until `shutdown` is ready; then takes no more runs, gives those under way the time it is set up with,
@@ -73,6 +66,8 @@ impl Worker {
                 }
             }
         }
+        // Before it first looks: what is queued after that is told.
+        let mut queue = self.operations.queue_news();
         let mut sweeps = interval(self.config.sweep);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -80,7 +75,7 @@ impl Worker {
             tokio::select! {
                 () = &mut shutdown => break,
                 _ = sweeps.tick() => self.sweep(&runs).await,
-                () = self.waker.notified() => {}
+                () = queue.changed() => {}
                 () = sleep(self.config.poll) => {}
                 () = self.reap(&mut runs), if !runs.tasks.is_empty() => {}
             }

@@ -22,6 +22,7 @@ async fn reopened(root: &Path) -> SqliteDeployments {
 #[tokio::test]
 async fn deployments_keep_the_contract() {
     contract::reads_what_was_written(&deployments().await.1).await;
+    contract::tells_what_changes(&deployments().await.1).await;
     contract::moves_along_the_state_machine(&deployments().await.1).await;
     contract::runs_one_at_a_time(&deployments().await.1).await;
     contract::keeps_reports(&deployments().await.1).await;

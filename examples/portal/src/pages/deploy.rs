@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use rad_core::catalog::{Card, CatalogSort};
 use rad_core::id::ModuleId;
@@ -18,7 +18,6 @@ use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::module_form::{FormView, Node, PREFIX, values};
 use crate::session::{Posted, Session};
-use crate::state::App;
 
 #[derive(Template)]
 #[template(path = "pages/deploy.html")]
@@ -200,7 +199,7 @@ pub(super) async fn show(session: Session, Path(module): Path<String>) -> Answer
 }
 
 /// `POST /deploy/{module}`: a page was checked, a row added or removed, or the deployment wanted.
-pub(super) async fn submit(State(app): State<App>, Path(module): Path<String>, form: Posted) -> Answer {
+pub(super) async fn submit(Path(module): Path<String>, form: Posted) -> Answer {
     let Posted { session, fields } = &form;
     let module = module_id(&module)?;
     let asked = session.actor.deploy_form(module).await?;
@@ -226,10 +225,7 @@ pub(super) async fn submit(State(app): State<App>, Path(module): Path<String>, f
             if filled.problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
         }
         _ => match deploy(session, module, &asked, &filled).await {
-            Ok(_) => {
-                app.wake.notify_one();
-                return go("/deployments?notice=deploying");
-            }
+            Ok(_) => return go("/deployments?notice=deploying"),
             Err(PageError::Platform(PlatformError::Values { problems })) => {
                 filled.problems = problems;
                 StatusCode::UNPROCESSABLE_ENTITY

@@ -1,7 +1,7 @@
 //! `/deployments`: the list, and everything about one.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use rad_core::deployment::{Deployment, DeploymentStatus, Run, RunStatus, Settlement};
 use rad_core::id::DeploymentId;
 use rad_core::page::Cursor;
@@ -16,7 +16,6 @@ use crate::layout::{Layout, Section};
 use crate::module_form::short_text;
 use crate::session::{Posted, Session};
 use crate::show;
-use crate::state::App;
 
 #[derive(Template)]
 #[template(path = "pages/deployments.html")]
@@ -214,16 +213,14 @@ pub(super) async fn reveal(Path((id, name)): Path<(String, String)>, form: Poste
 }
 
 /// `POST /deployments/{id}/delete`
-pub(super) async fn delete(State(app): State<App>, Path(id): Path<String>, form: Posted) -> Answer {
+pub(super) async fn delete(Path(id): Path<String>, form: Posted) -> Answer {
     form.session.actor.destroy(deployment_id(&id)?).await?;
-    app.wake.notify_one();
     go(format!("/deployments/{id}?notice=deleting"))
 }
 
 /// `POST /deployments/{id}/retry`
-pub(super) async fn retry(State(app): State<App>, Path(id): Path<String>, form: Posted) -> Answer {
+pub(super) async fn retry(Path(id): Path<String>, form: Posted) -> Answer {
     form.session.actor.retry(deployment_id(&id)?).await?;
-    app.wake.notify_one();
     go(format!("/deployments/{id}?notice=retrying"))
 }
 

@@ -4,32 +4,36 @@
 //! goes on exactly there: nothing is missing and nothing comes twice.
 
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::future::Future;
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use rad_core::deployment::{DeploymentStatus, Settlement};
+use rad_core::deployment::{Deployment, DeploymentStatus};
 use rad_core::id::RunId;
-use rad_core::platform::{Actor, PlatformError};
+use rad_core::platform::{RunFollower, RunNews};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{Answer, deployments, id_of};
 use crate::error::PageError;
 use crate::session::Session;
 use crate::state::App;
 
-/// How often a live log is looked at.
-const LOG_PERIOD: Duration = Duration::from_millis(75);
+/// How often a run is looked at though nobody told of a change.
+const RUN_PERIOD: Duration = Duration::from_secs(2);
 
-/// How often the statuses of a list are looked at.
-const LIST_PERIOD: Duration = Duration::from_millis(500);
+/// How often the statuses of a list are looked at though nobody told of a change.
+const LIST_PERIOD: Duration = Duration::from_secs(5);
+
+/// How long changes of statuses are gathered: many runs may move at once.
+const GATHERED: Duration = Duration::from_millis(100);
 
 /// A stream ends after this; the browser connects again, and is asked anew who it is.
 const LONGEST: Duration = Duration::from_secs(10 * 60);
@@ -41,113 +45,51 @@ pub(super) async fn run(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Answer {
-    let run = run_id(&id)?;
-    session.actor.run(run).await?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok());
-    let follow = Follow {
-        actor: session.actor,
-        run,
-        offset: last.unwrap_or(0),
-        seen: String::new(),
-        step: Next::Read,
-        pause: Pause::new(&app.closing),
-    };
-    let events = stream::unfold(follow, |follow| follow.next()).flat_map(stream::iter);
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    let follower = session.actor.follow(run_id(&id)?, last.unwrap_or(0)).await?;
+    let start = Some((follower, Ending::new(&app.closing)));
+    let events = stream::unfold(start, async |following| {
+        let (mut follower, ending) = following?;
+        let news = ending.before(next(&mut follower)).await??;
+        let going_on = (!news.is_over).then_some((follower, ending));
+        Some((stream::iter(told(&news)), going_on))
+    });
+    Ok(Sse::new(events.flatten()).keep_alive(KeepAlive::default()).into_response())
 }
 
-/// A reader of one run.
-struct Follow {
-    actor: Actor,
-    run: RunId,
-    offset: u64,
-    seen: String,
-    step: Next,
-    pause: Pause,
-}
-
-/// What a reader does next.
-enum Next {
-    Read,
-    Wait,
-    Stop,
-}
-
-type Events = Vec<Result<Event, Infallible>>;
-
-impl Follow {
-    async fn next(mut self) -> Option<(Events, Self)> {
-        match self.step {
-            Next::Stop => return None,
-            Next::Wait => {
-                if !self.pause.wait(LOG_PERIOD).await {
-                    return None;
+/// What is new of a run; nothing where it cannot be read.
+async fn next(follower: &mut RunFollower) -> Option<RunNews> {
+    let news = loop {
+        match timeout(RUN_PERIOD, follower.next()).await {
+            Ok(news) => break news,
+            Err(_) => {
+                if let Some(news) = follower.look().await.transpose() {
+                    break news;
                 }
             }
-            Next::Read => {}
         }
-        let events = match self.read().await {
-            Ok(events) => events,
-            Err(error) => {
-                tracing::warn!(run = %self.run, %error, "a live log ended early");
-                return None;
-            }
-        };
-        Some((events, self))
-    }
-
-    async fn read(&mut self) -> Result<Events, PlatformError> {
-        let mut events = Events::new();
-        let chunk = self.actor.run_log(self.run, self.offset).await?;
-        let whole = whole_lines(&chunk.bytes, chunk.complete);
-        if !whole.is_empty() {
-            self.offset += whole.len() as u64;
-            let text = String::from_utf8_lossy(whole);
-            let event = Event::default().event("log").id(self.offset.to_string());
-            events.push(Ok(event.data(json!(text).to_string())));
-        }
-        let (status, settled) = self.status().await?;
-        if status != self.seen {
-            events.push(Ok(Event::default().event("status").data(&status)));
-            self.seen = status;
-        }
-        // The page is loaded anew at the end: its costs must be there by then.
-        let all_read = chunk.complete && self.offset >= chunk.next && settled;
-        if all_read {
-            events.push(Ok(Event::default().event("end").data("{}")));
-        }
-        self.step = match (all_read, whole.is_empty()) {
-            (true, _) => Next::Stop,
-            (false, true) => Next::Wait,
-            (false, false) => Next::Read,
-        };
-        Ok(events)
-    }
-
-    /// How far the run has come, and whether its hold is captured or released where it has ended.
-    async fn status(&self) -> Result<(String, bool), PlatformError> {
-        let run = self.actor.run(self.run).await?;
-        let resources = self.actor.run_resources(self.run).await?;
-        let view = deployments::ProgressView::of(&run, &resources);
-        Ok((serde_json::to_string(&view).unwrap_or_default(), run.settlement != Settlement::Owed))
-    }
+    };
+    news.inspect_err(|error| tracing::warn!(%error, "a live log ended early")).ok()
 }
 
-/// The bytes up to the last line feed; all of them once the run is over. A chunk without any line feed is cut between
-/// two characters.
-fn whole_lines(bytes: &Bytes, complete: bool) -> &[u8] {
-    if complete {
-        return bytes;
+/// What is new as events.
+fn told(news: &RunNews) -> Vec<Result<Event, Infallible>> {
+    let mut events = Vec::new();
+    if !news.log.is_empty() {
+        let text = String::from_utf8_lossy(&news.log);
+        let event = Event::default().event("log").id(news.offset.to_string());
+        events.push(Ok(event.data(json!(text).to_string())));
     }
-    match bytes.iter().rposition(|byte| *byte == b'\n') {
-        Some(last) => &bytes[..=last],
-        None if bytes.len() < 4096 => &[],
-        None => match std::str::from_utf8(bytes) {
-            Ok(_) => bytes,
-            Err(error) if error.error_len().is_none() => &bytes[..error.valid_up_to()],
-            Err(_) => bytes,
-        },
+    if let Some(stand) = &news.stand {
+        let progress = deployments::ProgressView::of(&stand.run, &stand.resources);
+        let progress = serde_json::to_string(&progress).unwrap_or_default();
+        events.push(Ok(Event::default().event("status").data(progress)));
     }
+    // The page is loaded anew at the end: its costs must be there by then.
+    if news.is_over {
+        events.push(Ok(Event::default().event("end").data("{}")));
+    }
+    events
 }
 
 /// `GET /runs/{id}/log`: the whole log as plain text.
@@ -178,28 +120,32 @@ pub(super) async fn deployments(
     session: Session,
     Query(watched): Query<Watched>,
 ) -> Answer {
+    // Before the list is first read, so that nothing is missed between.
+    let news = session.actor.deployment_news();
     session.actor.deployments(watched.all, &watched.q, None).await?;
-    let start = (session.actor, watched, String::new(), Pause::new(&app.closing));
-    let events = stream::unfold(start, |(actor, watched, seen, pause)| async move {
+    let start = (session.actor, watched, String::new(), news, Ending::new(&app.closing));
+    let events = stream::unfold(start, async |(actor, watched, mut seen, mut news, ending)| {
         loop {
             let page = actor.deployments(watched.all, &watched.q, None).await.ok()?;
-            let rows: Vec<_> = page
-                .items
-                .iter()
-                .map(
-                    |row| json!({ "id": row.id, "status": row.status.as_str(), "live": is_live(row.status) }),
-                )
-                .collect();
-            let now = json!(rows).to_string();
+            let now = statuses(&page.items);
             if now != seen {
-                return Some((Event::default().event("statuses").data(&now), (actor, watched, now, pause)));
+                seen.clone_from(&now);
+                let event = Event::default().event("statuses").data(now);
+                return Some((Ok::<_, Infallible>(event), (actor, watched, seen, news, ending)));
             }
-            if !pause.wait(LIST_PERIOD).await {
-                return None;
-            }
+            let told = async {
+                let _ = timeout(LIST_PERIOD, news.changed()).await;
+                sleep(GATHERED).await;
+            };
+            ending.before(told).await?;
         }
     });
-    Ok(Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::default()).into_response())
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn statuses(deployments: &[Deployment]) -> String {
+    let row = |row: &Deployment| json!({ "id": row.id, "status": row.status.as_str(), "live": is_live(row.status) });
+    json!(deployments.iter().map(row).collect::<Vec<_>>()).to_string()
 }
 
 /// Whether a deployment's status changes by itself.
@@ -211,41 +157,28 @@ pub(super) fn is_live(status: DeploymentStatus) -> bool {
     }
 }
 
-/// The time between two looks, cut short when the portal closes.
-struct Pause {
+/// When a stream ends that has no end of its own.
+struct Ending {
     closing: watch::Receiver<bool>,
-    since: Instant,
+    at: Instant,
 }
 
-impl Pause {
+impl Ending {
     fn new(closing: &watch::Receiver<bool>) -> Self {
-        Self { closing: closing.clone(), since: Instant::now() }
+        Self { closing: closing.clone(), at: Instant::now() + LONGEST }
     }
 
-    /// Waits; false if the stream is to end.
-    async fn wait(&self, period: Duration) -> bool {
+    /// Waits for something; `None` if the stream ends before.
+    async fn before<T>(&self, something: impl Future<Output = T>) -> Option<T> {
         let mut closing = self.closing.clone();
-        let closed = closing.wait_for(|closing| *closing);
-        tokio::time::timeout(period, closed).await.is_err() && self.since.elapsed() < LONGEST
+        tokio::select! {
+            done = something => Some(done),
+            _ = closing.wait_for(|closing| *closing) => None,
+            () = sleep_until(self.at) => None,
+        }
     }
 }
 
 fn run_id(text: &str) -> Result<RunId, PageError> {
     id_of(text, "run")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_live_log_is_cut_between_lines_and_never_inside_a_character() {
-        let cut = |text: &[u8], complete| whole_lines(&Bytes::copy_from_slice(text), complete).len();
-        assert_eq!(cut(b"one\ntwo", false), 4);
-        assert_eq!(cut(b"one\ntwo", true), 7);
-        assert_eq!(cut(b"two", false), 0);
-        let mut long = vec![b'x'; 5000];
-        long.extend_from_slice(&"é".as_bytes()[..1]);
-        assert_eq!(cut(&long, false), 5000);
-    }
 }

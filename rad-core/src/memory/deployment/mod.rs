@@ -15,6 +15,7 @@ use crate::deployment::{
     Transition,
 };
 use crate::id::{AccountId, DeploymentId, RunId};
+use crate::live::{News, Topic};
 use crate::money::Credits;
 use crate::page::{Cursor, Page};
 use crate::runner::{Action, Output, ResourceProgress};
@@ -24,6 +25,7 @@ use books::{Books, DeploymentRecord};
 #[derive(Default)]
 pub struct MemoryDeployments {
     books: Mutex<Books>,
+    news: News,
 }
 
 impl MemoryDeployments {
@@ -46,6 +48,10 @@ impl fmt::Debug for MemoryDeployments {
 
 #[async_trait]
 impl DeploymentStore for MemoryDeployments {
+    fn news(&self) -> &News {
+        &self.news
+    }
+
     async fn create(
         &self,
         new: NewDeployment,
@@ -115,6 +121,7 @@ impl DeploymentStore for MemoryDeployments {
         record.enter(next, at);
         let run = record.run.clone();
         books.follow(&run, at);
+        self.news.tell_moved(&run);
         Ok(run)
     }
 
@@ -196,6 +203,7 @@ impl DeploymentStore for MemoryDeployments {
         record.enter(RunStatus::Working, now);
         let run = record.run.clone();
         books.follow(&run, now);
+        self.news.tell_moved(&run);
         Ok(Some(lease))
     }
 
@@ -225,7 +233,10 @@ impl DeploymentStore for MemoryDeployments {
             record.enter(RunStatus::Interrupted, now);
             interrupted.push(record.run.clone());
         }
-        interrupted.iter().for_each(|run| books.follow(run, now));
+        for run in &interrupted {
+            books.follow(run, now);
+            self.news.tell_moved(run);
+        }
         Ok(interrupted)
     }
 
@@ -241,6 +252,7 @@ impl DeploymentStore for MemoryDeployments {
         record.enter(next, at);
         let run = record.run.clone();
         books.follow(&run, at);
+        self.news.tell_moved(&run);
         Ok(run)
     }
 
@@ -254,6 +266,7 @@ impl DeploymentStore for MemoryDeployments {
         if run.settlement == Settlement::Owed {
             run.settlement = Settlement::Done;
         }
+        self.news.tell(Topic::Run(run.id));
         Ok(())
     }
 
@@ -263,6 +276,7 @@ impl DeploymentStore for MemoryDeployments {
         if let Some(outputs) = &report.outputs {
             books.deployment_mut(lease.deployment)?.outputs.clone_from(outputs);
         }
+        self.news.tell(Topic::Run(lease.run));
         Ok(())
     }
 
@@ -282,6 +296,7 @@ impl DeploymentStore for MemoryDeployments {
                 record.log_cut = true;
             }
         }
+        self.news.tell(Topic::Run(lease.run));
         Ok(record.log.len() as u64)
     }
 

@@ -11,3 +11,4 @@ mod refining;
 mod sharing;
 mod tokens;
 mod unsteady;
+mod watching;

@@ -17,6 +17,7 @@ use rad_core::deployment::{
 };
 use rad_core::error::BackendError;
 use rad_core::id::{AccountId, DeploymentId, RunId};
+use rad_core::live::{News, Topic};
 use rad_core::money::Credits;
 use rad_core::page::Page;
 use rad_core::runner::{Action, Output, ResourceProgress};
@@ -33,6 +34,7 @@ const KEY_PROBE: &str = "runner_key";
 pub struct SqliteDeployments {
     pool: SqlitePool,
     key: Keyring,
+    news: News,
 }
 
 impl SqliteDeployments {
@@ -54,7 +56,7 @@ impl SqliteDeployments {
             .await
             .map_err(failed("reading the proof of the key"))?;
         key.unseal(KEY_PROBE, &sealed).map_err(|_| OpenError::WrongKey)?;
-        Ok(Self { pool, key })
+        Ok(Self { pool, key, news: News::default() })
     }
 }
 
@@ -74,6 +76,10 @@ pub enum OpenError {
 
 #[async_trait]
 impl DeploymentStore for SqliteDeployments {
+    fn news(&self) -> &News {
+        &self.news
+    }
+
     async fn create(
         &self,
         new: NewDeployment,
@@ -100,7 +106,9 @@ impl DeploymentStore for SqliteDeployments {
         transition: Transition,
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError> {
-        lifecycle::advance(self, run, transition, at).await
+        let run = lifecycle::advance(self, run, transition, at).await?;
+        self.news.tell_moved(&run);
+        Ok(run)
     }
 
     async fn discard(&self, run: RunId) -> Result<(), DeploymentError> {
@@ -137,7 +145,12 @@ impl DeploymentStore for SqliteDeployments {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Option<Lease>, DeploymentError> {
-        leases::lease(self, worker, now, until).await
+        let lease = leases::lease(self, worker, now, until).await?;
+        if let Some(lease) = &lease {
+            self.news.tell(Topic::Run(lease.run));
+            self.news.tell(Topic::Deployments);
+        }
+        Ok(lease)
     }
 
     async fn leases(&self, worker: &str) -> Result<Vec<Lease>, DeploymentError> {
@@ -149,7 +162,9 @@ impl DeploymentStore for SqliteDeployments {
     }
 
     async fn interrupt_lapsed(&self, now: DateTime<Utc>) -> Result<Vec<Run>, DeploymentError> {
-        leases::interrupt_lapsed(self, now).await
+        let interrupted = leases::interrupt_lapsed(self, now).await?;
+        interrupted.iter().for_each(|run| self.news.tell_moved(run));
+        Ok(interrupted)
     }
 
     async fn finish(
@@ -158,7 +173,9 @@ impl DeploymentStore for SqliteDeployments {
         transition: Transition,
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError> {
-        leases::finish(self, lease, transition, at).await
+        let run = leases::finish(self, lease, transition, at).await?;
+        self.news.tell_moved(&run);
+        Ok(run)
     }
 
     async fn unsettled(&self, limit: u32) -> Result<Vec<Run>, DeploymentError> {
@@ -166,11 +183,15 @@ impl DeploymentStore for SqliteDeployments {
     }
 
     async fn settled(&self, run: RunId) -> Result<(), DeploymentError> {
-        lifecycle::settled(self, run).await
+        lifecycle::settled(self, run).await?;
+        self.news.tell(Topic::Run(run));
+        Ok(())
     }
 
     async fn record(&self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {
-        reports::record(self, lease, report).await
+        reports::record(self, lease, report).await?;
+        self.news.tell(Topic::Run(lease.run));
+        Ok(())
     }
 
     async fn resources(&self, run: RunId) -> Result<Vec<ResourceProgress>, DeploymentError> {
@@ -178,7 +199,9 @@ impl DeploymentStore for SqliteDeployments {
     }
 
     async fn append_log(&self, lease: &Lease, bytes: &[u8]) -> Result<u64, DeploymentError> {
-        logs::append(self, lease, bytes).await
+        let length = logs::append(self, lease, bytes).await?;
+        self.news.tell(Topic::Run(lease.run));
+        Ok(length)
     }
 
     async fn log(&self, run: RunId, offset: u64, limit: u32) -> Result<LogChunk, DeploymentError> {
