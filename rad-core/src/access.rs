@@ -129,7 +129,7 @@ impl fmt::Debug for Roles {
     }
 }
 
-/// Whose module a listing is.
+/// Whose module a listing is. Written as `platform` or as the id of the partner's account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Publisher {
@@ -146,5 +146,53 @@ impl Publisher {
             Self::Platform => None,
             Self::Partner(account) => Some(account),
         }
+    }
+
+    /// The bytes that databases know it by: those of the partner's account, none for the platform.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Platform => &[],
+            Self::Partner(account) => account.as_bytes(),
+        }
+    }
+
+    /// The publisher that these bytes stand for, if they stand for one.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::Platform);
+        }
+        Some(Self::Partner(AccountId::from_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+impl fmt::Display for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform => f.pad("platform"),
+            Self::Partner(account) => account.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Publisher {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        if text == "platform" { Ok(Self::Platform) } else { text.parse().map(Self::Partner) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishers_come_back_from_text_and_bytes() {
+        for publisher in [Publisher::Platform, Publisher::Partner(AccountId::new())] {
+            assert_eq!(publisher.to_string().parse(), Ok(publisher));
+            assert_eq!(Publisher::from_bytes(publisher.as_bytes()), Some(publisher));
+        }
+        assert!("platforms".parse::<Publisher>().is_err());
+        assert_eq!(Publisher::from_bytes(&[1, 2]), None);
     }
 }

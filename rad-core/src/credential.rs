@@ -16,6 +16,8 @@ pub enum CredentialKind {
     Repository,
     /// A coding agent.
     Agent,
+    /// What is told about the publisher's repository: what it is signed with.
+    Webhook,
 }
 
 impl CredentialKind {
@@ -24,6 +26,7 @@ impl CredentialKind {
         match self {
             Self::Repository => "repository",
             Self::Agent => "agent",
+            Self::Webhook => "webhook",
         }
     }
 }

@@ -11,6 +11,7 @@ mod concurrent;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod credential;
+pub mod delivery;
 pub mod deployment;
 pub mod directory;
 pub mod error;

@@ -16,7 +16,6 @@ use rad_github::{
 use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
-use secrecy::SecretString;
 
 use crate::checkpoints::Checkpointer;
 use crate::config::Config;
@@ -37,8 +36,6 @@ pub(crate) struct Assembly {
     pub(crate) sessions: Arc<dyn SessionStore>,
     /// The stand-in for payment providers.
     pub(crate) sandbox: Arc<SandboxPayments>,
-    /// What GitHub signs its webhooks with; `None` without GitHub.
-    pub(crate) github_secret: Option<SecretString>,
     /// What carries out runs.
     pub(crate) worker: Worker,
     /// What signs the ledger.
@@ -62,28 +59,32 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let directory = Arc::new(SqliteDirectory::new(pool.clone()));
     let secret = secret_file::read_or_make(&data_dir.join("sandbox.key"))?;
     let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
-    let key = Keyring::from_file(&data_dir.join("state.key"))?;
+    let key = keyring(config, &data_dir.join("state.key"))?;
     let ledger = Arc::new(SqliteLedger::new(pool.clone()));
     let repos = Arc::new(Sources::new(LocalSource::new([&config.repos_dir])?, github(config)?));
-    let tokens = Keyring::from_file(&data_dir.join("credentials.key"))?;
-    let webhook_key = data_dir.join("github-webhook.key");
-    let github_secret = config.github.then(|| secret_file::read_or_make(&webhook_key)).transpose()?;
+    let tokens = keyring(config, &data_dir.join("credentials.key"))?;
+    let credentials = Arc::new(SqliteCredentials::new(pool.clone(), tokens));
+    let deployments = Arc::new(SqliteDeployments::new(pool.clone(), key).await?);
+    // Once this is done, older keys can be put away.
+    let resealed = credentials.reseal().await? + deployments.reseal().await?;
+    if resealed > 0 {
+        tracing::info!(resealed, "secrets that older keys sealed are sealed with the first key now");
+    }
     let mut platform = Platform::builder()
         .directory(directory.clone())
         .settings(Arc::new(SqliteSettings::new(pool.clone())))
         .repos(repos.clone())
-        .credentials(Arc::new(SqliteCredentials::new(pool.clone(), tokens)))
+        .credentials(credentials)
         .catalog(Arc::new(SqliteCatalog::new(pool.clone())))
         .archive(Arc::new(SqliteArchive::new(pool.clone())))
-        .deployments(Arc::new(SqliteDeployments::new(pool.clone(), key).await?))
+        .deployments(deployments)
         .runner(Arc::new(runner(config, &data_dir)?))
         .ledger(ledger.clone())
         .orders(Arc::new(SqliteOrders::new(pool.clone())))
         .notifier(Arc::new(SqliteNotifier::new(pool.clone())))
         .provider(sandbox.clone());
-    if let Some(agent) = code_agent(config)? {
-        platform = platform.refining(Arc::new(agent), Arc::new(SqliteRefinements::new(pool)), repos);
-    }
+    let refinements = Arc::new(SqliteRefinements::new(pool));
+    platform = platform.refining(Arc::new(code_agent(config)?), refinements, repos);
     let platform = platform.build()?;
     let worker = WorkerConfig::builder(stable_name(&data_dir.join("worker"))?)
         .concurrency(config.workers)
@@ -92,7 +93,15 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let worker = Worker::new(platform.operations(), worker)?;
     let checkpointer = Checkpointer::new(ledger, checkpoint_key(config, &data_dir)?, config.checkpoint_every);
     let sessions = directory.clone();
-    Ok(Assembly { platform, directory, sessions, sandbox, github_secret, worker, checkpointer })
+    Ok(Assembly { platform, directory, sessions, sandbox, worker, checkpointer })
+}
+
+/// The keys that seal what is secret in the database: those of the configuration, or those in a file, made at the first start.
+fn keyring(config: &Config, file: &Path) -> anyhow::Result<Keyring> {
+    match &config.keys {
+        Some(keys) => Ok(keys.clone()),
+        None => Keyring::from_file(file).with_context(|| format!("{} cannot be used", file.display())),
+    }
 }
 
 /// GitHub, unless it is left out.
@@ -114,14 +123,16 @@ fn checkpoint_key(config: &Config, data_dir: &Path) -> anyhow::Result<SigningKey
     SigningKey::from_hex(&secret).with_context(|| format!("{} cannot be used", path.display()))
 }
 
-/// The code agent, if its key is there.
-fn code_agent(config: &Config) -> anyhow::Result<Option<Jules>> {
-    let Some(path) = &config.jules_key else { return Ok(None) };
-    let mut builder = Jules::builder().key(secret_file::read(path)?);
+/// The code agent: with a key for everybody if there is one, and otherwise for publishers who bring their own.
+fn code_agent(config: &Config) -> anyhow::Result<Jules> {
+    let mut builder = Jules::builder();
+    if let Some(path) = &config.jules_key {
+        builder = builder.key(secret_file::read(path)?);
+    }
     if let Some(api) = &config.jules_api {
         builder = builder.api(api);
     }
-    Ok(Some(builder.build().context("jules-api cannot be used")?))
+    builder.build().context("jules-api cannot be used")
 }
 
 /// The engine in its sandbox, working below the data directory.

@@ -6,12 +6,13 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
 /// Every file: name, media type, content.
-pub(crate) const ALL: [(&str, &str, &str); 6] = [
+pub(crate) const ALL: [(&str, &str, &str); 7] = [
     ("app.css", "text/css; charset=utf-8", include_str!("../assets/app.css")),
     ("app.js", "text/javascript; charset=utf-8", include_str!("../assets/app.js")),
     ("chat.js", "text/javascript; charset=utf-8", include_str!("../assets/chat.js")),
     ("form.js", "text/javascript; charset=utf-8", include_str!("../assets/form.js")),
     ("live.js", "text/javascript; charset=utf-8", include_str!("../assets/live.js")),
+    ("profile.js", "text/javascript; charset=utf-8", include_str!("../assets/profile.js")),
     ("icon.svg", "image/svg+xml", include_str!("../assets/icon.svg")),
 ];
 

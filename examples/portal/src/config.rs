@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
+use rad_core::seal::Keyring;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 /// The longest time between two checkpoints.
@@ -59,7 +61,8 @@ pub struct Options {
     /// [default: checkpoint.key in the data directory]
     #[arg(long, env = "RAD_CHECKPOINT_KEY", value_name = "FILE")]
     pub checkpoint_key: Option<PathBuf>,
-    /// File with the key of the code agent Jules, readable by its owner only; without one, nobody can refine modules
+    /// File with a key of the code agent Jules for all who publish, readable by its owner only; without one, each saves a key
+    /// of their own
     #[arg(long, env = "RAD_JULES_KEY", value_name = "FILE")]
     pub jules_key: Option<PathBuf>,
     /// Address of the code agent, or of another server that speaks the same API
@@ -69,6 +72,10 @@ pub struct Options {
     /// Address of the API of GitHub, `https://HOST/api/v3` for GitHub Enterprise Server [default: that of github.com]
     #[arg(long, env = "RAD_GITHUB_API", value_name = "URL")]
     pub github_api: Option<String>,
+    /// Keys that seal what is secret in the database, in base64 with commas between them, the one in use first; best in the
+    /// environment [default: state.key and credentials.key in the data directory]
+    #[arg(long, env = "RAD_KEYS", hide_env_values = true, value_name = "KEYS")]
+    pub keys: Option<Keys>,
     /// Leave out GitHub: only the repositories in --repos-dir can be connected
     #[arg(long, env = "RAD_NO_GITHUB", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub no_github: Option<bool>,
@@ -80,8 +87,27 @@ pub struct Options {
     pub no_demo: Option<bool>,
 }
 
+/// Keys as they are written, shown nowhere.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct Keys(SecretString);
+
+impl Keys {
+    fn ring(self) -> Result<Keyring, ConfigError> {
+        let reason = "each is 32 bytes in base64, as head -c 32 /dev/urandom | base64 makes them";
+        let wrong = |_| ConfigError::Option { option: "keys", value: "…".to_owned(), reason };
+        Keyring::from_base64(&self.0).map_err(wrong)
+    }
+}
+
+impl From<String> for Keys {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
 /// The configuration of a portal, complete and checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
@@ -101,10 +127,12 @@ pub struct Config {
     pub checkpoint_every: Duration,
     /// The file with the key that signs them; `None`: in the data directory.
     pub checkpoint_key: Option<PathBuf>,
-    /// The file with the key of the code agent; `None`: there is no agent.
+    /// The file with the key of the code agent for all who publish.
     pub jules_key: Option<PathBuf>,
     /// Where the code agent is, if not at its usual address.
     pub jules_api: Option<String>,
+    /// What seals the database's secrets; `None`: keys in files of the data directory.
+    pub keys: Option<Keyring>,
     /// Whether repositories on GitHub can be connected.
     pub github: bool,
     /// Where GitHub's API is, if not at its usual address.
@@ -168,6 +196,7 @@ impl Options {
             jules_key: self.jules_key.or(other.jules_key),
             jules_api: self.jules_api.or(other.jules_api),
             github_api: self.github_api.or(other.github_api),
+            keys: self.keys.or(other.keys),
             no_github: self.no_github.or(other.no_github),
             allow_unsandboxed: self.allow_unsandboxed.or(other.allow_unsandboxed),
             no_demo: self.no_demo.or(other.no_demo),
@@ -206,6 +235,7 @@ impl Options {
             workers,
             jules_key: self.jules_key,
             jules_api: self.jules_api,
+            keys: self.keys.map(Keys::ring).transpose()?,
             github: !self.no_github.unwrap_or(false),
             github_api: self.github_api,
             allow_unsandboxed: self.allow_unsandboxed.unwrap_or(false),
@@ -279,6 +309,8 @@ mod tests {
         let checkpoint_minutes = Some(0);
         assert!(refuse(Options { checkpoint_minutes, ..Options::default() }).contains("checkpoint-minutes"));
         assert!(refuse(Options { workers: Some(0), ..Options::default() }).contains("workers"));
+        let refusal = refuse(Options { keys: Some("c2VjcmV0".to_owned().into()), ..Options::default() });
+        assert!(refusal.contains("keys cannot be") && !refusal.contains("c2Vj"), "{refusal}");
         let public_url = Some("ftp://x".to_owned());
         assert!(refuse(Options { public_url, ..Options::default() }).contains("public-url"));
     }

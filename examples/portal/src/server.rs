@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Context;
 use rad_core::checkpoint::PublicKey;
 use rad_core::platform::Platform;
-use rad_github::github::Webhooks;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -50,19 +49,18 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let assembly = assemble(&config, &url).await?;
-    let Assembly { platform, directory, sessions, sandbox, github_secret, worker, checkpointer } = assembly;
+    let Assembly { platform, directory, sessions, sandbox, worker, checkpointer } = assembly;
     let first_accounts = first_start(&config, &platform).await?;
     let posted = platform.operations().post_share_rules().await;
     posted.context("the share rules cannot be brought into the ledger")?;
 
-    let github = github_secret.clone().map(|secret| Webhooks::new([secret])).transpose()?;
     let (closing, closed) = watch::channel(false);
     let app = app(App::new(Parts {
         platform: platform.clone(),
         sign_in: SignIn::new(directory, sessions, Passwords::new().await?),
         sandbox: Some(sandbox),
-        webhooks: webhooks::routes(platform.operations(), github),
-        github_secret,
+        webhooks: webhooks::routes(platform.operations(), config.github),
+        github: config.github,
         base_url: url.clone(),
         closing: closed.clone(),
     }));

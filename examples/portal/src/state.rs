@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Router;
 use rad_billing::SandboxPayments;
 use rad_core::platform::Platform;
-use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::sign_in::SignIn;
@@ -25,8 +24,8 @@ pub(crate) struct Parts {
     pub(crate) sandbox: Option<Arc<SandboxPayments>>,
     /// The routes that payment providers call; the sandbox's page delivers through them too.
     pub(crate) webhooks: Router,
-    /// What GitHub signs its webhooks with, for publishers to enter there; `None` without GitHub.
-    pub(crate) github_secret: Option<SecretString>,
+    /// Whether repositories on GitHub can be connected.
+    pub(crate) github: bool,
     /// Where people reach the portal, without a slash at the end.
     pub(crate) base_url: String,
     /// Turns true when the portal closes, so that endless responses end.

@@ -28,6 +28,9 @@ use crate::error::BackendError;
 ///   that may have come after the deed: their error is a [`BackendError`] that says so.
 #[async_trait]
 pub trait CodeAgent: Send + Sync + fmt::Debug {
+    /// Whether the agent was set up with a key of its own, or asks for none.
+    fn has_own_key(&self) -> bool;
+
     /// Every source that the agent can work on.
     ///
     /// # Errors

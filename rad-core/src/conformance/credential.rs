@@ -13,7 +13,7 @@ use crate::id::AccountId;
 /// If the contract is broken.
 pub async fn keeps_credentials_apart(store: &dyn CredentialStore) {
     let publishers = [Publisher::Partner(AccountId::new()), Publisher::Partner(AccountId::new())];
-    let kinds = [CredentialKind::Repository, CredentialKind::Agent];
+    let kinds = [CredentialKind::Repository, CredentialKind::Agent, CredentialKind::Webhook];
     let all = || publishers.into_iter().flat_map(|publisher| kinds.map(|kind| (publisher, kind)));
     for (publisher, kind) in all() {
         assert_eq!(read(store, publisher, kind).await, None, "there is none at first");

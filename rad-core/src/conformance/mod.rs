@@ -9,6 +9,7 @@ pub mod catalog;
 #[cfg(feature = "checkpoint")]
 pub mod checkpoint;
 pub mod credential;
+pub mod delivery;
 pub mod deployment;
 pub mod directory;
 pub mod ledger;

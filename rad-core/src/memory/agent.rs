@@ -110,6 +110,10 @@ impl Played {
 
 #[async_trait]
 impl CodeAgent for MemoryAgent {
+    fn has_own_key(&self) -> bool {
+        true
+    }
+
     async fn sources(&self, _key: Option<&SecretString>) -> Result<Vec<AgentSource>, AgentError> {
         Ok(self.stored().sources.clone())
     }

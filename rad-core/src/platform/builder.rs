@@ -9,9 +9,11 @@ use crate::agent::CodeAgent;
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::{Clock, SystemClock};
 use crate::credential::CredentialStore;
+use crate::delivery::DeliveryLog;
 use crate::deployment::DeploymentStore;
 use crate::directory::Directory;
 use crate::ledger::Ledger;
+use crate::memory::MemoryDeliveries;
 use crate::notify::Notifier;
 use crate::payment::{OrderStore, PaymentProvider};
 use crate::refine::RefineStore;
@@ -28,6 +30,7 @@ macro_rules! builder {
             providers: Vec<Arc<dyn PaymentProvider>>,
             refining: Option<Refining>,
             credentials: Option<Arc<dyn CredentialStore>>,
+            deliveries: Option<Arc<dyn DeliveryLog>>,
             clock: Option<Arc<dyn Clock>>,
         }
 
@@ -66,6 +69,13 @@ macro_rules! builder {
                 self
             }
 
+            /// Where it is kept which webhooks were taken; in memory by default, so that each process takes them for itself.
+            #[must_use]
+            pub fn deliveries(mut self, deliveries: Arc<dyn DeliveryLog>) -> Self {
+                self.deliveries = Some(deliveries);
+                self
+            }
+
             /// Where the time comes from; the operating system's clock by default.
             #[must_use]
             pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -89,6 +99,7 @@ macro_rules! builder {
                     providers: self.providers,
                     refining: self.refining,
                     credentials: self.credentials,
+                    deliveries: self.deliveries.unwrap_or_else(|| Arc::new(MemoryDeliveries::default())),
                     clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
                 };
                 Ok(Platform { parts: Arc::new(parts) })

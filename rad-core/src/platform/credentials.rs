@@ -70,6 +70,19 @@ impl Actor {
         Ok(self.agent_key(self.publishes_as()?).await?.is_some())
     }
 
+    /// Whether a code agent is there and opens for the account: with the publisher's key, or with one of its own.
+    ///
+    /// # Errors
+    /// A failure of a backend; none for accounts that cannot publish.
+    pub async fn has_agent(&self) -> Result<bool, PlatformError> {
+        match (&self.parts.refining, self.publishes_as()) {
+            (Some(refining), Ok(publisher)) => {
+                Ok(refining.agent.has_own_key() || self.agent_key(publisher).await?.is_some())
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// The key that opens the code agent for a publisher, where the publisher has one.
     pub(super) async fn agent_key(
         &self,
@@ -78,7 +91,7 @@ impl Actor {
         self.parts.credential(publisher, CredentialKind::Agent).await
     }
 
-    fn credentials(&self) -> Result<&dyn CredentialStore, PlatformError> {
+    pub(super) fn credentials(&self) -> Result<&dyn CredentialStore, PlatformError> {
         let reason = "this platform keeps no tokens and keys of publishers";
         let missing = || PlatformError::Invalid { field: "token", reason: reason.to_owned() };
         self.parts.credentials.as_deref().ok_or_else(missing)
@@ -91,7 +104,7 @@ impl Parts {
         self.credential(publisher, CredentialKind::Repository).await
     }
 
-    async fn credential(
+    pub(super) async fn credential(
         &self,
         publisher: Publisher,
         kind: CredentialKind,

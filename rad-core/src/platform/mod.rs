@@ -8,10 +8,12 @@ mod actor;
 mod admin;
 mod billing;
 mod builder;
+mod connecting;
 mod credentials;
 mod deploying;
 mod error;
 mod following;
+mod hooks;
 mod operations;
 mod publishing;
 mod reading;
@@ -29,6 +31,7 @@ pub use builder::{BuildError, PlatformBuilder};
 pub use deploying::{DeployForm, DeploymentDetails, Quote, QuoteRefusal};
 pub use error::PlatformError;
 pub use following::{RunFollower, RunNews, RunStand};
+pub use hooks::WebhookSecret;
 pub use operations::{Operations, SweepReport, Told};
 pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};
 pub use refining::{ProposedChange, RefineView};
@@ -38,6 +41,7 @@ pub use syncing::RepoNews;
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::Clock;
 use crate::credential::CredentialStore;
+use crate::delivery::DeliveryLog;
 use crate::deployment::DeploymentStore;
 use crate::directory::Directory;
 use crate::id::AccountId;
@@ -71,6 +75,7 @@ struct Parts {
     notifier: Arc<dyn Notifier>,
     refining: Option<refining::Refining>,
     credentials: Option<Arc<dyn CredentialStore>>,
+    deliveries: Arc<dyn DeliveryLog>,
     clock: Arc<dyn Clock>,
 }
 

@@ -1,12 +1,12 @@
-//! Connecting a repository, and publishing from it as a planned desired-state sync.
+//! Publishing from the connected repository as a planned desired-state sync.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploying::within_limit;
-use super::{Actor, Capability, PlatformError};
+use super::{Actor, PlatformError};
 use crate::catalog::{CatalogChange, Listing, Publisher, Revision};
-use crate::module::{FoundModule, Manifest, SourceError, Values, discover, module_names};
-use crate::repo::{Head, RepoConnection, Repository};
+use crate::module::{FoundModule, Manifest, SourceError, Values, discover};
+use crate::repo::Head;
 use crate::source::{CommitId, SourceTree};
 
 /// What there is to publish: every module found at the head of the connected branch, and every one published before.
@@ -111,56 +111,6 @@ impl SyncPlan {
 }
 
 impl Actor {
-    /// The repositories that can be connected.
-    ///
-    /// # Errors
-    /// Forbidden to accounts that cannot publish; a refusal of the source.
-    pub async fn repositories(&self) -> Result<Vec<Repository>, PlatformError> {
-        let token = self.parts.token_of(self.publishes_as()?).await?;
-        Ok(self.parts.repos.repositories(token.as_ref()).await?)
-    }
-
-    /// Connects a repository, after reading it once; `None` disconnects. What is not in the new one leaves the catalogue.
-    ///
-    /// An admin connects the platform's own repository this way, a partner the partner's.
-    ///
-    /// # Errors
-    /// Forbidden, or what is wrong with the repository, branch or directory; then nothing is changed.
-    pub async fn connect(&self, connection: Option<RepoConnection>) -> Result<Option<Head>, PlatformError> {
-        let publisher = self.publishes_as()?;
-        let (head, tree) = match &connection {
-            None => (None, SourceTree::default()),
-            Some(connection) => {
-                let (head, tree) = self.parts.read(publisher, connection).await?;
-                (Some(head), tree)
-            }
-        };
-        self.parts.directory.set_connection(publisher, connection.as_ref()).await?;
-        let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
-        self.parts.withdraw_all_but(&module_names(&tree), publisher, version, &listings).await?;
-        Ok(head)
-    }
-
-    /// Whose modules the account publishes: the platform's for an admin, its own for a partner.
-    ///
-    /// # Errors
-    /// Forbidden to all others.
-    pub fn publishes_as(&self) -> Result<Publisher, PlatformError> {
-        if self.can(Capability::PublishForPlatform) {
-            return Ok(Publisher::Platform);
-        }
-        self.require(Capability::Publish)?;
-        Ok(Publisher::Partner(self.id()))
-    }
-
-    /// The repository that is connected.
-    ///
-    /// # Errors
-    /// Forbidden to accounts that cannot publish.
-    pub async fn connection(&self) -> Result<Option<RepoConnection>, PlatformError> {
-        Ok(self.parts.directory.connection(self.publishes_as()?).await?)
-    }
-
     /// Every module of the connected repository, and how it stands against the catalogue.
     ///
     /// # Errors

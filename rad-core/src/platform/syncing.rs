@@ -51,51 +51,51 @@ impl RepoNews {
 }
 
 impl Operations {
-    /// Acts on what a source tells about a repository: reads it again for each publisher connected to it, with the
-    /// publisher's own token, and takes the modules that are gone off the catalogue, for each publisher all or none. Gives
-    /// how many that were.
+    /// Acts on what a source tells about the repository that a publisher is connected to: reads it again, with the publisher's
+    /// own token, and takes the modules that are gone off the catalogue, all or none. Gives how many that were.
     ///
-    /// Nothing is published or updated by this, and no deployment is touched. News that are not true change nothing.
+    /// Nothing is published or updated by this, and no deployment is touched. News that are not true, or about another
+    /// repository, change nothing.
     ///
     /// # Errors
-    /// The first failure of a backend, after all publishers were looked at; the news can be told again. A publisher whose
-    /// token or repository is refused keeps what is published.
-    pub async fn follow_repository(&self, repository: &str, news: &RepoNews) -> Result<usize, PlatformError> {
-        let mut withdrawn = 0;
-        let mut failure = None;
-        for publisher in self.parts.directory.publishers_of(repository).await? {
-            match follow(&self.parts, publisher, news).await {
-                Ok(count) => withdrawn += count,
-                Err(error) => {
-                    tracing::warn!(?publisher, repository, %error, "a repository that changed could not be followed");
-                    if error.backend().is_some() {
-                        failure.get_or_insert(error);
-                    }
+    /// A failure of a backend; the news can be told again. A publisher whose token or repository is refused keeps what is
+    /// published, and that is no error.
+    pub async fn follow_repository(
+        &self,
+        publisher: Publisher,
+        repository: &str,
+        news: &RepoNews,
+    ) -> Result<usize, PlatformError> {
+        let mut tries = 1;
+        loop {
+            match withdraw_gone(&self.parts, publisher, repository, news).await {
+                Err(PlatformError::PlanChanged) if tries < TRIES => tries += 1,
+                Err(error) if error.backend().is_none() => {
+                    tracing::warn!(%publisher, repository, %error, "a repository that changed could not be followed");
+                    return Ok(0);
                 }
+                other => return other,
             }
         }
-        failure.map_or(Ok(withdrawn), Err)
     }
 }
 
-async fn follow(parts: &Parts, publisher: Publisher, news: &RepoNews) -> Result<usize, PlatformError> {
-    let mut tries = 1;
-    loop {
-        match withdraw_gone(parts, publisher, news).await {
-            Err(PlatformError::PlanChanged) if tries < TRIES => tries += 1,
-            other => return other,
-        }
-    }
-}
-
-async fn withdraw_gone(parts: &Parts, publisher: Publisher, news: &RepoNews) -> Result<usize, PlatformError> {
+async fn withdraw_gone(
+    parts: &Parts,
+    publisher: Publisher,
+    repository: &str,
+    news: &RepoNews,
+) -> Result<usize, PlatformError> {
     // The catalogue first: what is published while the repository is read makes this version a stale one.
     let (version, listings) = parts.catalog.catalogue_of(publisher).await?;
     if !listings.iter().any(|listing| listing.published) {
         return Ok(0);
     }
     let connection = parts.directory.connection(publisher).await?;
-    let Some(connection) = connection.filter(|connection| news.concerns(connection)) else { return Ok(0) };
+    let concerned = connection.filter(|connection| {
+        connection.repository.eq_ignore_ascii_case(repository) && news.concerns(connection)
+    });
+    let Some(connection) = concerned else { return Ok(0) };
     let tree = match parts.read(publisher, &connection).await {
         Ok((_, tree)) => tree,
         Err(PlatformError::Repo(refusal)) if news.leaves_nothing(&refusal) => SourceTree::default(),

@@ -1,9 +1,9 @@
 //! The backends in memory keep the contracts.
 
-use rad_core::conformance::{deployment, directory, ledger, notify, payment, runner, settings};
+use rad_core::conformance::{delivery, deployment, directory, ledger, notify, payment, runner, settings};
 use rad_core::memory::{
-    MemoryDeployments, MemoryDirectory, MemoryLedger, MemoryNotifier, MemoryOrders, MemorySettings,
-    ScriptedRunner,
+    MemoryDeliveries, MemoryDeployments, MemoryDirectory, MemoryLedger, MemoryNotifier, MemoryOrders,
+    MemorySettings, ScriptedRunner,
 };
 
 #[tokio::test]
@@ -16,6 +16,13 @@ async fn directory_keeps_the_contract() {
     directory::connects_repositories(&backend).await;
     directory::finds_publishers_by_repository(&backend).await;
     directory::keeps_sessions(&backend).await;
+}
+
+#[tokio::test]
+async fn deliveries_keep_the_contract() {
+    let backend = MemoryDeliveries::default();
+    delivery::takes_deliveries_once(&backend).await;
+    delivery::one_of_many_takes_a_delivery(&backend).await;
 }
 
 #[tokio::test]

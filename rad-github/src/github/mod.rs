@@ -28,5 +28,4 @@ pub use source::GitHub;
 pub use token::{TokenKind, TokenReport};
 pub use webhook::{
     Delivery, LARGEST_DELIVERY, Push, RepositoryAction, RepositoryChange, WebhookError, WebhookEvent,
-    Webhooks,
 };

@@ -1,9 +1,5 @@
 //! Webhooks: what GitHub tells about a repository, believed only with its signature.
 
-use std::collections::{HashSet, VecDeque};
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rad_core::source::{CommitId, Digest};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,33 +8,24 @@ use sha2::Sha256;
 
 /// Bytes of a delivery at the most: a push of 2,048 commits stays below. A server can refuse more before it reads it.
 pub const LARGEST_DELIVERY: usize = 5 << 20;
-/// Deliveries that are known again when they come a second time.
-const REMEMBERED: usize = 20_000;
 /// The shortest secret that is taken.
 const SHORTEST_SECRET: usize = 16;
 
-/// Receives deliveries of GitHub's webhooks.
+/// A delivery of GitHub's webhooks as it came in.
 ///
 /// ```
-/// use rad_github::github::{Delivery, Webhooks};
+/// use rad_github::github::{Delivery, WebhookError};
 /// use secrecy::SecretString;
 ///
-/// let webhooks = Webhooks::new([SecretString::from("It's a secret to everybody")])?;
-/// let refusal = webhooks.receive(Delivery {
+/// let delivery = Delivery {
 ///     event: "push",       // X-GitHub-Event
 ///     id: "72d3162e",      // X-GitHub-Delivery
 ///     signature: "sha256=", // X-Hub-Signature-256
 ///     body: b"{}",
-/// });
-/// assert!(refusal.is_err());
-/// # Ok::<(), rad_github::github::WebhookError>(())
+/// };
+/// let secrets = [SecretString::from("It's a secret to everybody")];
+/// assert_eq!(delivery.read(&secrets), Err(WebhookError::Signature));
 /// ```
-pub struct Webhooks {
-    secrets: Vec<SecretString>,
-    seen: Mutex<Seen>,
-}
-
-/// A delivery as it came in.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
     /// The header `X-GitHub-Event`.
@@ -64,8 +51,6 @@ pub enum WebhookEvent {
         /// Its kind.
         event: String,
     },
-    /// It was received before, and is only acknowledged.
-    Repeated,
 }
 
 /// A branch that moved.
@@ -149,95 +134,48 @@ pub enum WebhookError {
     WeakSecret,
 }
 
-/// Deliveries that were received, by id and by what they hold.
-#[derive(Default)]
-struct Seen {
-    known: HashSet<Digest>,
-    order: VecDeque<Digest>,
-}
-
-impl Webhooks {
-    /// Takes what is signed with any of these secrets: several while one replaces another.
-    ///
-    /// # Errors
-    /// [`WeakSecret`](WebhookError::WeakSecret) for none, or a short one.
-    pub fn new(secrets: impl IntoIterator<Item = SecretString>) -> Result<Self, WebhookError> {
-        let secrets: Vec<SecretString> = secrets.into_iter().collect();
-        let weak = |secret: &SecretString| secret.expose_secret().len() < SHORTEST_SECRET;
-        if secrets.is_empty() || secrets.iter().any(weak) {
-            return Err(WebhookError::WeakSecret);
-        }
-        Ok(Self { secrets, seen: Mutex::default() })
-    }
-
-    /// What a delivery tells, if it is signed. One that comes again, under its id or another, is
-    /// [`Repeated`](WebhookEvent::Repeated).
+impl Delivery<'_> {
+    /// What the delivery tells, if it is signed with any of these secrets: several while one replaces another.
     ///
     /// # Errors
     /// [`WebhookError`]; nothing of what is not signed is read.
-    pub fn receive(&self, delivery: Delivery<'_>) -> Result<WebhookEvent, WebhookError> {
-        let size = delivery.body.len();
+    pub fn read(self, secrets: &[SecretString]) -> Result<WebhookEvent, WebhookError> {
+        let size = self.body.len();
         if size > LARGEST_DELIVERY {
             return Err(WebhookError::TooLarge { size });
         }
-        if !self.is_signed(delivery) {
+        if secrets.iter().any(|secret| secret.expose_secret().len() < SHORTEST_SECRET) {
+            return Err(WebhookError::WeakSecret);
+        }
+        if !self.is_signed(secrets) {
             return Err(WebhookError::Signature);
         }
-        let event = read(delivery)?;
-        if self.is_repeated(delivery) { Ok(WebhookEvent::Repeated) } else { Ok(event) }
+        match self.event {
+            "push" => push(json(self.body)?),
+            "repository" => Ok(WebhookEvent::Repository(change(json(self.body)?))),
+            event => Ok(WebhookEvent::Other { event: event.chars().take(60).collect() }),
+        }
     }
 
-    /// Takes a delivery again when GitHub repeats it, because it could not be acted on.
-    pub fn forget(&self, delivery: Delivery<'_>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys(delivery) {
-            seen.known.remove(&key);
-            seen.order.retain(|known| *known != key);
-        }
+    /// What a signed delivery is known again by: its id, and its signature, which stands for its body. The signature does not
+    /// cover the id, so that either tells that a delivery came before.
+    pub fn keys(self) -> [Digest; 2] {
+        let signature = self.signature.to_ascii_lowercase();
+        let of = |kind: &str, text: &str| Digest::of(format!("github {kind}:{text}").as_bytes());
+        [of("id", self.id), of("signature", &signature)]
     }
 
     /// Compares with every secret, in a time that tells nothing of either.
-    fn is_signed(&self, delivery: Delivery<'_>) -> bool {
-        let Some(signature) = delivery.signature.strip_prefix("sha256=") else { return false };
+    fn is_signed(self, secrets: &[SecretString]) -> bool {
+        let Some(signature) = self.signature.strip_prefix("sha256=") else { return false };
         let Ok(signature) = signature.parse::<Digest>() else { return false };
-        self.secrets.iter().fold(false, |signed, secret| {
+        secrets.iter().fold(false, |signed, secret| {
             let mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes());
-            let right = mac
-                .is_ok_and(|mac| mac.chain_update(delivery.body).verify_slice(signature.as_bytes()).is_ok());
+            let right =
+                mac.is_ok_and(|mac| mac.chain_update(self.body).verify_slice(signature.as_bytes()).is_ok());
             signed | right
         })
     }
-
-    /// The signature covers the body and not the id, so either tells that a delivery came before.
-    fn is_repeated(&self, delivery: Delivery<'_>) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut repeated = false;
-        for key in keys(delivery) {
-            if !seen.known.insert(key) {
-                repeated = true;
-                continue;
-            }
-            seen.order.push_back(key);
-            if seen.order.len() > 2 * REMEMBERED
-                && let Some(oldest) = seen.order.pop_front()
-            {
-                seen.known.remove(&oldest);
-            }
-        }
-        repeated
-    }
-}
-
-impl fmt::Debug for Webhooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhooks").field("secrets", &self.secrets.len()).finish_non_exhaustive()
-    }
-}
-
-fn keys(delivery: Delivery<'_>) -> [Digest; 2] {
-    let of = |kind: &str, bytes: &[u8]| Digest::of(&[kind.as_bytes(), bytes].concat());
-    let body = [delivery.event.as_bytes(), b"\0", delivery.body].concat();
-    [of("id:", delivery.id.as_bytes()), of("body:", &body)]
 }
 
 #[derive(Deserialize)]
@@ -264,14 +202,6 @@ struct WireChange {
     repository: WireRepository,
     #[serde(default)]
     changes: serde_json::Value,
-}
-
-fn read(delivery: Delivery<'_>) -> Result<WebhookEvent, WebhookError> {
-    match delivery.event {
-        "push" => push(json(delivery.body)?),
-        "repository" => Ok(WebhookEvent::Repository(change(json(delivery.body)?))),
-        event => Ok(WebhookEvent::Other { event: event.chars().take(60).collect() }),
-    }
 }
 
 fn json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, WebhookError> {

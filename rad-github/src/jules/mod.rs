@@ -162,6 +162,10 @@ impl Jules {
 
 #[async_trait]
 impl CodeAgent for Jules {
+    fn has_own_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     async fn sources(&self, key: Option<&SecretString>) -> Result<Vec<AgentSource>, AgentError> {
         let who = self.who(key)?;
         let sources = self.pages::<wire::Sources>(&who, &format!("/sources?pageSize={PAGE}")).await;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
-use rad_core::catalog::{Card, CatalogSort};
+use rad_core::catalog::{Card, CatalogSort, Publisher};
 use rad_core::id::ModuleId;
 use rad_core::module::{ValueProblem, Values};
 use rad_core::page::Cursor;
@@ -94,6 +94,8 @@ pub(super) async fn list(session: Session, Query(wanted): Query<Wanted>) -> Answ
         ("name", "Name"),
     ]
     .map(|(value, label)| (value, label, value == sort_name));
+    let has_agent = session.actor.has_agent().await?;
+    let own = session.actor.publishes_as().ok().filter(|_| has_agent);
     page(CataloguePage {
         layout: session.layout("Deploy", Section::Deploy).await?,
         tabs,
@@ -101,13 +103,13 @@ pub(super) async fn list(session: Session, Query(wanted): Query<Wanted>) -> Answ
         sorts,
         here: address(tab, ""),
         next: found.next.as_ref().map(|cursor| address(tab, cursor.as_str())),
-        cards: found.items.into_iter().map(|card| card_view(card, &session)).collect(),
+        cards: found.items.into_iter().map(|card| card_view(card, own)).collect(),
         search: wanted.q,
     })
 }
 
-fn card_view(card: Card, session: &Session) -> CardView {
-    let own = session.actor.publishes_as().is_ok_and(|publisher| publisher == card.listing.publisher);
+/// A card; whose modules the account may `refine`.
+fn card_view(card: Card, refine: Option<Publisher>) -> CardView {
     let stats = card.listing.stats;
     let manifest = card.listing.revision.manifest;
     let rating = match stats.ratings {
@@ -131,7 +133,7 @@ fn card_view(card: Card, session: &Session) -> CardView {
         rating,
         deployments,
         pinned: card.pinned,
-        may_refine: own && session.actor.can_refine(),
+        may_refine: refine == Some(card.listing.publisher),
     }
 }
 

@@ -197,7 +197,7 @@ async fn view(
         sub_dir: connection.map(|connection| connection.sub_dir).unwrap_or_default(),
         problems,
         counts: counts.collect(),
-        may_refine: session.actor.can_refine(),
+        may_refine: session.actor.has_agent().await?,
         entries: grid.entries.iter().map(|entry| entry_view(entry, typed, wrong)).collect(),
     })
 }

@@ -1,35 +1,38 @@
 //! `/webhooks`: what payment providers and GitHub tell the portal. No session: the signature is the proof.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use rad_core::catalog::Publisher;
 use rad_core::payment::Webhook;
-use rad_core::platform::{Operations, RepoNews};
-use rad_github::github::{Delivery, LARGEST_DELIVERY, RepositoryAction, WebhookEvent, Webhooks};
+use rad_core::platform::{Operations, PlatformError, RepoNews};
+use rad_github::github::{Delivery, LARGEST_DELIVERY, RepositoryAction, WebhookError, WebhookEvent};
 
 use crate::error::PageError;
 
 /// Bytes of a payment provider's webhook at the most.
 const LARGEST: usize = 256 * 1024;
 
-/// Where GitHub is to send its webhooks.
-pub(crate) const GITHUB: &str = "/webhooks/github";
+/// Where GitHub is to send its webhooks about a publisher's repository.
+pub(crate) fn address(publisher: Publisher) -> String {
+    format!("/webhooks/github/{publisher}")
+}
 
 /// The routes, on their own so that the sandbox's page can deliver through them as well; GitHub's only with `github`.
-pub(crate) fn routes(operations: Operations, github: Option<Webhooks>) -> Router {
+pub(crate) fn routes(operations: Operations, with_github: bool) -> Router {
     let payments = Router::new()
         .route("/webhooks/payments/{provider}", post(payment))
         .layer(DefaultBodyLimit::max(LARGEST))
         .with_state(operations.clone());
-    let Some(webhooks) = github else { return payments };
+    if !with_github {
+        return payments;
+    }
     let github = Router::new()
-        .route(GITHUB, post(self::github))
+        .route("/webhooks/github/{publisher}", post(github))
         .layer(DefaultBodyLimit::max(LARGEST_DELIVERY))
-        .with_state((operations, Arc::new(webhooks)));
+        .with_state(operations);
     payments.merge(github)
 }
 
@@ -45,9 +48,10 @@ async fn payment(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /webhooks/github`
+/// `POST /webhooks/github/{publisher}`
 async fn github(
-    State((operations, webhooks)): State<(Operations, Arc<Webhooks>)>,
+    State(operations): State<Operations>,
+    Path(publisher): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, PageError> {
@@ -57,19 +61,26 @@ async fn github(
         signature: text(&headers, "x-hub-signature-256"),
         body: &body,
     };
-    let Some((repository, news)) = news(webhooks.receive(delivery)?) else {
+    // Who made no secret is told the same as who has another one.
+    let publisher: Publisher = publisher.parse().map_err(|_| WebhookError::Signature)?;
+    let event = delivery.read(&operations.webhook_secrets(publisher).await?)?;
+    let Some((repository, news)) = news(event) else { return Ok(StatusCode::NO_CONTENT) };
+    let keys = delivery.keys();
+    if !operations.take_delivery(&keys).await? {
         return Ok(StatusCode::NO_CONTENT);
-    };
-    // GitHub hangs up after ten seconds; what was begun goes on to its end.
-    let following = tokio::spawn(async move { operations.follow_repository(&repository, &news).await });
-    let followed = following.await.map_err(|error| PageError::Internal(error.into()));
-    match followed.and_then(|result| result.map_err(PageError::from)) {
-        Ok(_) => Ok(StatusCode::NO_CONTENT),
-        Err(error) => {
-            webhooks.forget(delivery);
-            Err(error)
-        }
     }
+    // GitHub hangs up after ten seconds; what was begun goes on to its end.
+    let following = tokio::spawn(async move {
+        let followed = operations.follow_repository(publisher, &repository, &news).await;
+        if followed.is_err() {
+            operations.forget_delivery(&keys).await?;
+        }
+        followed
+    });
+    let followed: Result<_, PlatformError> =
+        following.await.map_err(|error| PageError::Internal(error.into()))?;
+    followed?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What an event tells about which repository, where it can matter to what is published.

@@ -168,12 +168,12 @@ async fn publish(demo: &Demo, window: &mut Window) {
     window.sign_in(demo, "partner").await;
     window.go("/profile").await;
     window.click("input[name=repository]").await;
-    window.fill("#branch", "no-such-branch").await;
-    window.fill("#sub_dir", "modules").await;
+    window.until("#branches", "main now").await;
+    window.fill("#sub_dir", "nowhere").await;
     window.click("#connect").await;
-    window.until("#repository .problem", "it has main").await;
+    window.until("#repository .problem", "no directory").await;
     window.picture("profile-refused").await;
-    window.fill("#branch", "").await;
+    window.fill("#sub_dir", "modules").await;
     window.click("#connect").await;
     window.until(".notice", "connected").await;
     window.fill("[data-filter]", "purchased credits only").await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
@@ -16,6 +16,7 @@ use flate2::write::GzEncoder;
 use rad_core::memory::MemoryRepos;
 use rad_core::repo::{Head, RepoAccess, RepoSource};
 use rad_core::source::{SourceTree, TreeEntry};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A token that may do everything.
@@ -61,13 +62,18 @@ impl FakeGitHub {
 
     /// Commits modules of one output each to `modules/` on `main`.
     pub(crate) fn push(&self, repository: &str, modules: &[&str]) {
+        self.push_to(repository, "main", modules);
+    }
+
+    /// The same on any branch.
+    pub(crate) fn push_to(&self, repository: &str, branch: &str, modules: &[&str]) {
         let mut tree = SourceTree::default();
         tree.insert_file("README.md", "# Modules\n").unwrap();
         for name in modules {
             let source = "variable \"public_access\" { default = true }\noutput \"x\" { value = 1 }\n";
             tree.insert_file(format!("modules/{name}/main.tf"), source).unwrap();
         }
-        self.repos.commit(repository, "main", tree, chrono::Utc::now()).unwrap();
+        self.repos.commit(repository, branch, tree, chrono::Utc::now()).unwrap();
     }
 }
 
@@ -132,13 +138,31 @@ async fn repository(State(repos): Shared, Path((owner, name)): Path<(String, Str
     }
 }
 
-async fn branches(State(repos): Shared, Path((owner, name)): Path<(String, String)>) -> Response {
-    match repos.branches(access(&format!("{owner}/{name}"))).await {
-        Ok(names) => {
-            Json(names.iter().map(|name| json!({ "name": name })).collect::<Vec<_>>()).into_response()
-        }
-        Err(_) => not_found(),
+/// Which page of a listing, and how many on one.
+#[derive(Deserialize)]
+struct Paging {
+    #[serde(default = "one")]
+    page: usize,
+    per_page: usize,
+}
+
+fn one() -> usize {
+    1
+}
+
+async fn branches(
+    State(repos): Shared,
+    Path((owner, name)): Path<(String, String)>,
+    Query(Paging { page, per_page }): Query<Paging>,
+) -> Response {
+    let Ok(names) = repos.branches(access(&format!("{owner}/{name}"))).await else { return not_found() };
+    let shown = names.iter().skip((page - 1) * per_page).take(per_page);
+    let shown = Json(shown.map(|name| json!({ "name": name })).collect::<Vec<_>>());
+    if names.len() <= page * per_page {
+        return shown.into_response();
     }
+    let next = format!("/repos/{owner}/{name}/branches?per_page={per_page}&page={}", page + 1);
+    ([("link", format!("<{next}>; rel=\"next\""))], shown).into_response()
 }
 
 fn commit_of(head: &Head) -> Value {

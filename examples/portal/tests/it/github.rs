@@ -1,13 +1,17 @@
 //! Publishing from GitHub: the token, the repositories it opens, webhooks.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use rad_core::catalog::Publisher;
 use rad_core::platform::RepoNews;
+use rad_core::seal::Keyring;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::client::{Answer, Browser};
 use crate::fake_github::{FakeGitHub, POOR_TOKEN, TOKEN};
-use crate::portal::{Demo, publish_from};
+use crate::portal::{Demo, account_id, publish_from};
 
 const REPOSITORY: &str = "octo/modules";
 
@@ -17,14 +21,15 @@ async fn portal(github: &FakeGitHub) -> Demo {
 }
 
 /// A portal on which the partner published two modules from GitHub, and the partner.
-async fn published(github: &FakeGitHub) -> (Demo, Browser) {
+async fn published(github: &FakeGitHub) -> (Demo, Browser, Hook) {
     github.push(REPOSITORY, &["network", "storage"]);
     let demo = portal(github).await;
     let mut partner = demo.signed_in("partner").await;
     let saved = partner.post("/profile/token", &[("token", TOKEN)]).await;
     assert_eq!(saved.location(), "/profile?notice=token#repository", "{}", saved.body);
     publish_from(&mut partner, REPOSITORY, &["network", "storage"]).await;
-    (demo, partner)
+    let hook = Hook::made(&mut partner).await;
+    (demo, partner, hook)
 }
 
 /// Whether the modules are on offer.
@@ -39,17 +44,34 @@ fn signature(secret: &str, body: &str) -> String {
     format!("sha256={hex}")
 }
 
-/// Delivers an event as GitHub does, to the address and signed with the secret that the profile page tells.
-async fn deliver(partner: &mut Browser, event: &str, id: &str, body: &Value) -> Answer {
-    let profile = partner.get("/profile").await;
-    let address = profile.between("id=\"webhook-address\">", "<").to_owned();
-    let secret = profile.between("id=\"webhook-secret\">", "<").to_owned();
-    let path = address.split_once("://").unwrap().1.split_once('/').unwrap().1;
-    let body = body.to_string();
-    let signature = signature(&secret, &body);
-    let headers =
-        [("x-github-event", event), ("x-github-delivery", id), ("x-hub-signature-256", signature.as_str())];
-    partner.post_raw(&format!("/{path}"), &headers, body.clone().into()).await
+/// Where GitHub delivers, and what it signs with.
+struct Hook {
+    path: String,
+    secret: String,
+}
+
+impl Hook {
+    /// What the profile page tells, the secret once.
+    async fn made(partner: &mut Browser) -> Self {
+        partner.get("/profile").await;
+        let page = partner.post("/profile/webhook", &[]).await;
+        let address = page.between("id=\"webhook-address\">", "<");
+        let path = address.split_once("://").unwrap().1.split_once('/').unwrap().1;
+        let secret = page.between("id=\"webhook-secret\">", "<").to_owned();
+        Self { path: format!("/{path}"), secret }
+    }
+
+    /// Delivers an event as GitHub does.
+    async fn deliver(&self, browser: &mut Browser, event: &str, id: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let signature = signature(&self.secret, &body);
+        let headers = [
+            ("x-github-event", event),
+            ("x-github-delivery", id),
+            ("x-hub-signature-256", signature.as_str()),
+        ];
+        browser.post_raw(&self.path, &headers, body.into()).await
+    }
 }
 
 fn push(branch: &str) -> Value {
@@ -87,7 +109,7 @@ async fn a_token_is_refused_in_place_saved_without_being_shown_and_forgotten() {
         "the partner's alone"
     );
     let user = demo.signed_in("user").await.get("/profile").await;
-    assert!(!user.body.contains("webhook-secret"), "{}", user.body);
+    assert!(!user.body.contains("webhook"), "{}", user.body);
 
     let forgotten = partner.post("/profile/token/forget", &[]).await;
     assert_eq!(forgotten.location(), "/profile?notice=forgotten");
@@ -98,47 +120,55 @@ async fn a_token_is_refused_in_place_saved_without_being_shown_and_forgotten() {
 #[tokio::test]
 async fn a_push_takes_modules_that_are_gone_off_the_catalogue_and_publishes_nothing() {
     let github = FakeGitHub::start().await;
-    let (demo, mut partner) = published(&github).await;
+    let (demo, mut partner, hook) = published(&github).await;
     github.push(REPOSITORY, &["network", "cluster"]);
-    assert_eq!(deliver(&mut partner, "push", "1", &push("feature")).await.status, 204);
+    assert_eq!(hook.deliver(&mut partner, "push", "1", &push("feature")).await.status, 204);
     assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, true], "another branch moved");
-    let pushed = deliver(&mut partner, "push", "2", &push("main")).await;
+    let pushed = hook.deliver(&mut partner, "push", "2", &push("main")).await;
     assert_eq!(pushed.status, 204, "{}", pushed.body);
     assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, false]);
     assert_eq!(on_offer(&demo, ["cluster", "storage"]).await, [false, false]);
-    assert_eq!(deliver(&mut partner, "ping", "3", &json!({ "zen": "" })).await.status, 204);
+    assert_eq!(hook.deliver(&mut partner, "ping", "3", &json!({ "zen": "" })).await.status, 204);
 }
 
 #[tokio::test]
 async fn a_delivery_that_is_forged_or_not_true_changes_nothing() {
     let github = FakeGitHub::start().await;
-    let (demo, mut partner) = published(&github).await;
+    let (demo, mut partner, hook) = published(&github).await;
     let body = push("main").to_string();
     for signature in ["", "sha256=", signature("another secret of a good length", &body).as_str()] {
         let headers =
             [("x-github-event", "push"), ("x-github-delivery", "1"), ("x-hub-signature-256", signature)];
-        let refused = partner.post_raw("/webhooks/github", &headers, body.clone().into()).await;
+        let refused = partner.post_raw(&hook.path, &headers, body.clone().into()).await;
         assert_eq!(refused.status, 401, "{signature}: {}", refused.body);
         refused.assert_has("\"code\":\"UNAUTHENTICATED\"");
     }
     let large = vec![b'x'; rad_github::github::LARGEST_DELIVERY + 1];
-    assert_eq!(partner.post_raw("/webhooks/github", &[], large.into()).await.status, 413);
-    let unreadable = deliver(&mut partner, "push", "2", &json!({})).await;
+    assert_eq!(partner.post_raw(&hook.path, &[], large.into()).await.status, 413);
+    let unreadable = hook.deliver(&mut partner, "push", "2", &json!({})).await;
     assert_eq!(unreadable.status, 400, "{}", unreadable.body);
     let repository = json!({ "full_name": REPOSITORY });
     let deleted = json!({ "action": "deleted", "repository": repository });
-    assert_eq!(deliver(&mut partner, "repository", "3", &deleted).await.status, 204);
+    assert_eq!(hook.deliver(&mut partner, "repository", "3", &deleted).await.status, 204);
     assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, true], "it is still there");
     let operations = demo.portal.platform().operations();
-    assert_eq!(operations.follow_repository(REPOSITORY, &RepoNews::Changed).await.unwrap(), 0);
+    let partner = account_id(&mut demo.signed_in("admin").await, "partner").await.parse().unwrap();
+    let partner = Publisher::Partner(partner);
+    assert_eq!(operations.follow_repository(partner, REPOSITORY, &RepoNews::Changed).await.unwrap(), 0);
+    let headers = [("x-github-event", "push"), ("x-hub-signature-256", "sha256=")];
+    for nobody in ["platform", "00000000-0000-0000-0000-000000000000", "x"] {
+        let path = format!("/webhooks/github/{nobody}");
+        let refused = demo.browser().post_raw(&path, &headers, "{}".into()).await;
+        assert_eq!(refused.status, 401, "{nobody}: {}", refused.body);
+    }
 }
 
 #[tokio::test]
 async fn a_revoked_token_takes_nothing_off_the_catalogue_and_can_be_replaced() {
     let github = FakeGitHub::start().await;
-    let (demo, mut partner) = published(&github).await;
+    let (demo, mut partner, hook) = published(&github).await;
     github.revoke();
-    assert_eq!(deliver(&mut partner, "push", "1", &push("main")).await.status, 204);
+    assert_eq!(hook.deliver(&mut partner, "push", "1", &push("main")).await.status, 204);
     assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, true]);
     let page = partner.get("/profile").await;
     assert_eq!(page.status, 200);
@@ -156,5 +186,80 @@ async fn without_github_there_is_no_place_for_its_tokens_and_webhooks() {
     assert!(!partner.get("/profile").await.body.contains("/profile/token"));
     let refused = partner.post("/profile/token", &[("token", TOKEN)]).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
-    assert_eq!(partner.post_raw("/webhooks/github", &[], "{}".into()).await.status, 404);
+    assert_eq!(partner.post_raw("/webhooks/github/platform", &[], "{}".into()).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_webhooks_secret_is_shown_once_and_replaced_without_a_gap() {
+    let github = FakeGitHub::start().await;
+    let (demo, mut partner, old) = published(&github).await;
+    let page = partner.get("/profile").await;
+    assert!(!page.body.contains(&old.secret), "it is shown once: {}", page.body);
+    page.assert_has("Make a new secret");
+    let new = Hook::made(&mut partner).await;
+    assert_eq!(new.path, old.path);
+    assert_ne!(new.secret, old.secret);
+    partner.get("/profile").await.assert_has("the one before is taken until");
+    github.push(REPOSITORY, &["network"]);
+    assert_eq!(old.deliver(&mut partner, "push", "1", &push("main")).await.status, 204);
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, false], "signed with the one before");
+    let newest = Hook::made(&mut partner).await;
+    assert_eq!(old.deliver(&mut partner, "push", "2", &push("main")).await.status, 401, "two are taken");
+    assert_eq!(newest.deliver(&mut partner, "ping", "3", &json!({})).await.status, 204);
+    partner.get("/profile").await;
+    let forgotten = partner.post("/profile/webhook/forget", &[]).await;
+    assert_eq!(forgotten.location(), "/profile?notice=webhook-forgotten#github");
+    assert_eq!(newest.deliver(&mut partner, "ping", "4", &json!({})).await.status, 401);
+}
+
+#[tokio::test]
+async fn the_branches_of_a_repository_are_listed_with_the_default_one_first() {
+    let github = FakeGitHub::start().await;
+    github.push(REPOSITORY, &["network"]);
+    for number in 0..120 {
+        github.push_to(REPOSITORY, &format!("a-{number:03}"), &["network"]);
+    }
+    let demo = portal(&github).await;
+    let mut partner = demo.signed_in("partner").await;
+    partner.post("/profile/token", &[("token", TOKEN)]).await;
+    let listed = partner.get("/profile/branches?repository=octo%2Fmodules&branch=a-119").await;
+    listed.assert_has("main now, whichever it is later");
+    listed.assert_has("value=\"a-119\" checked");
+    assert_eq!(listed.body.matches("name=\"branch\"").count(), 122, "all pages, and the default branch");
+    assert!(listed.body.find("value=\"main\"") < listed.body.find("value=\"a-000\""));
+    let missing = partner.get("/profile/branches?repository=octo%2Fnone").await;
+    missing.assert_has("no repository");
+    let user = demo.signed_in("user").await.get("/profile/branches?repository=octo%2Fmodules").await;
+    assert_eq!(user.status, 403);
+
+    partner.get("/profile").await;
+    let chosen = [("repository", REPOSITORY), ("branch", ""), ("sub_dir", "modules")];
+    let page = partner.post("/profile/branches", &chosen).await;
+    page.assert_has("value=\"octo/modules\" required checked");
+    page.assert_has("value=\"a-007\"");
+    let chosen = [("repository", REPOSITORY), ("branch", "a-007"), ("sub_dir", "modules")];
+    assert_eq!(partner.post("/profile/repository", &chosen).await.location(), "/publish?notice=connected");
+    partner.get("/publish").await.assert_has("branch a-007");
+    partner.get("/profile").await.assert_has("value=\"a-007\" checked");
+}
+
+#[tokio::test]
+async fn keys_are_replaced_by_putting_a_new_one_first() {
+    let github = FakeGitHub::start().await;
+    github.push(REPOSITORY, &["network"]);
+    let keys = |all: &[u8]| {
+        let written = all.iter().map(|byte| STANDARD.encode([*byte; 32])).collect::<Vec<_>>().join(",");
+        Some(Keyring::from_base64(&written.into()).unwrap())
+    };
+    let demo = Demo::start_with(|config| {
+        config.github_api = Some(github.api.clone());
+        config.keys = keys(&[1]);
+    })
+    .await;
+    demo.signed_in("partner").await.post("/profile/token", &[("token", TOKEN)]).await;
+    assert!(!demo.dir.path().join("data/credentials.key").exists(), "no key is left beside the database");
+    let demo = demo.restarted(|config| config.keys = keys(&[2, 1])).await;
+    demo.signed_in("partner").await.get("/profile").await.assert_has("octo/modules");
+    let demo = demo.restarted(|config| config.keys = keys(&[2])).await;
+    demo.signed_in("partner").await.get("/profile").await.assert_has("octo/modules");
 }

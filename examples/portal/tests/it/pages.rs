@@ -94,7 +94,7 @@ async fn a_repository_that_cannot_be_read_is_refused_in_place() {
         let answer = partner.post("/profile/repository", &fields).await;
         assert_eq!(answer.status, 422, "{repository}: {}", answer.body);
         answer.assert_has(says);
-        answer.assert_has(&format!("value=\"{branch}\""));
+        answer.assert_has(&format!("name=\"sub_dir\" value=\"{sub_dir}\""));
     }
     assert_eq!(partner.get("/publish").await.location(), "/profile#repository");
 }

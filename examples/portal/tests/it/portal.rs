@@ -17,6 +17,8 @@ pub(crate) struct Demo {
     pub(crate) portal: Portal,
     /// Kept for as long as the portal runs.
     pub(crate) dir: TempDir,
+    config: Config,
+    accounts: Vec<FirstAccount>,
 }
 
 impl Demo {
@@ -36,7 +38,17 @@ impl Demo {
         };
         let mut config = options.check().unwrap();
         change(&mut config);
-        Self { portal: portal::start(config).await.unwrap(), dir }
+        let portal = portal::start(config.clone()).await.unwrap();
+        let accounts = portal.first_accounts().to_vec();
+        Self { portal, dir, config, accounts }
+    }
+
+    /// The same portal, closed and started again with a changed configuration.
+    pub(crate) async fn restarted(self, change: impl FnOnce(&mut Config)) -> Self {
+        let Self { portal, dir, mut config, accounts } = self;
+        portal.close().await.unwrap();
+        change(&mut config);
+        Self { portal: portal::start(config.clone()).await.unwrap(), dir, config, accounts }
     }
 
     /// A portal on which the partner has published the demo modules.
@@ -48,7 +60,7 @@ impl Demo {
 
     pub(crate) fn account(&self, name: &str) -> &FirstAccount {
         let email = format!("{name}@example.com");
-        self.portal.first_accounts().iter().find(|account| account.email == email).unwrap()
+        self.accounts.iter().find(|account| account.email == email).unwrap()
     }
 
     pub(crate) fn browser(&self) -> Browser {

@@ -115,9 +115,44 @@ async fn without_a_key_there_is_no_agent_and_no_sparkles() {
     let demo = Demo::published().await;
     let mut partner = demo.signed_in("partner").await;
     assert!(!partner.get("/publish").await.body.contains("/explore"));
-    let refused = partner.get("/explore").await;
-    assert_eq!(refused.status, 404);
-    refused.assert_has("no code agent is set up here");
+    let refused = partner.post("/explore", &[("module", "hello"), ("message", "Greet")]).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    refused.assert_has("the code agent denies access: no key is set up");
+}
+
+#[tokio::test]
+async fn a_partners_own_key_is_checked_kept_and_forgotten() {
+    let jules = FakeJules::start().await;
+    let demo = Demo::start_with(|config| config.jules_api = Some(jules.api.clone())).await;
+    let mut partner = demo.signed_in("partner").await;
+    let page = partner.get("/profile").await;
+    assert!(!page.body.contains("key saved") && !page.body.contains("href=\"/explore\""), "{}", page.body);
+    let refused = partner.post("/profile/agent", &[("key", "AIza-of-nobody")]).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    refused.assert_has("the code agent denies access");
+    assert!(!refused.body.contains("of-nobody") && !refused.body.contains("key saved"));
+    let saved = partner.post("/profile/agent", &[("key", KEY)]).await;
+    assert_eq!(saved.location(), "/profile?notice=key#agent");
+    let page = partner.get("/profile").await;
+    page.assert_has("key saved");
+    assert!(!page.body.contains("href=\"/explore\""), "there is no repository yet");
+    publish(&mut partner, &["hello"]).await;
+    let page = partner.get("/publish").await;
+    page.assert_has("href=\"/explore\"");
+    page.assert_has("/explore?module=hello");
+    assert!(!page.body.contains(KEY));
+    let started = partner.post("/explore", &[("module", "hello"), ("message", "Greet")]).await;
+    assert_eq!(started.status, 303, "{}", started.body);
+    assert!(
+        !demo.signed_in("admin").await.get("/profile").await.body.contains("key saved"),
+        "the partner's alone"
+    );
+    partner.get("/profile").await;
+    assert_eq!(
+        partner.post("/profile/agent/forget", &[]).await.location(),
+        "/profile?notice=key-forgotten#agent"
+    );
+    assert!(!partner.get("/publish").await.body.contains("/explore"));
 }
 
 #[tokio::test]

@@ -16,8 +16,10 @@ fn pushed() -> RepoNews {
     RepoNews::Pushed { branch: "main".to_owned(), is_default: true }
 }
 
+/// What the partner's repository lost.
 async fn follow(market: &Market, repository: &str, news: &RepoNews) -> usize {
-    market.platform.operations().follow_repository(repository, news).await.unwrap()
+    let (operations, partner) = (market.platform.operations(), Publisher::Partner(market.partner));
+    operations.follow_repository(partner, repository, news).await.unwrap()
 }
 
 /// The modules that a partner or the platform has on offer.
@@ -40,7 +42,7 @@ async fn redirect(market: &Market, repository: &str, branch: Option<&str>, sub_d
 }
 
 #[tokio::test]
-async fn every_publisher_of_a_repository_loses_what_left_it_and_gets_nothing_new() {
+async fn a_publisher_loses_what_left_the_repository_and_gets_nothing_new() {
     let market = Market::open().await;
     market.publish(&["small", "paid"]).await;
     market.connect(market.admin).await;
@@ -61,8 +63,11 @@ async fn every_publisher_of_a_repository_loses_what_left_it_and_gets_nothing_new
     let elsewhere = RepoNews::Pushed { branch: "feature".to_owned(), is_default: false };
     assert_eq!(follow(&market, "shop", &elsewhere).await, 0, "another branch moved");
     assert_eq!(follow(&market, "bakery", &pushed()).await, 0, "another repository");
-    assert_eq!(follow(&market, "Shop", &pushed()).await, 2, "the partner's and the platform's");
+    assert_eq!(follow(&market, "Shop", &pushed()).await, 1, "the partner's");
     assert_eq!(on_offer(&market, market.partner).await, ["small"]);
+    assert_eq!(on_offer(&market, market.admin).await, ["paid"], "the platform was told nothing");
+    let operations = market.platform.operations();
+    assert_eq!(operations.follow_repository(Publisher::Platform, "shop", &pushed()).await.unwrap(), 1);
     assert!(on_offer(&market, market.admin).await.is_empty());
     assert_eq!(follow(&market, "shop", &pushed()).await, 0, "told again");
     let partner = market.actor(market.partner).await;

@@ -4,6 +4,7 @@ mod access;
 mod buying;
 mod deploying;
 mod following;
+mod hooks;
 mod market;
 mod publishing;
 mod recovery;

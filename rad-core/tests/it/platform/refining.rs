@@ -254,6 +254,10 @@ struct Mute;
 
 #[async_trait]
 impl rad_core::agent::CodeAgent for Mute {
+    fn has_own_key(&self) -> bool {
+        false
+    }
+
     async fn sources(&self, key: Option<&SecretString>) -> Result<Vec<AgentSource>, AgentError> {
         if key.is_some() && !is_right(key) {
             return Err(AgentError::Denied { reason: "it is wrong".to_owned() });

@@ -158,3 +158,21 @@ async fn a_platform_without_a_place_for_tokens_says_so() {
         "a source that asks for none takes none: {refusal:?}"
     );
 }
+
+#[tokio::test]
+async fn branches_are_listed_with_the_default_one_first() {
+    let repos = Arc::new(MemoryRepos::default());
+    let mut tree = SourceTree::default();
+    tree.insert_file("module/main.tf", "").unwrap();
+    for branch in ["main", "develop", "release"] {
+        repos.commit("red", branch, tree.clone(), Utc::now()).unwrap();
+    }
+    repos.create("blank");
+    let (platform, [_, one, _, user]) = platform(repos, true).await;
+    let one = platform.actor(one).await.unwrap();
+    assert_eq!(one.branches("red").await.unwrap(), ["main", "develop", "release"]);
+    assert!(one.branches("blank").await.unwrap().is_empty());
+    assert!(matches!(one.branches("no").await, Err(PlatformError::Repo(RepoError::NotFound { .. }))));
+    let user = platform.actor(user).await.unwrap();
+    assert!(matches!(user.branches("red").await, Err(PlatformError::Forbidden { .. })));
+}

@@ -1,0 +1,112 @@
+//! `/profile`: the account and its theme; for publishers the repository, the token that opens it, and the key of the agent.
+
+mod agent;
+mod github;
+mod repository;
+
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect};
+use rad_core::platform::PlatformError;
+use rad_core::repo::RepoError;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub(super) use self::agent::{forget_key, save_key};
+pub(super) use self::github::{forget_secret, forget_token, make_secret, save_token};
+pub(super) use self::repository::{branches, connect, disconnect, list_branches};
+
+use self::agent::AgentView;
+use self::github::GitHubView;
+use self::repository::RepositoryView;
+use super::{Answer, page, page_with};
+use crate::cookies;
+use crate::error::PageError;
+use crate::fields::Fields;
+use crate::layout::{Layout, Section, Theme};
+use crate::session::{Posted, Session};
+use crate::state::App;
+
+/// How long a browser remembers the theme: a year.
+const THEME_SECONDS: u32 = 365 * 24 * 60 * 60;
+
+#[derive(Template)]
+#[template(path = "pages/profile.html")]
+struct ProfilePage {
+    roles: String,
+    themes: [(&'static str, &'static str, bool); 3],
+    repository: Option<RepositoryView>,
+    github: Option<GitHubView>,
+    agent: Option<AgentView>,
+    layout: Layout,
+}
+
+/// What a page shows beside what stands: what was typed and refused, and what is shown only once.
+#[derive(Default)]
+struct Aside<'a> {
+    search: &'a str,
+    /// The form of the connection as it was filled in.
+    typed: Option<&'a Fields>,
+    /// Why the connection was refused.
+    connection: Option<String>,
+    token: Option<String>,
+    key: Option<String>,
+    secret: Option<SecretString>,
+}
+
+/// What to look for among the repositories.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Search {
+    #[serde(default)]
+    q: String,
+}
+
+/// `GET /profile`
+pub(super) async fn show(State(app): State<App>, session: Session, Query(search): Query<Search>) -> Answer {
+    let aside = Aside { search: &search.q, ..Aside::default() };
+    page(view(&app, &session, &aside).await?)
+}
+
+/// `POST /theme`
+pub(super) async fn theme(State(app): State<App>, form: Posted) -> Answer {
+    let theme = Theme::of(form.fields.get("theme"));
+    let back = if form.fields.get("back") == Some("/profile") { "/profile" } else { "/" };
+    let cookie = cookies::set(cookies::THEME, &theme.to_string(), THEME_SECONDS, app.is_secure());
+    Ok((cookie, Redirect::to(back)).into_response())
+}
+
+/// The page with what is wrong, in its place.
+async fn refused(app: &App, session: &Session, aside: Aside<'_>) -> Answer {
+    page_with(StatusCode::UNPROCESSABLE_ENTITY, view(app, session, &aside).await?)
+}
+
+/// What is wrong, in a sentence for the person.
+fn said(refusal: RepoError) -> String {
+    PageError::from(PlatformError::Repo(refusal)).in_place().1
+}
+
+async fn view(app: &App, session: &Session, aside: &Aside<'_>) -> Result<ProfilePage, PageError> {
+    let actor = &session.actor;
+    let (repository, github, agent) = match actor.publishes_as() {
+        Ok(publisher) => (
+            Some(repository::view(session, publisher, aside).await?),
+            github::view(app, session, publisher, aside).await?,
+            agent::view(session, aside).await?,
+        ),
+        Err(_) => (None, None, None),
+    };
+    let themes = [
+        ("auto", "As my system", Theme::Auto),
+        ("light", "Light", Theme::Light),
+        ("dark", "Dark", Theme::Dark),
+    ];
+    Ok(ProfilePage {
+        roles: actor.account().roles.to_string(),
+        themes: themes.map(|(value, label, theme)| (value, label, theme == session.theme)),
+        repository,
+        github,
+        agent,
+        layout: session.layout("Profile", Section::Profile).await?,
+    })
+}

@@ -1,0 +1,45 @@
+//! Secrets of webhooks: each publisher's own, shown once, replaced without a gap.
+
+use chrono::TimeDelta;
+use rad_core::access::Publisher;
+use rad_core::clock::Clock as _;
+use rad_core::platform::PlatformError;
+use secrecy::ExposeSecret as _;
+
+use super::market::Market;
+
+async fn taken(market: &Market, publisher: Publisher) -> Vec<String> {
+    let secrets = market.platform.operations().webhook_secrets(publisher).await.unwrap();
+    secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_secret_before_is_taken_for_a_day_and_no_longer() {
+    let market = Market::open().await;
+    let (partner, publisher) = (market.actor(market.partner).await, Publisher::Partner(market.partner));
+    assert!(taken(&market, publisher).await.is_empty() && partner.webhook_secret().await.unwrap().is_none());
+    let first = partner.renew_webhook_secret().await.unwrap();
+    assert_eq!(first.expose_secret().len(), 64);
+    assert_eq!(taken(&market, publisher).await, [first.expose_secret()]);
+    assert!(taken(&market, Publisher::Platform).await.is_empty(), "each publisher has one of its own");
+
+    market.clock.advance(TimeDelta::hours(1));
+    let second = partner.renew_webhook_secret().await.unwrap();
+    assert_eq!(taken(&market, publisher).await, [second.expose_secret(), first.expose_secret()]);
+    let shown = partner.webhook_secret().await.unwrap().unwrap();
+    assert_eq!(shown.since, market.clock.now());
+    assert_eq!(shown.former_until, Some(market.clock.now() + TimeDelta::hours(24)));
+    market.clock.advance(TimeDelta::hours(24));
+    assert_eq!(taken(&market, publisher).await, [second.expose_secret()]);
+    assert_eq!(partner.webhook_secret().await.unwrap().unwrap().former_until, None);
+
+    let third = partner.renew_webhook_secret().await.unwrap();
+    let fourth = partner.renew_webhook_secret().await.unwrap();
+    assert_eq!(taken(&market, publisher).await, [fourth.expose_secret(), third.expose_secret()]);
+    partner.forget_webhook_secret().await.unwrap();
+    assert!(taken(&market, publisher).await.is_empty());
+
+    let user = market.actor(market.user).await;
+    assert!(matches!(user.renew_webhook_secret().await, Err(PlatformError::Forbidden { .. })));
+    assert!(!format!("{market:?}", market = market.platform).contains(fourth.expose_secret()));
+}
