@@ -128,6 +128,7 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
+        self.clear();
         for place in &self.places {
             let _ = fs::remove_dir(&place.directory);
         }

@@ -6,6 +6,7 @@
 
 mod cgroup;
 mod config;
+mod credentials;
 mod enforcement;
 mod engine;
 mod event;
@@ -29,6 +30,7 @@ use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -38,6 +40,7 @@ use rad_core::runner::{Action, Engine, RunEvent, RunJob, RunObserver, RunOutcome
 use tokio::sync::{Mutex, OnceCell, RwLock};
 
 pub use config::{ConfigError, TerraformConfig, TerraformConfigBuilder};
+pub use credentials::{Credentials, Granted};
 pub use enforcement::{Enforcement, Measure};
 pub use engine::INSTALL_PAGE;
 pub use ipnet::Ipv4Net;
@@ -60,6 +63,7 @@ use workspace::{Room, STATE, Workspace};
 #[derive(Debug)]
 pub struct TerraformRunner {
     config: TerraformConfig,
+    credentials: Option<Arc<dyn Credentials>>,
     launcher: Launcher,
     ready: OnceCell<Ready>,
     cache: Mutex<()>,
@@ -93,12 +97,20 @@ impl TerraformRunner {
         })?;
         Ok(Self {
             config,
+            credentials: None,
             launcher,
             ready: OnceCell::new(),
             cache: Mutex::new(()),
             under_way: RwLock::new(()),
             _work_root: work_root,
         })
+    }
+
+    /// Gives the engine of each run what `credentials` grants it; without, none are given.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Arc<dyn Credentials>) -> Self {
+        self.credentials = Some(credentials);
+        self
     }
 
     /// Whether module code is kept away from the platform.
@@ -138,6 +150,16 @@ impl TerraformRunner {
         }
         tracing::info!(engine = %engine.name, version = %engine.version, sandbox = sandbox.isolates(), "ready to run");
         Ok(Ready { engine, sandbox, cgroups, enforcement })
+    }
+
+    /// What a run logs on with.
+    async fn granted(&self, job: &RunJob) -> Result<Granted, BackendError> {
+        let Some(credentials) = &self.credentials else { return Ok(Granted::default()) };
+        let granted = credentials.grant(job).await?;
+        granted
+            .check()
+            .map_err(|reason| BackendError::permanent("taking the credentials of a run", reason))?;
+        Ok(granted)
     }
 
     /// The sandbox that works here, and which engine answers in it.
@@ -186,7 +208,8 @@ impl Runner for TerraformRunner {
             launcher: &self.launcher,
             cache: &self.cache,
         };
-        let outcome = match Session::begin(shared, &job, observer, &workspace).await? {
+        let granted = self.granted(&job).await?;
+        let outcome = match Session::begin(shared, &job, &granted, observer, &workspace).await? {
             Ok(session) => session.run().await?,
             Err(outcome) => outcome,
         };

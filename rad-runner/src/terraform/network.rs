@@ -201,6 +201,12 @@ impl Carrier {
     }
 }
 
+/// Whether this host has a default route.
+pub(super) fn reaches_out() -> bool {
+    let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
+    routes.lines().any(|line| line.split_whitespace().nth(1) == Some("00000000"))
+}
+
 /// A server that a line of `resolv.conf` names, other than the loopback.
 fn name_server(line: &str) -> Option<Ipv4Addr> {
     let server: IpAddr = line.strip_prefix("nameserver")?.trim().parse().ok()?;

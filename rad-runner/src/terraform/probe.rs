@@ -12,7 +12,7 @@ use super::engine;
 use super::gate::Admission;
 use super::launcher::Launcher;
 use super::limits::{Limits, bytes};
-use super::network::{Carrier, CarrierKind, Internet, Network};
+use super::network::{self, Carrier, CarrierKind, Internet, Network};
 use super::rlimit::ProcessLimits;
 use super::sandbox::{Isolation, Sandbox};
 
@@ -87,6 +87,11 @@ impl Probe<'_> {
                 Ok(()) => return Ok(()),
                 Err(failure) => reasons.push(failure),
             }
+        }
+        sandbox.carrier = None;
+        // On a host that reaches nothing there is nothing to connect to.
+        if !network::reaches_out() {
+            return Ok(());
         }
         Err(format!("runs cannot be given a network apart from the host's: {}", reasons.join("; ")))
     }
@@ -163,6 +168,11 @@ fn network(sandbox: &Sandbox) -> Measure {
     let what = "network";
     match (&sandbox.config.network, &sandbox.carrier) {
         (Network::Off, _) if sandbox.isolates() => Measure::full(what, "none", "a network namespace"),
+        (Network::Internet(_), None) if sandbox.isolates() => {
+            let gap =
+                "the host had no route to the internet at the start: runs have no network until a restart";
+            Measure::partial(what, "none", "a network namespace", gap)
+        }
         (_, Some(carrier)) if carrier.resolver().is_none() => {
             let gap = "the host names no name server but its own loopback: set network.internet.resolver";
             Measure::partial(what, "the internet", carrier.kind.name(), gap)

@@ -51,6 +51,11 @@ impl<'a> Report<'a> {
         report
     }
 
+    /// Masks a secret wherever it is reported from now on.
+    pub(super) fn hide(&mut self, secret: &str) {
+        self.mask.add(&secret.into());
+    }
+
     /// Why the observer takes no more reports, once it does not.
     pub(super) fn refused(&self) -> Option<StopReason> {
         self.refused

@@ -12,7 +12,7 @@ use super::config::TerraformConfig;
 use super::gate;
 use super::network::{Carrier, Network};
 use super::rlimit::ProcessLimits;
-use super::workspace::{RESOLV_CONF, Room, Workspace};
+use super::workspace::{CREDENTIALS, RESOLV_CONF, Room, Workspace};
 
 /// Where executables are looked for inside a run.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -92,7 +92,13 @@ impl Sandbox {
                 command.current_dir(self.inside(workspace, Room::Module)).envs(variables);
             }
         }
-        command.args(self.process_limits.arguments()).arg(self.engine_inside()).args(arguments);
+        command.args(self.process_limits.arguments());
+        if workspace.path(Room::Inputs).join(CREDENTIALS).exists() {
+            // Read where the engine is started, so that they stand in no command line and no other environment.
+            let script = self.inside(workspace, Room::Inputs).join(CREDENTIALS);
+            command.args(["/bin/sh", "-c", ". \"$0\" && exec \"$@\""]).arg(script);
+        }
+        command.arg(self.engine_inside()).args(arguments);
         command
     }
 
@@ -147,7 +153,7 @@ impl Sandbox {
         let tmp = self.config.limits.tmp.to_string();
         args.extend(["--size", &tmp, "--tmpfs", "/tmp"].map(OsString::from));
         args.extend(extra.iter().map(OsString::from));
-        if self.config.network == Network::Off {
+        if self.carrier.is_none() && self.config.network != Network::Host {
             args.push("--unshare-net".into());
         }
         for top in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::cgroup::{Cgroups, RunGroup};
 use super::config::TerraformConfig;
+use super::credentials::Granted;
 use super::engine::init_speaks_json;
 use super::gate::Admission;
 use super::guard::{Breach, Guard};
@@ -87,12 +88,17 @@ impl<'a> Session<'a> {
     pub(super) async fn begin(
         shared: Shared<'a>,
         job: &'a RunJob,
+        granted: &Granted,
         observer: &'a dyn RunObserver,
         workspace: &'a Workspace,
     ) -> Result<Result<Self, RunOutcome>, RunnerError> {
         let mut report = Report::new(job, observer, shared.config.log_limit);
-        let state_inside = shared.sandbox.inside(workspace, Room::State).join(STATE);
-        match lay_out(workspace, job, &state_inside) {
+        granted.secrets().for_each(|secret| report.hide(secret));
+        let laid_out = lay_out(workspace, job, shared.sandbox).and_then(|()| {
+            let inside = shared.sandbox.inside(workspace, Room::Inputs);
+            Ok(workspace.write_credentials(granted, &inside)?)
+        });
+        match laid_out {
             Ok(()) => {}
             Err(LayoutError::Module(diagnostic)) => {
                 report.diagnose(diagnostic).await;
@@ -328,9 +334,9 @@ pub(super) fn errored_state(workspace: &Workspace) -> Result<Option<bytes::Bytes
 }
 
 /// Makes the run's directory with all the engine needs.
-fn lay_out(workspace: &Workspace, job: &RunJob, state_inside: &Path) -> Result<(), LayoutError> {
+fn lay_out(workspace: &Workspace, job: &RunJob, sandbox: &Sandbox) -> Result<(), LayoutError> {
     workspace.create()?;
-    workspace.unpack(&job.source, state_inside)?;
+    workspace.unpack(&job.source, &sandbox.inside(workspace, Room::State).join(STATE))?;
     let (values, ephemeral) = declared(job);
     workspace.write_values(VALUES, &values)?;
     if !ephemeral.is_empty() {

@@ -9,7 +9,9 @@ use rad_core::id::RunId;
 use rad_core::module::Values;
 use rad_core::runner::Diagnostic;
 use rad_core::source::{SourceTree, TreeEntry};
+use secrecy::ExposeSecret;
 
+use super::credentials::Granted;
 use super::network::RESOLVER;
 use super::tree;
 
@@ -27,6 +29,12 @@ pub(super) const VALUES: &str = "values.tfvars.json";
 
 /// The file of ephemeral values, which an apply wants again.
 pub(super) const EPHEMERAL: &str = "ephemeral.tfvars.json";
+
+/// The script in [`Room::Inputs`] that exports the run's credentials.
+pub(super) const CREDENTIALS: &str = "credentials.sh";
+
+/// The directory in [`Room::Inputs`] with the files among the credentials.
+const CREDENTIAL_FILES: &str = "credentials";
 
 /// The file in [`Room::Inputs`] that names the name server.
 pub(super) const RESOLV_CONF: &str = "resolv.conf";
@@ -118,6 +126,21 @@ impl Workspace {
     /// Writes the values of variables.
     pub(super) fn write_values(&self, name: &str, values: &Values) -> io::Result<()> {
         self.write(Room::Inputs, name, &serde_json::to_vec(values).map_err(io::Error::other)?)
+    }
+
+    /// Writes what the run logs on with, if it is given anything; `inside` is where module code finds the inputs.
+    pub(super) fn write_credentials(&self, granted: &Granted, inside: &Path) -> io::Result<()> {
+        if granted.is_empty() {
+            return Ok(());
+        }
+        let files = Path::new(CREDENTIAL_FILES);
+        private_directory(&self.path(Room::Inputs).join(files))?;
+        for (name, content) in granted.files() {
+            new_file(&self.path(Room::Inputs).join(files).join(name), 0o600)?
+                .write_all(content.as_bytes())?;
+        }
+        let script = granted.script(&inside.join(files));
+        self.write(Room::Inputs, CREDENTIALS, script.expose_secret().as_bytes())
     }
 
     /// Unpacks a module. Its links must stay inside; what it brings of the engine's own files is left out.

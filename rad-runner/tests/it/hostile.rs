@@ -4,17 +4,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rad_core::runner::{RunJob, RunOutcome, Runner};
-use rad_runner::terraform::Network;
 use serde_json::json;
 
-use crate::support::{job, play, runner, runner_with};
-
-/// A module whose apply runs a shell script.
-fn running(script: &str) -> RunJob {
-    let text = "variable \"script\" {}\nresource \"terraform_data\" \"evil\" {\n provisioner \"local-exec\" {\n \
-                command     = \"sh -c \\\"$SCRIPT\\\"\"\n environment = { SCRIPT = var.script }\n }\n}";
-    job(text, json!({ "script": script }))
-}
+use crate::support::{job, play, runner, runner_with, running};
 
 #[tokio::test]
 async fn the_platforms_files_and_environment_are_out_of_sight() {
@@ -134,15 +126,47 @@ async fn a_module_that_sleeps_for_ever_is_killed() {
 }
 
 #[tokio::test]
-async fn without_the_network_the_loopback_of_the_host_is_out_of_reach() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let script =
-        format!("timeout 2 bash -c 'echo > /dev/tcp/127.0.0.1/{port}' && echo reached || echo apart");
-    let (_root, runner) = runner_with(|config| config.network(Network::Off)).await;
-    let (outcome, notes) = play(&runner, running(&script)).await;
-    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
-    assert!(notes.log().contains("(local-exec): apart"), "{}", notes.log());
+async fn a_run_has_no_privileges_and_namespaces_of_its_own() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    let name = format!("rad-test-{}", std::process::id());
+    let _socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let (_root, runner) = runner().await;
+    let script = "grep -E '^(Uid|Cap|NoNewPrivs)' /proc/self/status; for n in user pid ipc uts mnt net; do echo \
+                  $n $(readlink /proc/self/ns/$n); done; cat /proc/net/unix; ls /proc | grep -c '^[0-9]'; \
+                  unshare --user true 2>&1 && echo a user namespace; mount -t tmpfs none /tmp 2>&1; hostname";
+    let (outcome, notes) = play(&runner, running(script)).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{log}");
+    for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert!(log.contains(&format!("{set}:\t0000000000000000")), "{set}: {log}");
+    }
+    assert!(log.contains("Uid:\t1000\t1000\t1000\t1000") && log.contains("NoNewPrivs:\t1"), "{log}");
+    for namespace in ["user", "pid", "ipc", "uts", "mnt", "net"] {
+        let own = std::fs::read_link(format!("/proc/self/ns/{namespace}")).unwrap();
+        assert!(log.contains(&format!("{namespace} {namespace}:[")), "{log}");
+        assert!(!log.contains(&own.display().to_string()), "{namespace} is the host's: {log}");
+    }
+    assert!(!log.contains(&name), "sockets of the host are out of sight: {log}");
+    assert!(!log.contains("a user namespace") && log.contains("(local-exec): sandbox"), "{log}");
+}
+
+#[tokio::test]
+async fn processes_of_the_host_are_out_of_reach() {
+    let (_root, runner) = runner().await;
+    let mut bystander = Command::new("sleep").arg("60").spawn().unwrap();
+    let script = format!("kill -9 {}; kill -9 1 && sleep 1; echo alive; kill -9 -1", bystander.id());
+    let (_, notes) = play(&runner, running(&script)).await;
+    assert!(notes.log().contains("No such process"), "{}", notes.log());
+    assert!(
+        notes.log().contains("(local-exec): alive"),
+        "the engine is not ended by its module: {}",
+        notes.log()
+    );
+    assert_eq!(bystander.try_wait().unwrap(), None, "still there");
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
 }
 
 #[tokio::test]

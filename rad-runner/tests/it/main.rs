@@ -6,8 +6,11 @@
     reason = "a test panics when something is wrong"
 )]
 
+mod credentials;
+mod greedy;
 mod hostile;
 mod market;
+mod network;
 mod outliving;
 mod store;
 mod support;

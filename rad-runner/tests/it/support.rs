@@ -13,11 +13,11 @@ use rad_core::runner::{
     StopReason,
 };
 use rad_core::source::SourceTree;
-use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A runner on the engine of this machine, in a directory of its own.
+/// A runner on the engine of this machine, without a network, in a directory of its own.
 pub(crate) async fn runner() -> (TempDir, TerraformRunner) {
     runner_with(|config| config).await
 }
@@ -29,7 +29,8 @@ pub(crate) async fn runner_with(
     ) -> rad_runner::terraform::TerraformConfigBuilder,
 ) -> (TempDir, TerraformRunner) {
     let root = tempfile::tempdir().expect("a temporary directory");
-    let builder = TerraformConfig::builder(root.path().join("runs")).grace(Duration::from_secs(5));
+    let builder = TerraformConfig::builder(root.path().join("runs"));
+    let builder = builder.network(Network::Off).grace(Duration::from_secs(5));
     let config = set_up(builder).build().expect("the setup is right");
     let runner = TerraformRunner::new(config).expect("the runner starts");
     if let Err(error) = runner.engine().await {
@@ -77,6 +78,13 @@ pub(crate) fn copy(job: &RunJob) -> RunJob {
         state: job.state.clone(),
         time_limit: job.time_limit,
     }
+}
+
+/// A module whose apply runs a shell script.
+pub(crate) fn running(script: &str) -> RunJob {
+    let text = "variable \"script\" {}\nresource \"terraform_data\" \"evil\" {\n provisioner \"local-exec\" {\n \
+                command     = \"sh -c \\\"$SCRIPT\\\"\"\n environment = { SCRIPT = var.script }\n }\n}";
+    job(text, serde_json::json!({ "script": script }))
 }
 
 /// A module of `examples/modules`.

@@ -1,0 +1,125 @@
+//! Modules that take more of the machine than they may: each is contained, and told why.
+
+use std::time::{Duration, Instant};
+
+use rad_core::runner::{RunJob, RunOutcome};
+use rad_runner::terraform::{Limits, TerraformRunner};
+
+use crate::support::{Notes, play, runner_with, running};
+
+const MIB: u64 = 1024 * 1024;
+
+/// How a run of a script ended, with the platform at work beside it.
+async fn contained(runner: &TerraformRunner, script: &str) -> (RunOutcome, Notes) {
+    let job = RunJob { time_limit: Duration::from_secs(30), ..running(script) };
+    let beside = tokio::spawn(async {
+        let mut longest = Duration::ZERO;
+        loop {
+            let began = Instant::now();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            longest = longest.max(began.elapsed());
+            assert!(longest < Duration::from_secs(10), "the platform stands still: {longest:?}");
+        }
+    });
+    let played = play(runner, job).await;
+    assert!(!beside.is_finished(), "the platform goes on");
+    beside.abort();
+    played
+}
+
+/// By which means this host enforces a limit.
+async fn means(runner: &TerraformRunner, what: &str) -> String {
+    let enforcement = runner.enforcement().await.unwrap();
+    let measure = enforcement.measures.iter().find(|measure| measure.what == what).unwrap();
+    assert!(
+        measure.means.is_some() || measure.gap.is_some(),
+        "a limit that is not enforced is said: {measure:?}"
+    );
+    measure.means.clone().unwrap_or_default()
+}
+
+fn told(notes: &Notes, summary: &str) -> bool {
+    notes.diagnostics().iter().any(|one| one.summary.contains(summary))
+}
+
+#[tokio::test]
+async fn a_fork_bomb_is_ended() {
+    let limits = Limits { processes: 128, ..Limits::default() };
+    let (_root, runner) = runner_with(|config| config.limits(limits)).await;
+    let means = means(&runner, "processes and threads").await;
+    if means.is_empty() {
+        // Nothing would stop it.
+        return;
+    }
+    let (outcome, notes) = contained(&runner, "b() { b | b & }; b; sleep 60").await;
+    if means.starts_with("cgroup") {
+        assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+        assert!(told(&notes, "starts more processes than it may"), "{:?}", notes.diagnostics());
+    } else {
+        assert_ne!(outcome, RunOutcome::Success);
+    }
+}
+
+#[tokio::test]
+async fn a_memory_hog_is_ended() {
+    let limits = Limits { memory: 320 * MIB, ..Limits::default() };
+    let (_root, runner) = runner_with(|config| config.limits(limits)).await;
+    let means = means(&runner, "memory").await;
+    // Without a line feed it keeps all of it.
+    let (outcome, notes) = contained(&runner, "head -c 2G /dev/zero | tail > /dev/null").await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    if means.starts_with("cgroup") {
+        assert!(told(&notes, "needs more memory"), "{:?}", notes.diagnostics());
+    }
+}
+
+#[tokio::test]
+async fn a_module_that_fills_the_disk_is_ended() {
+    let limits = Limits { disk: 48 * MIB, ..Limits::default() };
+    let (root, runner) = runner_with(|config| config.limits(limits)).await;
+    let script = "i=0; while :; do head -c 4M /dev/zero > /work/home/$i; i=$((i+1)); sleep 0.05; done";
+    let (outcome, notes) = contained(&runner, script).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    assert!(told(&notes, "fills the disk"), "{:?}", notes.diagnostics());
+    assert!(notes.diagnostics().iter().any(|one| one.detail.contains("48 MiB")));
+    let left: Vec<_> = std::fs::read_dir(root.path().join("runs")).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "the disk is free again: {left:?}");
+}
+
+#[tokio::test]
+async fn deleted_files_fill_the_disk_as_well() {
+    let limits = Limits { disk: 48 * MIB, ..Limits::default() };
+    let (_root, runner) = runner_with(|config| config.limits(limits)).await;
+    if !means(&runner, "memory").await.starts_with("cgroup") {
+        return;
+    }
+    let script = "exec 3>/work/home/hidden; rm /work/home/hidden; while :; do head -c 4M /dev/zero >&3; sleep 0.05; done";
+    let (outcome, notes) = contained(&runner, script).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    assert!(told(&notes, "fills the disk"), "{:?}", notes.diagnostics());
+}
+
+#[tokio::test]
+async fn a_module_that_makes_files_without_end_is_ended() {
+    let limits = Limits { files: 1_000, ..Limits::default() };
+    let (_root, runner) = runner_with(|config| config.limits(limits)).await;
+    let script = "i=0; while :; do mkdir /work/home/$i || exit; i=$((i+1)); done";
+    let (outcome, notes) = contained(&runner, script).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    assert!(told(&notes, "makes too many files"), "{:?}", notes.diagnostics());
+}
+
+#[tokio::test]
+async fn a_full_tmp_and_a_file_too_large_are_the_modules_own_errors() {
+    let limits = Limits { tmp: 8 * MIB, file_size: 16 * MIB, ..Limits::default() };
+    let (_root, runner) = runner_with(|config| config.limits(limits)).await;
+    let script = "head -c 12M /dev/zero > /tmp/full; head -c 32M /dev/zero > /work/home/large; \
+                  ls -l /work/home; ulimit -n; ulimit -c; exit 1";
+    let (outcome, notes) = contained(&runner, script).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Failure, "{log}");
+    assert!(log.contains("No space left on device"), "{log}");
+    let large = means(&runner, "size of a file").await;
+    assert!(large.is_empty() || log.contains("16777216"), "{log}");
+    assert!(large.is_empty() || log.contains("(local-exec): 4096"), "{log}");
+}
