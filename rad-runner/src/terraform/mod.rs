@@ -238,7 +238,8 @@ impl Runner for TerraformRunner {
             );
         };
         let failed = |error| machinery("clearing the directories of runs", error);
-        if let Some(ready) = self.ready.get() {
+        // A runner that cannot run anything has no groups.
+        if let Ok(ready) = self.ready().await {
             ready.cgroups.clear();
         }
         for entry in fs::read_dir(&self.config.work_root).map_err(failed)? {
