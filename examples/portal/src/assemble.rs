@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rad_billing::{SandboxPayments, SqliteDirectory, SqliteLedger, SqliteOrders, SqliteSettings};
+use rad_billing::{SandboxPayments, SqlDirectory, SqlOrders, SqlSettings, SqliteLedger};
 use rad_core::checkpoint::SigningKey;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
 use rad_core::seal::Keyring;
-use rad_github::{
-    GitHub, Jules, LocalSource, SqliteArchive, SqliteCatalog, SqliteCredentials, SqliteRefinements,
-};
+use rad_github::{GitHub, Jules, LocalSource, SqlArchive, SqlCatalog, SqlCredentials, SqlRefinements};
 use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
@@ -53,17 +51,17 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let pool = rad_billing::sqlite::open(&config.database)
         .await
         .with_context(|| format!("the database {} cannot be opened", config.database.display()))?;
-    rad_github::migrate(&pool).await?;
+    rad_github::migrate(&pool.clone().into()).await?;
     rad_runner::store::migrate(&pool).await?;
 
-    let directory = Arc::new(SqliteDirectory::new(pool.clone()));
+    let directory = Arc::new(SqlDirectory::new(pool.clone()));
     let secret = secret_file::read_or_make(&data_dir.join("sandbox.key"))?;
     let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
     let key = keyring(config, &data_dir.join("state.key"))?;
     let ledger = Arc::new(SqliteLedger::new(pool.clone()));
     let repos = Arc::new(Sources::new(LocalSource::new([&config.repos_dir])?, github(config)?));
     let tokens = keyring(config, &data_dir.join("credentials.key"))?;
-    let credentials = Arc::new(SqliteCredentials::new(pool.clone(), tokens));
+    let credentials = Arc::new(SqlCredentials::new(pool.clone(), tokens));
     let deployments = Arc::new(SqliteDeployments::new(pool.clone(), key).await?);
     // Once this is done, older keys can be put away.
     let resealed = credentials.reseal().await? + deployments.reseal().await?;
@@ -72,18 +70,18 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     }
     let mut platform = Platform::builder()
         .directory(directory.clone())
-        .settings(Arc::new(SqliteSettings::new(pool.clone())))
+        .settings(Arc::new(SqlSettings::new(pool.clone())))
         .repos(repos.clone())
         .credentials(credentials)
-        .catalog(Arc::new(SqliteCatalog::new(pool.clone())))
-        .archive(Arc::new(SqliteArchive::new(pool.clone())))
+        .catalog(Arc::new(SqlCatalog::new(pool.clone())))
+        .archive(Arc::new(SqlArchive::new(pool.clone())))
         .deployments(deployments)
         .runner(Arc::new(runner(config, &data_dir)?))
         .ledger(ledger.clone())
-        .orders(Arc::new(SqliteOrders::new(pool.clone())))
+        .orders(Arc::new(SqlOrders::new(pool.clone())))
         .notifier(Arc::new(SqliteNotifier::new(pool.clone())))
         .provider(sandbox.clone());
-    let refinements = Arc::new(SqliteRefinements::new(pool));
+    let refinements = Arc::new(SqlRefinements::new(pool));
     platform = platform.refining(Arc::new(code_agent(config)?), refinements, repos);
     let platform = platform.build()?;
     let worker = WorkerConfig::builder(stable_name(&data_dir.join("worker"))?)

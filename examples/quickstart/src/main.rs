@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use rad_billing::{SandboxPayments, SqliteDirectory, SqliteLedger, SqliteOrders, SqliteSettings};
+use rad_billing::{SandboxPayments, SqlDirectory, SqlOrders, SqlSettings, SqliteLedger};
 use rad_core::access::{Role, Roles};
 use rad_core::catalog::CatalogSort;
 use rad_core::deployment::Deployment;
@@ -17,7 +17,7 @@ use rad_core::payment::{PaymentProvider, Webhook};
 use rad_core::platform::{Actor, Platform, RevenueView, Selection};
 use rad_core::repo::RepoConnection;
 use rad_core::seal::Keyring;
-use rad_github::{LocalSource, SqliteArchive, SqliteCatalog};
+use rad_github::{LocalSource, SqlArchive, SqlCatalog};
 use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig};
@@ -107,7 +107,7 @@ async fn walk(platform: &Platform, payments: &SandboxPayments) -> Result<()> {
 /// Puts a platform together: one backend for each trait, all of them durable.
 async fn assemble(dir: &Path) -> Result<(Platform, Arc<SandboxPayments>)> {
     let pool = rad_billing::sqlite::open(&dir.join("rad.db")).await?;
-    rad_github::migrate(&pool).await?;
+    rad_github::migrate(&pool.clone().into()).await?;
     let key = Keyring::from_file(&dir.join("state.key"))?;
     let secret = Uuid::new_v4().to_string().into();
     let payments = Arc::new(SandboxPayments::new(pool.clone(), secret, "http://localhost", &[])?);
@@ -116,15 +116,15 @@ async fn assemble(dir: &Path) -> Result<(Platform, Arc<SandboxPayments>)> {
     let runner = TerraformRunner::new(config)?;
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let platform = Platform::builder()
-        .directory(Arc::new(SqliteDirectory::new(pool.clone())))
-        .settings(Arc::new(SqliteSettings::new(pool.clone())))
+        .directory(Arc::new(SqlDirectory::new(pool.clone())))
+        .settings(Arc::new(SqlSettings::new(pool.clone())))
         .repos(Arc::new(LocalSource::new([samples])?))
-        .catalog(Arc::new(SqliteCatalog::new(pool.clone())))
-        .archive(Arc::new(SqliteArchive::new(pool.clone())))
+        .catalog(Arc::new(SqlCatalog::new(pool.clone())))
+        .archive(Arc::new(SqlArchive::new(pool.clone())))
         .deployments(Arc::new(SqliteDeployments::new(pool.clone(), key).await?))
         .runner(Arc::new(runner))
         .ledger(Arc::new(SqliteLedger::new(pool.clone())))
-        .orders(Arc::new(SqliteOrders::new(pool.clone())))
+        .orders(Arc::new(SqlOrders::new(pool.clone())))
         .provider(payments.clone())
         .notifier(Arc::new(SqliteNotifier::new(pool)))
         .build()?;
