@@ -1,4 +1,4 @@
-//! Ledger, accounts, settings, orders and sandbox payments on SQLite and PostgreSQL.
+//! Ledger on SQLite and PostgreSQL; accounts, settings, orders and sandbox payments on SQLite.
 #![doc = include_str!("../README.md")]
 
 mod database;
@@ -11,11 +11,10 @@ pub mod sandbox;
 mod settings;
 pub mod sqlite;
 
-pub use database::migrate;
-pub use directory::SqlDirectory;
+pub use directory::SqliteDirectory;
 #[cfg(feature = "postgres")]
 pub use ledger::PostgresLedger;
 pub use ledger::SqliteLedger;
-pub use orders::SqlOrders;
+pub use orders::SqliteOrders;
 pub use sandbox::SandboxPayments;
-pub use settings::SqlSettings;
+pub use settings::SqliteSettings;

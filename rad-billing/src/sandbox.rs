@@ -11,12 +11,14 @@ use rad_core::payment::{
     Checkout, Order, PaymentError, PaymentEvent, PaymentProvider, PaymentRecord, PaymentState, Webhook,
 };
 use rad_core::source::Digest;
-use rad_sql::{Database, Row, sql};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 
+use crate::database::{bytes, failed};
 use crate::orders::price;
+use crate::sqlite::column;
 
 /// How many seconds a webhook's time may be off.
 const TOLERANCE: u64 = 300;
@@ -31,7 +33,7 @@ const SHORTEST_SECRET: usize = 32;
 /// `Sandbox-Signature: t=1770000000,v1=<64 hexadecimal digits>`.
 #[derive(Debug)]
 pub struct SandboxPayments {
-    database: Database,
+    pool: SqlitePool,
     secret: SecretString,
     base_url: String,
 }
@@ -80,14 +82,14 @@ struct Message {
 }
 
 impl SandboxPayments {
-    /// The sandbox in a database that [`migrate`](crate::migrate) prepared.
+    /// The sandbox in a database that [`open`](crate::sqlite::open) opened.
     ///
     /// `base_url` is the portal's own public address; `real_providers` names the providers that are configured beside it.
     ///
     /// # Errors
     /// [`SandboxRefused::RealProvider`] if there is any, [`SandboxRefused::WeakSecret`].
     pub fn new(
-        database: impl Into<Database>,
+        pool: SqlitePool,
         secret: SecretString,
         base_url: &str,
         real_providers: &[&str],
@@ -98,7 +100,7 @@ impl SandboxPayments {
         if secret.expose_secret().len() < SHORTEST_SECRET {
             return Err(SandboxRefused::WeakSecret);
         }
-        Ok(Self { database: database.into(), secret, base_url: base_url.trim_end_matches('/').to_owned() })
+        Ok(Self { pool, secret, base_url: base_url.trim_end_matches('/').to_owned() })
     }
 
     /// A payment, for the page where the payer decides.
@@ -106,10 +108,13 @@ impl SandboxPayments {
     /// # Errors
     /// [`PaymentError::NoOrder`] if there is none with this reference.
     pub async fn payment(&self, reference: &str) -> Result<SandboxPayment, PaymentError> {
-        let find = sql("SELECT * FROM sandbox_payments WHERE reference = $1").bind(reference);
-        let row = find.optional(&self.database, "reading a sandbox payment").await?;
+        let row = sqlx::query("SELECT * FROM sandbox_payments WHERE reference = ?")
+            .bind(reference)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed("reading a sandbox payment"))?;
         let row = row.ok_or(PaymentError::NoOrder)?;
-        Ok(SandboxPayment { record: record(&row)?, return_url: row.get("return_url")? })
+        Ok(SandboxPayment { record: record(&row)?, return_url: column(&row, "return_url", Some)? })
     }
 
     /// The payer pays. The first decision stands; the webhook is the one that tells of it.
@@ -134,11 +139,12 @@ impl SandboxPayments {
         state: PaymentState,
         now: DateTime<Utc>,
     ) -> Result<SandboxWebhook, PaymentError> {
-        sql("UPDATE sandbox_payments SET state = $1 WHERE reference = $2 AND state = 'pending'")
+        sqlx::query("UPDATE sandbox_payments SET state = ? WHERE reference = ? AND state = 'pending'")
             .bind(state_text(state))
             .bind(reference)
-            .execute(&self.database, "deciding a sandbox payment")
-            .await?;
+            .execute(&self.pool)
+            .await
+            .map_err(failed("deciding a sandbox payment"))?;
         let record = self.payment(reference).await?.record;
         let message = Message {
             event: format!("payment.{}", state_text(record.state)),
@@ -180,15 +186,18 @@ impl PaymentProvider for SandboxPayments {
 
     async fn start(&self, order: &Order, return_url: &str) -> Result<Checkout, PaymentError> {
         let reference = format!("sandbox-{}", order.id);
-        sql("INSERT INTO sandbox_payments (reference, order_id, amount, currency, return_url, state)
-             VALUES ($1, $2, $3, $4, $5, 'pending') ON CONFLICT DO NOTHING")
+        sqlx::query(
+            "INSERT INTO sandbox_payments (reference, order_id, amount, currency, return_url, state)
+             VALUES (?, ?, ?, ?, ?, 'pending') ON CONFLICT DO NOTHING",
+        )
         .bind(&reference)
-        .bind(order.id)
-        .bind(order.price.amount())
+        .bind(order.id.as_bytes().as_slice())
+        .bind(order.price.amount().micros())
         .bind(order.price.currency().as_str())
         .bind(return_url)
-        .execute(&self.database, "starting a sandbox payment")
-        .await?;
+        .execute(&self.pool)
+        .await
+        .map_err(failed("starting a sandbox payment"))?;
         Ok(Checkout { url: format!("{}/sandbox/pay/{reference}", self.base_url), reference })
     }
 
@@ -222,10 +231,10 @@ fn parse_signature(header: &str) -> Option<(i64, Digest)> {
     Some((time.parse().ok().filter(|_| digits)?, code.parse().ok()?))
 }
 
-fn record(row: &Row) -> Result<PaymentRecord, BackendError> {
+fn record(row: &SqliteRow) -> Result<PaymentRecord, BackendError> {
     Ok(PaymentRecord {
-        order: row.get("order_id")?,
-        state: row.read("state", |text: String| state(&text))?,
+        order: column(row, "order_id", |stored: &[u8]| bytes(stored).map(OrderId::from_bytes))?,
+        state: column(row, "state", state)?,
         amount: price(row, "amount")?,
     })
 }

@@ -11,7 +11,7 @@ CREATE TABLE deployments (
     owner       BLOB    NOT NULL,
     submission  BLOB    NOT NULL,
     module_name TEXT    NOT NULL,
-    -- What never changes, as JSON.
+    -- What it is made from and what it cost, as JSON; an update's apply changes it.
     record      TEXT    NOT NULL,
     -- The module's name and the id, lower case.
     search      TEXT    NOT NULL,
@@ -22,6 +22,12 @@ CREATE TABLE deployments (
     latest_run  BLOB    NOT NULL,
     action      TEXT    NOT NULL,
     status      TEXT    NOT NULL,
+    -- An apply or destroy stopped after it had begun to change something.
+    diverged    INTEGER NOT NULL DEFAULT 0,
+    -- When somebody first asked to purge it.
+    purge_asked INTEGER,
+    -- After a purge: the addresses of what may be left, as JSON.
+    remains     TEXT    NOT NULL DEFAULT '[]',
     created_at  INTEGER NOT NULL,
     updated_at  INTEGER NOT NULL,
     UNIQUE (owner, submission)
@@ -29,6 +35,7 @@ CREATE TABLE deployments (
 
 CREATE INDEX deployments_by_age ON deployments (created_at, id);
 CREATE INDEX deployments_by_owner ON deployments (owner, created_at, id);
+CREATE INDEX deployments_to_purge ON deployments (purge_asked) WHERE purge_asked IS NOT NULL AND action <> 'purge';
 
 -- Apart from the deployments, so that listing them does not read states.
 CREATE TABLE deployment_states (
@@ -44,6 +51,10 @@ CREATE TABLE runs (
     owner       BLOB    NOT NULL,
     action      TEXT    NOT NULL,
     status      TEXT    NOT NULL,
+    -- What a waiting run waits for.
+    waits_for   TEXT,
+    -- A person asked to cancel it while a worker had it.
+    cancel_asked INTEGER NOT NULL DEFAULT 0,
     step        TEXT,
     cost        INTEGER NOT NULL,
     settlement  TEXT    NOT NULL,
@@ -65,8 +76,32 @@ CREATE UNIQUE INDEX runs_one_at_a_time ON runs (deployment)
     WHERE status IN ('pending', 'waiting', 'queued', 'working');
 CREATE INDEX runs_by_deployment ON runs (deployment, seq);
 CREATE INDEX runs_by_status ON runs (status, seq);
-CREATE INDEX runs_queued ON runs (queued) WHERE status = 'queued';
+CREATE INDEX runs_queued ON runs (owner, queued) WHERE status = 'queued';
+CREATE INDEX runs_working ON runs (owner) WHERE status = 'working';
 CREATE INDEX runs_owed ON runs (seq) WHERE settlement = 'owed';
+
+-- Owners who were given a lease, in the order in which they had their last one.
+CREATE TABLE lease_turns (
+    owner BLOB    PRIMARY KEY,
+    turn  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What an update makes of its deployment.
+CREATE TABLE run_targets (
+    run        BLOB    PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    deployment TEXT    NOT NULL,
+    -- As JSON.
+    target     TEXT    NOT NULL,
+    -- Sealed as those of its deployment.
+    secrets    BLOB    NOT NULL
+) STRICT;
+
+-- The changes of a run's plan and what a person confirmed of them, both as JSON.
+CREATE TABLE run_plans (
+    run       BLOB    PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    changes   TEXT,
+    confirmed TEXT    NOT NULL DEFAULT '[]'
+) STRICT;
 
 CREATE TABLE run_resources (
     seq        INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::mask::Mask;
 use crate::runner::{
-    Action, ChangeKind, ChangeStatus, Diagnostic, Engine, Output, ResourceProgress, RunEvent, RunJob,
+    ChangeKind, ChangeStatus, Diagnostic, Engine, Output, PlannedChange, ResourceProgress, RunEvent, RunJob,
     RunObserver, RunOutcome, Runner, RunnerError, Step, StopReason,
 };
 
@@ -34,11 +34,16 @@ pub struct ScriptedRunner {
 pub struct Script {
     /// Lines of the log.
     pub log: Vec<String>,
-    /// Addresses of the resources that a create makes and a delete destroys.
+    /// Addresses of the resources that there are after a create or an update, and that a delete destroys.
     pub resources: Vec<String>,
-    /// The outputs after a create.
+    /// Addresses among them that an update makes anew; it changes the others where they stand, and destroys what the script no
+    /// longer has.
+    pub replaces: Vec<String>,
+    /// Addresses that no delete destroys: it fails, and leaves them.
+    pub keeps: Vec<String>,
+    /// The outputs after a create or an update.
     pub outputs: Vec<Output>,
-    /// Fails the apply with this as the summary of a diagnostic, after the resources before the last are done.
+    /// Fails the create or update with this as the summary of a diagnostic, after the resources before the last are done.
     pub fails: Option<String>,
     /// Whether the apply goes on until the run is stopped.
     pub waits: bool,
@@ -67,7 +72,12 @@ impl ScriptedRunner {
 #[async_trait]
 impl Runner for ScriptedRunner {
     async fn engine(&self) -> Result<Engine, RunnerError> {
-        Ok(Engine { name: "Script".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Ok(Engine { name: "Script".to_owned(), version, is_terraform: false })
+    }
+
+    fn resources(&self, state: &[u8]) -> Option<Vec<String>> {
+        Some(in_state(state))
     }
 
     async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {
@@ -97,73 +107,106 @@ impl<'a> Play<'a> {
     }
 
     async fn run(self) -> Result<RunOutcome, StopReason> {
-        if self.job.action == Action::Delete && self.job.state.is_none() {
+        let there = self.job.state.as_deref().map(in_state).unwrap_or_default();
+        if self.job.action.destroys() && self.job.state.is_none() {
             self.log("Nothing was ever made: there is nothing to destroy.").await?;
             return Ok(RunOutcome::Success);
         }
-        for step in [Step::Init, Step::Plan, Step::Apply] {
-            self.observer.event(RunEvent::Step(step)).await?;
-            if step == Step::Plan {
-                self.resources(ChangeStatus::Planned).await?;
-            }
+        let plan = self.plan(&there);
+        self.observer.event(RunEvent::Step(Step::Init)).await?;
+        self.observer.event(RunEvent::Step(Step::Plan)).await?;
+        self.observer.event(RunEvent::Planned(plan.clone())).await?;
+        self.progress(&plan, ChangeStatus::Planned).await?;
+        if !self.job.consent.covers(&plan) {
+            return Ok(RunOutcome::Unconfirmed);
         }
+        self.observer.event(RunEvent::Step(Step::Apply)).await?;
         for line in &self.script.log {
             self.log(line).await?;
         }
-        self.resources(ChangeStatus::Started).await?;
-        if self.script.waits {
-            self.save().await?;
+        self.progress(&plan, ChangeStatus::Started).await?;
+        if self.script.waits && !self.job.action.destroys() {
+            self.save(&there).await?;
             return Err(self.observer.stop().await);
         }
-        self.resources(ChangeStatus::Complete).await?;
-        self.save().await?;
-        if let Some(summary) = self.script.fails.as_ref().filter(|_| self.job.action == Action::Create) {
+        self.progress(&plan, ChangeStatus::Complete).await?;
+        self.save(&there).await?;
+        if let Some(summary) = self.failure() {
             let diagnostic = Diagnostic::error(self.text(summary), "");
             self.log(&format!("Error: {}", diagnostic.summary)).await?;
             self.observer.event(RunEvent::Diagnostic(diagnostic)).await?;
             return Ok(RunOutcome::Failure);
         }
         let mut outputs = Vec::new();
-        if self.job.action == Action::Create {
+        if !self.job.action.destroys() {
             outputs.extend(self.script.outputs.iter().map(|output| self.output(output)));
         }
         self.observer.event(RunEvent::Outputs(outputs)).await?;
         Ok(RunOutcome::Success)
     }
 
+    /// What happens to each resource, those of the script first.
+    fn plan(&self, there: &[String]) -> Vec<PlannedChange> {
+        let wanted = &self.script.resources;
+        let change = |address: &String| {
+            let change = match there.contains(address) {
+                _ if self.job.action.destroys() => ChangeKind::Delete,
+                false => ChangeKind::Create,
+                true if self.script.replaces.contains(address) => ChangeKind::Replace,
+                true => ChangeKind::Update,
+            };
+            PlannedChange { address: self.text(address), change }
+        };
+        let gone = there.iter().filter(|address| !wanted.contains(address));
+        let gone =
+            gone.map(|address| PlannedChange { address: self.text(address), change: ChangeKind::Delete });
+        wanted.iter().map(change).chain(gone).collect()
+    }
+
+    /// Why the apply fails, if it does.
+    fn failure(&self) -> Option<&str> {
+        match self.job.action.destroys() {
+            true if !self.script.keeps.is_empty() => Some("some resources could not be destroyed"),
+            true => None,
+            false => self.script.fails.as_deref(),
+        }
+    }
+
     async fn log(&self, line: &str) -> Result<(), StopReason> {
         self.observer.event(RunEvent::Log(format!("{}\n", self.text(line)))).await
     }
 
-    /// Reports that every resource got so far; the last one fails where the script does.
-    async fn resources(&self, status: ChangeStatus) -> Result<(), StopReason> {
-        let change = match self.job.action {
-            Action::Create => ChangeKind::Create,
-            Action::Delete => ChangeKind::Delete,
-        };
-        let fails = self.script.fails.is_some() && change == ChangeKind::Create;
-        for (index, resource) in self.script.resources.iter().enumerate() {
-            let last = index + 1 == self.script.resources.len();
+    /// Reports that every resource got so far; where the script fails, the last one does, or those it keeps.
+    async fn progress(&self, plan: &[PlannedChange], status: ChangeStatus) -> Result<(), StopReason> {
+        let destroys = self.job.action.destroys();
+        for (index, planned) in plan.iter().enumerate() {
+            let fails = match destroys {
+                true => self.script.keeps.contains(&planned.address),
+                false => self.script.fails.is_some() && index + 1 == plan.len(),
+            };
             let status = match status {
-                ChangeStatus::Complete if fails && last => ChangeStatus::Errored,
+                ChangeStatus::Complete if fails => ChangeStatus::Errored,
                 status => status,
             };
-            let address = self.text(resource);
+            let PlannedChange { address, change } = planned.clone();
             let progress = ResourceProgress { address, change, status, elapsed_seconds: None };
             self.observer.event(RunEvent::Resource(progress)).await?;
         }
         Ok(())
     }
 
-    async fn save(&self) -> Result<(), StopReason> {
+    async fn save(&self, there: &[String]) -> Result<(), StopReason> {
         let before: Value =
             self.job.state.as_ref().and_then(|state| serde_json::from_slice(state).ok()).unwrap_or_default();
-        let made = self.script.resources.iter().filter(|_| self.job.action == Action::Create);
+        let left: Vec<&String> = match self.job.action.destroys() {
+            true => there.iter().filter(|address| self.script.keeps.contains(address)).collect(),
+            false => self.script.resources.iter().collect(),
+        };
         let state = json!({
             "version": 4,
             "serial": before["serial"].as_u64().unwrap_or_default() + 1,
             "lineage": self.job.deployment.to_string(),
-            "resources": made.collect::<Vec<_>>(),
+            "resources": left,
         });
         self.observer.event(RunEvent::State(Bytes::from(state.to_string()))).await
     }
@@ -186,4 +229,11 @@ impl<'a> Play<'a> {
             text.replace(&format!("${{{name}}}"), &value)
         })
     }
+}
+
+/// The addresses of the resources that a script's state knows of.
+fn in_state(state: &[u8]) -> Vec<String> {
+    let state: Value = serde_json::from_slice(state).unwrap_or_default();
+    let resources = state["resources"].as_array().into_iter().flatten();
+    resources.filter_map(|address| Some(address.as_str()?.to_owned())).collect()
 }

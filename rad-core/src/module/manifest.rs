@@ -183,7 +183,7 @@ impl Manifest {
     }
 
     /// Whether the deployer is asked for a variable.
-    pub(super) fn is_asked(&self, variable: &Variable) -> bool {
+    pub fn is_asked(&self, variable: &Variable) -> bool {
         variable.hints.group != Some(0) && !is_metadata(&variable.name)
     }
 }

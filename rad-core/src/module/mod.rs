@@ -48,6 +48,7 @@ mod source_error;
 mod types;
 mod value;
 mod variable;
+mod version;
 
 use std::collections::BTreeSet;
 
@@ -61,6 +62,7 @@ pub use self::metadata::Metadata;
 pub use self::source_error::{Place, SourceError};
 pub use self::types::{Attribute, Type, TypeError};
 pub use self::variable::{Validation, Variable};
+pub use self::version::{RequiredVersion, VersionError};
 
 use crate::source::{Digest, SourceTree};
 

@@ -7,15 +7,14 @@ use super::{Actor, Capability, PlatformError, settling};
 use crate::access::Role;
 use crate::catalog::{Card, CatalogQuery, CatalogSort, Listing, Publisher};
 use crate::deployment::{
-    Deployment, DeploymentError, DeploymentQuery, DeploymentStatus, LogChunk, NewDeployment, Run, RunStatus,
-    SecretValues, Transition,
+    Deployment, DeploymentQuery, LogChunk, NewDeployment, Plan, Run, RunStatus, SecretValues, Target,
 };
 use crate::id::{DeploymentId, ModuleId, RunId};
 use crate::module::{CheckedValues, Values};
 use crate::money::Credits;
 use crate::page::{Cursor, Page};
 use crate::revenue::{BurnOrder, Split};
-use crate::runner::{Action, Engine, Output, ResourceProgress};
+use crate::runner::{Engine, Output, ResourceProgress};
 use crate::settings::Settings;
 
 /// The most bytes that the values of one module take, as JSON.
@@ -65,8 +64,12 @@ pub struct DeploymentDetails {
     pub outputs: Vec<Output>,
     /// Whether Terraform left a state, so that something may exist.
     pub has_state: bool,
+    /// The plan of the latest run.
+    pub plan: Plan,
     /// Whether the one who asks may act on it.
     pub may_act: bool,
+    /// Whether the one who asks may purge it.
+    pub may_purge: bool,
 }
 
 impl Actor {
@@ -127,8 +130,8 @@ impl Actor {
     ///
     /// # Errors
     /// [`NotFound`](PlatformError::NotFound), [`Values`](PlatformError::Values) with a reason for each value,
-    /// [`Runner`](PlatformError::Runner) where nothing can be run,
-    /// [`InsufficientPurchasedCredits`](PlatformError::InsufficientPurchasedCredits),
+    /// [`Runner`](PlatformError::Runner) where nothing can be run, [`EngineVersion`](PlatformError::EngineVersion) where the
+    /// module wants another engine, [`InsufficientPurchasedCredits`](PlatformError::InsufficientPurchasedCredits),
     /// [`InsufficientTotalCredits`](PlatformError::InsufficientTotalCredits). Whatever is refused leaves nothing behind.
     pub async fn deploy(
         &self,
@@ -147,9 +150,16 @@ impl Actor {
             .manifest
             .check(&given, &revision.values, typed)
             .map_err(|problems| PlatformError::Values { problems })?;
-        self.parts.runner.engine().await?;
-        let needs = revision.manifest.metadata.dependencies.clone();
+        self.parts.engine_for(&revision.manifest).await?;
         let (values, secrets) = split_secrets(checked);
+        let target = Target {
+            commit: revision.commit.clone(),
+            source: revision.digest,
+            values,
+            secrets,
+            needs: revision.manifest.metadata.dependencies.clone(),
+            may_purge: revision.manifest.metadata.enable_purge,
+        };
         let new = NewDeployment {
             id,
             submission,
@@ -157,13 +167,9 @@ impl Actor {
             module: listing.id,
             publisher: listing.publisher,
             module_name: listing.name.clone(),
-            commit: revision.commit.clone(),
-            source: revision.digest,
-            values,
-            secrets,
+            target,
             cost: self.fee(&listing, &settings),
             purchased_only: revision.manifest.metadata.require_credit_purchases,
-            needs,
         };
         let now = self.parts.clock.now();
         let (deployment, run) = self.parts.deployments.create(new, RunId::new(), now).await?;
@@ -171,50 +177,6 @@ impl Actor {
             settling::begin(&self.parts, &deployment, &run).await?;
         }
         Ok(self.parts.deployments.deployment(deployment.id).await?)
-    }
-
-    /// Tries again what failed, was interrupted or cancelled; a create takes its fee anew.
-    ///
-    /// # Errors
-    /// [`NotFound`](PlatformError::NotFound), busy while a run goes on, and as [`deploy`](Self::deploy);
-    /// [`Invalid`](PlatformError::Invalid) if the latest run succeeded.
-    pub async fn retry(&self, id: DeploymentId) -> Result<Run, PlatformError> {
-        self.require(Capability::Deploy)?;
-        let deployment = self.own_deployment(id).await?;
-        let latest = self.parts.deployments.run(deployment.latest_run).await?;
-        if latest.status == RunStatus::Success {
-            let reason = "its latest run succeeded: there is nothing to try again".to_owned();
-            return Err(PlatformError::Invalid { field: "deployment", reason });
-        }
-        let charged = latest.action == Action::Create && self.settings().await?.enable_credits;
-        let cost = if charged { deployment.cost } else { Credits::ZERO };
-        self.start_run(&deployment, latest.action, cost).await
-    }
-
-    /// Destroys what a deployment made; its record stays until its retention ends. Free. A create that no worker has
-    /// taken yet is cancelled first, and the next sweep gives its hold back.
-    ///
-    /// # Errors
-    /// [`NotFound`](PlatformError::NotFound), busy while a run goes on, [`Runner`](PlatformError::Runner) where nothing
-    /// can be run; [`Invalid`](PlatformError::Invalid) if it is destroyed already.
-    pub async fn destroy(&self, id: DeploymentId) -> Result<Run, PlatformError> {
-        let deployment = self.own_deployment(id).await?;
-        if deployment.status == DeploymentStatus::Deleted {
-            let reason = "it is destroyed already".to_owned();
-            return Err(PlatformError::Invalid { field: "deployment", reason });
-        }
-        let latest = self.parts.deployments.run(deployment.latest_run).await?;
-        if latest.action == Action::Create && matches!(latest.status, RunStatus::Waiting | RunStatus::Queued)
-        {
-            self.parts.runner.engine().await?;
-            let now = self.parts.clock.now();
-            match self.parts.deployments.advance(latest.id, Transition::Cancel, now).await {
-                // A worker took it, or it ended: the store says whether a delete can follow.
-                Ok(_) | Err(DeploymentError::Illegal(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.start_run(&deployment, Action::Delete, Credits::ZERO).await
     }
 
     /// A page of deployments: the account's own, or everybody's for those who may see them.
@@ -261,7 +223,9 @@ impl Actor {
             resources: store.resources(deployment.latest_run).await?,
             outputs,
             has_state: store.state(id).await?.is_some(),
+            plan: store.plan(deployment.latest_run).await?,
             may_act: self.may_act(&deployment),
+            may_purge: self.may_purge(&deployment),
             deployment,
         })
     }
@@ -316,19 +280,6 @@ impl Actor {
         Ok(self.parts.settings.current().await?.settings)
     }
 
-    async fn start_run(
-        &self,
-        deployment: &Deployment,
-        action: Action,
-        cost: Credits,
-    ) -> Result<Run, PlatformError> {
-        self.parts.runner.engine().await?;
-        let now = self.parts.clock.now();
-        let run = self.parts.deployments.add_run(deployment.id, RunId::new(), action, cost, now).await?;
-        settling::begin(&self.parts, deployment, &run).await?;
-        Ok(self.parts.deployments.run(run.id).await?)
-    }
-
     async fn unmet(&self, needs: &[String]) -> Result<Vec<String>, PlatformError> {
         settling::unmet(&self.parts, self.id(), needs).await
     }
@@ -359,7 +310,11 @@ impl Actor {
         }
     }
 
-    async fn deployable(&self, module: ModuleId, settings: &Settings) -> Result<Listing, PlatformError> {
+    pub(super) async fn deployable(
+        &self,
+        module: ModuleId,
+        settings: &Settings,
+    ) -> Result<Listing, PlatformError> {
         let listing = self.parts.catalog.listing(module).await?;
         if listing.published && self.deployer(settings.private_mode).sees(&listing) {
             Ok(listing)
@@ -385,7 +340,7 @@ impl Actor {
         }
     }
 
-    async fn own_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
+    pub(super) async fn own_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
         let deployment = self.visible_deployment(id).await?;
         if self.may_act(&deployment) {
             Ok(deployment)
@@ -409,7 +364,7 @@ pub(super) fn within_limit(field: &'static str, values: &Values) -> Result<(), P
     Err(PlatformError::Invalid { field, reason })
 }
 
-fn split_secrets(checked: CheckedValues) -> (Values, SecretValues) {
+pub(super) fn split_secrets(checked: CheckedValues) -> (Values, SecretValues) {
     let (secret, plain): (Values, Values) =
         checked.values.into_iter().partition(|(name, _)| checked.sensitive.contains(name));
     let secrets =

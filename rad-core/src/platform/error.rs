@@ -14,7 +14,7 @@ use crate::payment::PaymentError;
 use crate::refine::RefineError;
 use crate::repo::RepoError;
 use crate::revenue::Violation;
-use crate::runner::RunnerError;
+use crate::runner::{Engine, RunnerError};
 use crate::settings::SettingsError;
 
 /// Why a use case was refused. The text is for the person who asked.
@@ -68,6 +68,27 @@ pub enum PlatformError {
         module: String,
         /// Why.
         reason: String,
+    },
+    /// Modules need each other in a circle, so that none of them could ever be deployed.
+    #[error("these modules need each other in a circle: {}", modules.join(" → "))]
+    DependencyCycle {
+        /// The modules along the circle; the first is the last.
+        modules: Vec<String>,
+    },
+    /// The module wants another version of the engine than there is.
+    #[error(
+        "the module asks for version {required}, and {} {} runs here{}",
+        engine.name,
+        engine.version,
+        reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default()
+    )]
+    EngineVersion {
+        /// What runs here.
+        engine: Engine,
+        /// The module's constraint.
+        required: String,
+        /// Why they cannot be compared, where they cannot.
+        reason: Option<String>,
     },
     /// A field of a request is not right.
     #[error("{field}: {reason}")]

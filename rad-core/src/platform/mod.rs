@@ -4,6 +4,7 @@
 //! every request; processes of the platform itself (workers, the sweep, webhooks) act through [`Operations`]. Nothing
 //! else reaches the backends.
 
+mod acting;
 mod actor;
 mod admin;
 mod billing;
@@ -16,12 +17,14 @@ mod following;
 mod hooks;
 mod operations;
 mod publishing;
+mod purging;
 mod reading;
 mod refining;
 mod reporting;
 mod settling;
 mod sharing;
 mod syncing;
+mod updating;
 
 use std::sync::Arc;
 
@@ -37,6 +40,7 @@ pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, S
 pub use refining::{ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};
 pub use syncing::RepoNews;
+pub use updating::{ChangedVariable, UpdateForm};
 
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::Clock;

@@ -7,15 +7,18 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 
-use super::{Parts, PlatformError, billing, settling, sharing};
+use super::{Parts, PlatformError, billing, purging, settling, sharing};
 use crate::access::{Role, Roles};
-use crate::deployment::{DeploymentError, Lease, Run, RunReport, RunStatus, Transition};
+use crate::deployment::{
+    DeploymentError, Lease, LeaseLimits, LeaseNews, Run, RunReport, RunStatus, Transition, Wait,
+};
 use crate::directory::{Account, AccountQuery, NewAccount};
 use crate::error::BackendError;
+use crate::id::RunId;
 use crate::live::{Subscription, Topic};
 use crate::notify::Notice;
 use crate::payment::Webhook;
-use crate::runner::{Diagnostic, RunJob, RunOutcome, Runner};
+use crate::runner::{Action, Consent, Diagnostic, RunJob, RunLimits, RunOutcome, Runner};
 
 /// The platform acting for itself, not for a person. Never hand it to a request handler that serves people.
 #[derive(Debug, Clone)]
@@ -68,13 +71,18 @@ impl Operations {
         Arc::clone(&self.parts.runner)
     }
 
-    /// Leases the run that was queued first, for `lasting`.
+    /// Leases the run whose turn it is, for `lasting`.
     ///
     /// # Errors
     /// A failure of the store.
-    pub async fn lease(&self, worker: &str, lasting: Duration) -> Result<Option<Lease>, PlatformError> {
+    pub async fn lease(
+        &self,
+        worker: &str,
+        limits: LeaseLimits,
+        lasting: Duration,
+    ) -> Result<Option<Lease>, PlatformError> {
         let now = self.parts.clock.now();
-        Ok(self.parts.deployments.lease(worker, now, now + lasting).await?)
+        Ok(self.parts.deployments.lease(worker, limits, now, now + lasting).await?)
     }
 
     /// Hears when there may be a run to lease.
@@ -90,37 +98,71 @@ impl Operations {
         Ok(self.parts.deployments.leases(worker).await?)
     }
 
-    /// Lengthens a lease to `lasting` from now.
+    /// Hears of every change of a run, and of the wish that it stops.
+    pub fn run_news(&self, run: RunId) -> Subscription {
+        self.parts.deployments.news().subscribe(Topic::Run(run))
+    }
+
+    /// What the worker must know of a leased run, without lengthening the lease.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](DeploymentError::LeaseLost) once the run is not working any more.
+    pub async fn wishes(&self, lease: &Lease) -> Result<LeaseNews, DeploymentError> {
+        let run = self.parts.deployments.run(lease.run).await?;
+        match run.status {
+            RunStatus::Working => Ok(LeaseNews { cancel_asked: run.cancel_asked }),
+            _ => Err(DeploymentError::LeaseLost),
+        }
+    }
+
+    /// Lengthens a lease to `lasting` from now, and tells what the worker must know of its run.
     ///
     /// # Errors
     /// [`LeaseLost`](DeploymentError::LeaseLost).
-    pub async fn renew(&self, lease: &Lease, lasting: Duration) -> Result<(), DeploymentError> {
+    pub async fn renew(&self, lease: &Lease, lasting: Duration) -> Result<LeaseNews, DeploymentError> {
         self.parts.deployments.renew(lease, self.parts.clock.now() + lasting).await
     }
 
-    /// Everything the runner needs for a leased run.
+    /// Everything the runner needs for a leased run. A purge may take no longer than `purge`.
     ///
     /// # Errors
     /// A failure of a backend; an archived source that is not what was published is one.
-    pub async fn job(&self, lease: &Lease, time_limit: Duration) -> Result<RunJob, PlatformError> {
+    pub async fn job(
+        &self,
+        lease: &Lease,
+        mut limits: RunLimits,
+        purge: Duration,
+    ) -> Result<RunJob, PlatformError> {
         let store = &self.parts.deployments;
         let run = store.run(lease.run).await?;
         let deployment = store.deployment(lease.deployment).await?;
-        let mut values = deployment.values.clone();
-        for (name, secret) in store.secrets(deployment.id).await? {
+        let (source, mut values, secrets) = match store.target(run.id).await? {
+            Some(target) => (target.source, target.values, target.secrets),
+            None => (deployment.source, deployment.values, store.secrets(deployment.id).await?),
+        };
+        let sensitive = secrets.keys().cloned().collect();
+        for (name, secret) in secrets {
             let value = serde_json::from_str(secret.expose_secret())
                 .map_err(|_| BackendError::corrupt("reading a sensitive value", "it is not JSON"))?;
             values.insert(name, value);
+        }
+        let consent = match run.action {
+            Action::Update => Consent::Only(store.plan(run.id).await?.confirmed),
+            Action::Create | Action::Delete | Action::Purge => Consent::Everything,
+        };
+        if run.action == Action::Purge {
+            limits.whole = limits.whole.min(purge);
         }
         Ok(RunJob {
             run: run.id,
             deployment: deployment.id,
             action: run.action,
-            source: self.parts.archive.load(&deployment.source).await?,
+            source: self.parts.archive.load(&source).await?,
             values,
-            sensitive: deployment.secret_names,
+            sensitive,
             state: store.state(deployment.id).await?,
-            time_limit,
+            consent,
+            limits,
         })
     }
 
@@ -166,7 +208,8 @@ impl Operations {
         self.parts.deployments.save_state(lease, state, self.parts.clock.now()).await
     }
 
-    /// Ends a leased run and settles it.
+    /// Ends a leased run and settles it, or has it wait for a confirmation. One that was told to stop ends as cancelled where a
+    /// person asked for that, and as interrupted otherwise.
     ///
     /// # Errors
     /// [`LeaseLost`](DeploymentError::LeaseLost), then another process ends it. A settlement that fails is left to the
@@ -177,6 +220,7 @@ impl Operations {
             RunOutcome::Failure => Transition::Fail,
             RunOutcome::Timeout => Transition::TimeOut,
             RunOutcome::Stopped => Transition::Interrupt,
+            RunOutcome::Unconfirmed => Transition::Ask,
         };
         self.end(lease, transition).await
     }
@@ -193,14 +237,25 @@ impl Operations {
 
     async fn end(&self, lease: &Lease, transition: Transition) -> Result<Run, PlatformError> {
         let run = self.parts.deployments.finish(lease, transition, self.parts.clock.now()).await?;
-        if let Err(error) = settling::settle(&self.parts, &run).await {
-            tracing::warn!(run = %run.id, %error, "a run could not be settled, the next sweep will");
+        if run.status.is_final() {
+            settling::settle_or_leave(&self.parts, &run).await;
+        }
+        if run.cancel_asked
+            && let Err(error) = self.purge_if_asked(&run).await
+        {
+            tracing::warn!(run = %run.id, %error, "a purge could not be carried on, the next sweep will");
         }
         Ok(run)
     }
 
-    /// Does what is due: ends runs whose workers were lost, settles what is owed, queues what waited for other modules,
-    /// and finishes requests that stopped half-way.
+    /// Goes on with the purge for which a run was stopped.
+    async fn purge_if_asked(&self, stopped: &Run) -> Result<(), PlatformError> {
+        let deployment = self.parts.deployments.deployment(stopped.deployment).await?;
+        purging::carry_on(&self.parts, &deployment).await
+    }
+
+    /// Does what is due: ends runs whose workers were lost, settles what is owed, carries purges on, queues what waited for other
+    /// modules, and finishes requests that stopped half-way.
     ///
     /// # Errors
     /// The first failure, after everything else was tried: one run that cannot be settled holds up no other.
@@ -214,7 +269,15 @@ impl Operations {
             let done = failures.note(&run, settling::settle(&self.parts, &run).await);
             report.settled += usize::from(done.is_some());
         }
+        for deployment in store.purges(SWEEP).await? {
+            if let Some(latest) = store.runs(deployment.id).await?.first() {
+                failures.note(latest, purging::carry_on(&self.parts, &deployment).await);
+            }
+        }
         for run in store.runs_in(RunStatus::Waiting, WAITING).await? {
+            if run.waits_for != Some(Wait::Modules) {
+                continue;
+            }
             let queued = failures.note(&run, self.unpark(&run).await);
             report.queued += usize::from(queued == Some(true));
         }
@@ -230,7 +293,7 @@ impl Operations {
     /// Queues a waiting run whose needs are met; one that cannot be paid by then ends with the reason.
     async fn unpark(&self, run: &Run) -> Result<bool, PlatformError> {
         let deployment = self.parts.deployments.deployment(run.deployment).await?;
-        if !settling::unmet(&self.parts, run.owner, &deployment.needs).await?.is_empty() {
+        if !settling::unmet_needs(&self.parts, &deployment, run).await?.is_empty() {
             return Ok(false);
         }
         match settling::hold_and_queue(&self.parts, &deployment, run).await {

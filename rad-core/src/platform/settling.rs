@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::{Parts, PlatformError, sharing};
+use super::{Parts, PlatformError, purging, sharing};
 use crate::access::Role;
 use crate::catalog::CatalogError;
-use crate::deployment::{Deployment, DeploymentError, Run, RunStatus, Transition};
+use crate::deployment::{Deployment, DeploymentError, DeploymentStatus, Run, RunStatus, Transition};
 use crate::directory::{Account, DirectoryError};
 use crate::id::{AccountId, RunId};
 use crate::ledger::{LedgerError, LedgerExt, Post};
@@ -20,7 +20,7 @@ use crate::runner::Action;
 /// refused one is taken away. Both the request that stored the run and a sweep after it come here, in any order.
 pub(super) async fn begin(parts: &Parts, deployment: &Deployment, run: &Run) -> Result<(), PlatformError> {
     let store = &parts.deployments;
-    if run.action == Action::Create && !unmet(parts, deployment.owner, &deployment.needs).await?.is_empty() {
+    if !unmet_needs(parts, deployment, run).await?.is_empty() {
         return match store.advance(run.id, Transition::Park, parts.clock.now()).await {
             // Whoever carries the same run on was faster.
             Ok(_) | Err(DeploymentError::Illegal(_)) => Ok(()),
@@ -88,7 +88,23 @@ async fn release(parts: &Parts, run: &Run, now: DateTime<Utc>) -> Result<(), Pla
     Ok(())
 }
 
-/// Of the modules a deployment needs, those its owner has not deployed.
+/// Of the modules a run needs, those its owner has not deployed.
+pub(super) async fn unmet_needs(
+    parts: &Parts,
+    deployment: &Deployment,
+    run: &Run,
+) -> Result<Vec<String>, PlatformError> {
+    let needs = match run.action {
+        Action::Create => deployment.needs.clone(),
+        Action::Update => {
+            parts.deployments.target(run.id).await?.map(|target| target.needs).unwrap_or_default()
+        }
+        Action::Delete | Action::Purge => Vec::new(),
+    };
+    unmet(parts, deployment.owner, &needs).await
+}
+
+/// Of some modules, those that an owner has not deployed.
 pub(super) async fn unmet(
     parts: &Parts,
     owner: AccountId,
@@ -101,26 +117,41 @@ pub(super) async fn unmet(
     Ok(needs.iter().filter(|need| !met.contains(need)).cloned().collect())
 }
 
+/// Settles a run that has just ended; what fails is left to the next sweep.
+pub(super) async fn settle_or_leave(parts: &Parts, run: &Run) {
+    if let Err(error) = settle(parts, run).await {
+        tracing::warn!(run = %run.id, %error, "a run could not be settled, the next sweep will");
+    }
+}
+
 /// Captures or releases the hold of an ended run, tells the owner, and marks the run settled.
 pub(super) async fn settle(parts: &Parts, run: &Run) -> Result<(), PlatformError> {
     let deployment = parts.deployments.deployment(run.deployment).await?;
     if run.cost > Credits::ZERO {
         settle_hold(parts, &deployment, run).await?;
     }
-    let at = parts.clock.now();
-    let notice = match (run.action, run.status) {
-        (Action::Delete, RunStatus::Success) => Notice::DeploymentDeleted { deployment: deployment.id },
-        (_, RunStatus::Success) => {
-            match parts.catalog.count_deployment(deployment.module, deployment.id).await {
-                // A listing that is no more has no statistics, and its charge stands.
-                Ok(()) | Err(CatalogError::NotFound) => {}
-                Err(error) => return Err(error.into()),
-            }
-            Notice::DeploymentSucceeded { deployment: deployment.id }
+    if run.action == Action::Purge {
+        purging::keep_left(parts, &deployment).await?;
+    }
+    if run.action == Action::Create && run.status == RunStatus::Success {
+        match parts.catalog.count_deployment(deployment.module, deployment.id).await {
+            // A listing that is no more has no statistics, and its charge stands.
+            Ok(()) | Err(CatalogError::NotFound) => {}
+            Err(error) => return Err(error.into()),
         }
-        _ => Notice::DeploymentFailed { deployment: deployment.id },
+    }
+    let id = deployment.id;
+    let notice = match (DeploymentStatus::of(run.action, run.status), run.status) {
+        (DeploymentStatus::Deleted, _) => Some(Notice::DeploymentDeleted { deployment: id }),
+        (_, RunStatus::Success) => Some(Notice::DeploymentSucceeded { deployment: id }),
+        // Whoever cancelled it knows.
+        (_, RunStatus::Cancelled) => None,
+        _ => Some(Notice::DeploymentFailed { deployment: id }),
     };
-    parts.notifier.notify(run.owner, &notice_key(run.id), &notice, at).await?;
+    if let Some(notice) = notice {
+        let at = parts.clock.now();
+        parts.notifier.notify(run.owner, &notice_key(run.id), &notice, at).await?;
+    }
     parts.deployments.settled(run.id).await?;
     Ok(())
 }

@@ -54,6 +54,13 @@ async fn deployments_keep_the_contract() {
     deployment::keeps_logs_without_gaps(&MemoryDeployments::new()).await;
     deployment::lists_by_pages(&MemoryDeployments::new()).await;
     deployment::knows_what_is_deployed(&MemoryDeployments::new()).await;
+    deployment::cancels_runs(&MemoryDeployments::new()).await;
+    deployment::becomes_what_it_applies(&MemoryDeployments::new()).await;
+    deployment::asks_before_it_takes_away(&MemoryDeployments::new()).await;
+    deployment::knows_what_diverged(&MemoryDeployments::new()).await;
+    deployment::supersedes_for_a_purge(&MemoryDeployments::new()).await;
+    deployment::gives_turns_to_owners(&MemoryDeployments::new()).await;
+    deployment::limits_what_works(&MemoryDeployments::new()).await;
 }
 
 #[tokio::test]
@@ -72,6 +79,7 @@ async fn the_scripted_runner_keeps_the_contract() {
     runner::stops_when_told(&backend, &modules).await;
     runner::logs_in_order(&backend, &modules).await;
     runner::survives_a_crash(&backend, &modules).await;
+    runner::asks_before_it_takes_away(&backend, &modules).await;
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ pub(super) fn read_version(executable: &Path, printed: &[u8]) -> Result<Engine, 
         .map_err(|_| missing(format!("{} does not tell its version", executable.display())))?;
     let tofu = executable.file_name().is_some_and(|name| name.to_string_lossy().contains("tofu"));
     let name = if tofu { "OpenTofu" } else { "Terraform" };
-    Ok(Engine { name: name.to_owned(), version: version.terraform_version })
+    Ok(Engine { name: name.to_owned(), version: version.terraform_version, is_terraform: true })
 }
 
 /// Whether the engine prints JSON while it initialises: Terraform and OpenTofu from 1.9.

@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rad_core::error::BackendError;
 use rad_core::id::RunId;
-use rad_core::runner::{Action, Engine, RunEvent, RunJob, RunObserver, RunOutcome, Runner, RunnerError};
+use rad_core::runner::{Engine, RunEvent, RunJob, RunObserver, RunOutcome, Runner, RunnerError};
 use tokio::sync::{Mutex, OnceCell, RwLock};
 
 pub use config::{ConfigError, TerraformConfig, TerraformConfigBuilder};
@@ -190,7 +190,7 @@ impl Runner for TerraformRunner {
 
     async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {
         let _under_way = self.under_way.read().await;
-        if job.action == Action::Delete && !leaves_something(job.state.as_deref()) {
+        if job.action.destroys() && !leaves_something(job.state.as_deref()) {
             let said =
                 "Nothing was made, or nothing of it is left: there is nothing to destroy.\n".to_owned();
             return Ok(match observer.event(RunEvent::Log(said)).await {
@@ -217,6 +217,10 @@ impl Runner for TerraformRunner {
             tracing::warn!(run = %job.run, %error, "a run's directory could not be removed");
         }
         Ok(outcome)
+    }
+
+    fn resources(&self, state: &[u8]) -> Option<Vec<String>> {
+        State::parse(state).map(State::addresses)
     }
 
     async fn salvage(&self, run: RunId) -> Result<Option<Bytes>, RunnerError> {

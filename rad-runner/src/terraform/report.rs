@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use rad_core::mask::Mask;
-use rad_core::runner::{Diagnostic, Output, RunEvent, RunJob, RunObserver, Severity, Step, StopReason};
+use rad_core::runner::{
+    Diagnostic, Output, PlannedChange, RunEvent, RunJob, RunObserver, Severity, Step, StopReason,
+};
 
 use super::event::{self, Meaning, Message};
 use super::progress::Progress;
@@ -12,6 +14,9 @@ use super::state::State;
 
 /// The most diagnostics that a run reports.
 const DIAGNOSTICS: usize = 200;
+
+/// The most changes of a plan that are told.
+pub(super) const CHANGES: usize = 10_000;
 
 /// How many lines explain a failure that has no diagnostic.
 const LAST_LINES: usize = 20;
@@ -21,6 +26,8 @@ pub(super) struct Report<'a> {
     observer: &'a dyn RunObserver,
     mask: Mask,
     progress: Progress,
+    /// What the plan changes, one more than is told at the most.
+    planned: Vec<PlannedChange>,
     /// The observer takes no more reports.
     refused: Option<StopReason>,
     /// How many bytes of log are left.
@@ -37,6 +44,7 @@ impl<'a> Report<'a> {
             observer,
             mask: Mask::new(job.sensitive.iter().filter_map(|name| job.values.get(name))),
             progress: Progress::default(),
+            planned: Vec::new(),
             refused: None,
             room: log_limit,
             diagnostics: 0,
@@ -81,6 +89,13 @@ impl<'a> Report<'a> {
             return;
         }
         let Message { text, meaning } = event::read(line);
+        if let Meaning::Planned(address, change) = &meaning
+            && step == Step::Plan
+            && self.planned.len() <= CHANGES
+        {
+            let change = PlannedChange { address: self.shown(address), change: *change };
+            self.planned.push(change);
+        }
         let progress = self.progress.note(&meaning);
         let shown = match &meaning {
             Meaning::Version => step == Step::Init,
@@ -98,6 +113,15 @@ impl<'a> Report<'a> {
         if let Meaning::Diagnostic(diagnostic) = meaning {
             self.keep(diagnostic).await;
         }
+    }
+
+    /// Tells what the plan changes; `None` if that is more than can be told.
+    pub(super) async fn planned(&mut self) -> Option<Vec<PlannedChange>> {
+        let mut changes = std::mem::take(&mut self.planned);
+        let all = changes.len() <= CHANGES;
+        changes.truncate(CHANGES);
+        self.emit(RunEvent::Planned(changes.clone())).await;
+        all.then_some(changes)
     }
 
     /// Writes lines of the platform's own or the engine's into the log.

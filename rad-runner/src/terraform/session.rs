@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rad_core::error::BackendError;
 use rad_core::module::{Manifest, Values};
-use rad_core::runner::{Action, Diagnostic, Engine, RunJob, RunObserver, RunOutcome, RunnerError, Step};
+use rad_core::runner::{Consent, Diagnostic, Engine, RunJob, RunObserver, RunOutcome, RunnerError, Step};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -22,7 +22,7 @@ use super::gate::Admission;
 use super::guard::{Breach, Guard};
 use super::launcher::Launcher;
 use super::process::Process;
-use super::report::Report;
+use super::report::{CHANGES, Report};
 use super::sandbox::{CacheAccess, Sandbox};
 use super::state::{State, StateFile};
 use super::workspace::{EPHEMERAL, ERRORED_STATE, LayoutError, Room, STATE, VALUES, Workspace};
@@ -70,8 +70,8 @@ pub(super) struct Session<'a> {
 enum Ending {
     /// It was told to.
     Told,
-    /// Its time is up.
-    Time,
+    /// The time is up of what is named here, which had this much.
+    Time(&'static str, Duration),
     /// It went over a limit.
     Limit(Breach),
 }
@@ -112,7 +112,7 @@ impl<'a> Session<'a> {
         let group = shared.cgroups.group(job.run, &limits);
         let group = Arc::new(group.map_err(|error| machinery("making a run's control group", error))?);
         let guard = Guard::start(workspace.root().to_owned(), &group, limits);
-        let deadline = Instant::now() + job.time_limit;
+        let deadline = Instant::now() + job.limits.whole;
         Ok(Ok(Self { shared, job, observer, workspace, report, state, group, guard, deadline, ending: None }))
     }
 
@@ -122,6 +122,9 @@ impl<'a> Session<'a> {
         self.state.changed().await?;
         for step in [Step::Init, Step::Plan, Step::Apply] {
             self.report.step(step).await;
+            if self.report.refused().is_some() {
+                self.ending.get_or_insert(Ending::Told);
+            }
             let end = match step {
                 Step::Init => self.initialise().await?,
                 _ => self.step(step).await?,
@@ -142,11 +145,17 @@ impl<'a> Session<'a> {
             if step == Step::Apply {
                 return self.end(RunOutcome::Success).await;
             }
+            if step == Step::Plan
+                && let Some(refused) = self.look_at_plan().await
+            {
+                return self.end(refused).await;
+            }
         }
         let outcome = match self.ending {
-            Some(Ending::Time) => {
-                let detail = format!("It was given {} seconds.", self.job.time_limit.as_secs());
-                self.report.diagnose(Diagnostic::error("The time limit of the run passed", detail)).await;
+            Some(Ending::Time(of, limit)) => {
+                let summary = format!("The time limit of the {of} passed");
+                let detail = format!("It was given {} seconds.", limit.as_secs());
+                self.report.diagnose(Diagnostic::error(summary, detail)).await;
                 self.explain_by_limits().await;
                 RunOutcome::Timeout
             }
@@ -171,6 +180,25 @@ impl<'a> Session<'a> {
         for (_, breach) in breaches.into_iter().filter(|(happened, _)| *happened) {
             self.report.diagnose(breach.diagnostic(&self.shared.config.limits)).await;
         }
+    }
+
+    /// Tells the plan, and how the run ends if it must not be applied.
+    async fn look_at_plan(&mut self) -> Option<RunOutcome> {
+        let Some(changes) = self.report.planned().await else {
+            if self.job.consent == Consent::Everything {
+                return None;
+            }
+            let summary = format!("The plan changes more than {CHANGES} resources");
+            let detail = "Nobody can confirm so many: nothing was applied. Split the module, or change less at a time.";
+            self.report.diagnose(Diagnostic::error(summary, detail)).await;
+            return Some(RunOutcome::Failure);
+        };
+        if self.job.consent.covers(&changes) {
+            return None;
+        }
+        let said = "The plan destroys or replaces resources: nothing was applied. It waits to be confirmed.";
+        self.report.log(said).await;
+        Some(RunOutcome::Unconfirmed)
     }
 
     async fn initialise(&mut self) -> Result<StepEnd, RunnerError> {
@@ -224,6 +252,8 @@ impl<'a> Session<'a> {
         let mut told = pin!(observer.stop());
         let mut ticks = interval(STATE_WATCH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let limit = self.job.limits.of_step(step);
+        let step_ends = Instant::now() + limit;
         let mut kill_at = None;
         let mut open = true;
         let status = loop {
@@ -236,8 +266,11 @@ impl<'a> Session<'a> {
                 _ = ticks.tick() => self.save_state().await?,
                 _ = &mut told, if self.ending.is_none() => self.ending = Some(Ending::Told),
                 breach = self.guard.breach(), if self.ending.is_none() => self.ending = Some(Ending::Limit(breach)),
-                () = sleep_until(self.deadline), if self.ending.is_none() => {
-                    self.ending = Some(Ending::Time);
+                () = sleep_until(self.deadline.min(step_ends)), if self.ending.is_none() => {
+                    self.ending = Some(match step_ends < self.deadline {
+                        true => Ending::Time(words(step), limit),
+                        false => Ending::Time("run", self.job.limits.whole),
+                    });
                 }
                 () = sleep_until(kill_at.unwrap_or(self.deadline)), if kill_at.is_some() => {
                     process.kill();
@@ -282,7 +315,7 @@ impl<'a> Session<'a> {
             Step::Plan => {
                 arguments.push(file("-var-file=", Room::Inputs, VALUES));
                 arguments.push(file("-out=", Room::State, PLAN));
-                if self.job.action == Action::Delete {
+                if self.job.action.destroys() {
                     arguments.push("-destroy".into());
                 }
             }
@@ -316,9 +349,9 @@ impl<'a> Session<'a> {
         }
         if outcome == RunOutcome::Success {
             let state = self.report.last_state().and_then(|state| State::parse(state));
-            let outputs = match self.job.action {
-                Action::Create => state.map(State::outputs).unwrap_or_default(),
-                _ => Vec::new(),
+            let outputs = match self.job.action.destroys() {
+                false => state.map(State::outputs).unwrap_or_default(),
+                true => Vec::new(),
             };
             self.report.outputs(outputs).await;
         }

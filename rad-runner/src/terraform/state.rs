@@ -39,7 +39,25 @@ pub(super) struct State {
     #[serde(default)]
     outputs: serde_json::Map<String, Value>,
     #[serde(default)]
-    resources: Vec<Value>,
+    resources: Vec<StateResource>,
+}
+
+/// A resource or data source of a state: a block and all its instances.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StateResource {
+    module: String,
+    mode: String,
+    #[serde(rename = "type")]
+    ty: String,
+    name: String,
+    instances: Vec<StateInstance>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StateInstance {
+    index_key: Value,
 }
 
 impl StateFile {
@@ -114,6 +132,15 @@ impl State {
         !self.resources.is_empty()
     }
 
+    /// The addresses of the resources it knows of, each instance once, in their order; data sources are none.
+    pub(super) fn addresses(self) -> Vec<String> {
+        let managed = self.resources.into_iter().filter(|resource| resource.mode == "managed");
+        let mut addresses: Vec<String> = managed.flat_map(StateResource::addresses).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+
     /// The outputs, sensitive ones with their values.
     pub(super) fn outputs(self) -> Vec<Output> {
         let output = |(name, mut output): (String, Value)| Output {
@@ -122,6 +149,20 @@ impl State {
             value: output["value"].take(),
         };
         self.outputs.into_iter().map(output).collect()
+    }
+}
+
+impl StateResource {
+    fn addresses(self) -> Vec<String> {
+        let Self { module, ty, name, .. } = &self;
+        let dot = if module.is_empty() { "" } else { "." };
+        let block = format!("{module}{dot}{ty}.{name}");
+        let address = |instance: &StateInstance| match &instance.index_key {
+            Value::Null => block.clone(),
+            // A number as it is, a text in quotes.
+            key => format!("{block}[{key}]"),
+        };
+        self.instances.iter().map(address).collect()
     }
 }
 
@@ -156,6 +197,16 @@ mod tests {
         assert_eq!((state.serial(), state.has_resources()), (7, false));
         let outputs = state.outputs();
         assert_eq!(outputs.iter().map(|output| output.sensitive).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn resources_have_the_addresses_that_people_know() {
+        let state = r#"{"version":4,"serial":1,"lineage":"x","resources":[
+            {"mode":"managed","type":"a","name":"one","instances":[{"attributes":{}}, {"deposed":"1"}]},
+            {"mode":"managed","module":"module.m[\"k\"]","type":"a","name":"many","instances":[{"index_key":1},{"index_key":"x\"y"}]},
+            {"mode":"data","type":"b","name":"read","instances":[{}]}]}"#;
+        let addresses = State::parse(state.as_bytes()).unwrap().addresses();
+        assert_eq!(addresses, ["a.one", r#"module.m["k"].a.many["x\"y"]"#, r#"module.m["k"].a.many[1]"#]);
     }
 
     #[test]

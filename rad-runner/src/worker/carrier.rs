@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rad_core::deployment::{DeploymentError, Lease};
+use rad_core::deployment::{DeploymentError, Lease, LeaseNews};
 use rad_core::platform::{Operations, PlatformError, Told};
 use rad_core::runner::{Diagnostic, RunEvent, RunJob, RunObserver, RunOutcome, StopReason};
 use tokio::sync::{Notify, watch};
@@ -14,6 +14,9 @@ use super::told;
 
 /// How long a worker waits before it tries again what the store could not do.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// How long a worker waits with a look at what it is told of a run.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How often something is tried before a run is given up and its lease left to lapse.
 const TRIES: u32 = 20;
@@ -41,7 +44,7 @@ pub(super) async fn carry(
     let over = watch::Sender::new(false);
     let left = Notify::new();
     // Side by side, and each to its own end: a write that is dropped half-way would lose what it was to write.
-    let (ended, (), (), ()) = tokio::join!(
+    let (ended, (), (), (), ()) = tokio::join!(
         async {
             let ended = tokio::select! {
                 ended = work(&operations, &config, &lease, &reporter, beginning) => Some(ended),
@@ -52,6 +55,7 @@ pub(super) async fn carry(
             ended
         },
         keep_lease(&operations, &config, &lease, &reporter, over.subscribe()),
+        heed_wishes(&operations, &lease, &reporter, over.subscribe()),
         reporter.keep_writing(over.subscribe()),
         async {
             if closes(closing, over.subscribe()).await {
@@ -117,7 +121,7 @@ async fn prepared(
             Beginning::Taken => Told::default(),
             Beginning::CarriedOn => operations.told(lease).await?,
         };
-        Ok((operations.job(lease, config.time_limit).await?, told))
+        Ok((operations.job(lease, config.limits, config.purge_limit).await?, told))
     };
     let mut tries = 0;
     loop {
@@ -146,7 +150,7 @@ async fn end(operations: &Operations, lease: &Lease, ended: Result<RunOutcome, D
     tracing::warn!(run = %lease.run, "a run could not be ended: its lease is left to lapse");
 }
 
-/// Lengthens the lease until the run is over; a lost one stops the run.
+/// Lengthens the lease until the run is over; a lost one stops the run, and so does a person who cancels it.
 async fn keep_lease(
     operations: &Operations,
     config: &WorkerConfig,
@@ -162,7 +166,12 @@ async fn keep_lease(
         }
         let asked = Instant::now();
         match operations.renew(lease, config.lease).await {
-            Ok(()) => lapses = asked + config.lease,
+            Ok(news) => {
+                lapses = asked + config.lease;
+                if news.cancel_asked {
+                    reporter.tell_to_stop(StopReason::Cancelled);
+                }
+            }
             Err(DeploymentError::Backend(error)) if Instant::now() < lapses => {
                 tracing::warn!(run = %lease.run, error = told(&error), "a lease could not be lengthened");
             }
@@ -170,6 +179,33 @@ async fn keep_lease(
                 tracing::warn!(run = %lease.run, error = told(&error), "a lease is lost");
                 return reporter.tell_to_stop(StopReason::LeaseLost);
             }
+        }
+    }
+}
+
+/// Stops the run soon after a person cancelled it or broke its lease, without waiting for a heartbeat. What is told of a run
+/// is mostly its own progress: it is looked at now and then.
+async fn heed_wishes(
+    operations: &Operations,
+    lease: &Lease,
+    reporter: &Reporter<'_>,
+    mut over: watch::Receiver<bool>,
+) {
+    let mut news = operations.run_news(lease.run);
+    loop {
+        let told = async {
+            news.changed().await;
+            sleep(LOOK).await;
+        };
+        tokio::select! {
+            _ = over.wait_for(|over| *over) => return,
+            () = told => {}
+        }
+        match operations.wishes(lease).await {
+            Ok(LeaseNews { cancel_asked: true }) => return reporter.tell_to_stop(StopReason::Cancelled),
+            Err(DeploymentError::LeaseLost) => return reporter.tell_to_stop(StopReason::LeaseLost),
+            // The next news, or a heartbeat at the latest.
+            Ok(_) | Err(_) => {}
         }
     }
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rad_core::deployment::LeaseLimits;
+use rad_core::runner::RunLimits;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,9 +30,15 @@ pub struct WorkerConfig {
     /// How many runs it carries out at a time.
     #[serde(default = "concurrency")]
     pub concurrency: usize,
-    /// How long one run may take.
-    #[serde(default = "time_limit")]
-    pub time_limit: Duration,
+    /// How long one run may take, and each of its steps.
+    #[serde(default = "limits")]
+    pub limits: RunLimits,
+    /// How long a purge may try to destroy what there is.
+    #[serde(default = "purge_limit")]
+    pub purge_limit: Duration,
+    /// How many runs may work at a time on all workers together, and of one owner; the same on all workers.
+    #[serde(default)]
+    pub most_runs: LeaseLimits,
     /// How long a lease lasts unless it is lengthened: how long a run of a lost worker seems to go on.
     #[serde(default = "lease")]
     pub lease: Duration,
@@ -55,7 +63,9 @@ impl WorkerConfig {
             config: Self {
                 name: name.into(),
                 concurrency: concurrency(),
-                time_limit: time_limit(),
+                limits: limits(),
+                purge_limit: purge_limit(),
+                most_runs: LeaseLimits::default(),
                 lease: lease(),
                 heartbeat: heartbeat(),
                 poll: poll(),
@@ -77,8 +87,15 @@ impl WorkerConfig {
         if !(1..=64).contains(&self.concurrency) {
             return wrong("concurrency", "between 1 and 64 runs go on at a time");
         }
-        if self.time_limit.is_zero() {
-            return wrong("time_limit", "no run ends in no time");
+        let RunLimits { whole, init, plan, apply } = self.limits;
+        if [whole, init, plan, apply].iter().any(Duration::is_zero) {
+            return wrong("limits", "no run and no step ends in no time");
+        }
+        if self.purge_limit.is_zero() {
+            return wrong("purge_limit", "it is more than zero");
+        }
+        if [self.most_runs.per_owner, self.most_runs.total].contains(&Some(0)) {
+            return wrong("most_runs", "with none at a time, none would ever run");
         }
         if self.heartbeat.is_zero() || self.heartbeat > self.lease / 3 {
             return wrong("heartbeat", "it is more than zero and at most a third of the lease");
@@ -107,10 +124,24 @@ impl WorkerConfigBuilder {
         self
     }
 
-    /// How long one run may take; an hour by default.
+    /// How long one run may take; an hour by default, a quarter of it for fetching providers and for planning.
     #[must_use]
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.config.time_limit = limit;
+    pub fn limits(mut self, limits: RunLimits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// How long a purge may try to destroy what there is; five minutes by default.
+    #[must_use]
+    pub fn purge_limit(mut self, limit: Duration) -> Self {
+        self.config.purge_limit = limit;
+        self
+    }
+
+    /// How many runs may work at a time on all workers together, and of one owner; without limits by default.
+    #[must_use]
+    pub fn most_runs(mut self, limits: LeaseLimits) -> Self {
+        self.config.most_runs = limits;
         self
     }
 
@@ -173,8 +204,13 @@ fn concurrency() -> usize {
     2
 }
 
-fn time_limit() -> Duration {
-    Duration::from_secs(3600)
+fn limits() -> RunLimits {
+    let (hour, quarter) = (Duration::from_secs(3600), Duration::from_secs(900));
+    RunLimits { whole: hour, init: quarter, plan: quarter, apply: hour }
+}
+
+fn purge_limit() -> Duration {
+    Duration::from_secs(300)
 }
 
 fn lease() -> Duration {
@@ -208,7 +244,9 @@ mod tests {
         for (built, field) in [
             (WorkerConfig::builder("").build(), "name"),
             (builder().concurrency(0).build(), "concurrency"),
-            (builder().time_limit(Duration::ZERO).build(), "time_limit"),
+            (builder().limits(RunLimits { plan: Duration::ZERO, ..limits() }).build(), "limits"),
+            (builder().purge_limit(Duration::ZERO).build(), "purge_limit"),
+            (builder().most_runs(LeaseLimits { per_owner: Some(0), total: None }).build(), "most_runs"),
             (builder().lease(second, second).build(), "heartbeat"),
         ] {
             assert_eq!(built.unwrap_err().field, field);

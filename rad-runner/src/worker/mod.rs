@@ -60,7 +60,7 @@ impl Worker {
                 Err(error) => {
                     tracing::warn!(error = told(&error), "what the last process left cannot be taken up yet");
                     tokio::select! {
-                        () = &mut shutdown => return self.close(runs, closing).await,
+                        () = &mut shutdown => return self.close(runs, &closing).await,
                         () = sleep(AGAIN) => {}
                     }
                 }
@@ -80,11 +80,11 @@ impl Worker {
                 () = self.reap(&mut runs), if !runs.tasks.is_empty() => {}
             }
         }
-        self.close(runs, closing).await;
+        self.close(runs, &closing).await;
     }
 
     /// Gives the runs under way the time they have left, and stops what then still goes on.
-    async fn close(&self, mut runs: Runs, closing: watch::Sender<bool>) {
+    async fn close(&self, mut runs: Runs, closing: &watch::Sender<bool>) {
         if timeout(self.config.shutdown_grace, self.drain(&mut runs)).await.is_err() {
             tracing::info!(runs = runs.tasks.len(), "interrupting the runs that still go on");
             closing.send_replace(true);
@@ -139,7 +139,7 @@ impl Worker {
     /// Leases runs until it has as many as it may.
     async fn take(&self, runs: &mut Runs, closing: &watch::Sender<bool>) {
         while runs.tasks.len() < self.config.concurrency {
-            match self.operations.lease(&self.config.name, self.config.lease).await {
+            match self.operations.lease(&self.config.name, self.config.most_runs, self.config.lease).await {
                 Ok(Some(lease)) => self.carry(runs, closing, lease, Beginning::Taken),
                 Ok(None) => return,
                 Err(error) => {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rad_core::deployment::{DeploymentError, Lease, RunReport};
 use rad_core::platform::{Operations, Told};
-use rad_core::runner::{RunEvent, RunObserver, StopReason};
+use rad_core::runner::{RunEvent, RunObserver, Step, StopReason};
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
@@ -112,6 +112,15 @@ impl<'a> Reporter<'a> {
         all
     }
 
+    /// Has everything written, however long the store is away: what a deployment becomes is kept before the engine makes it
+    /// so. A run that is to stop meanwhile does not go on.
+    async fn written_before_it_goes_on(&self) -> Result<(), StopReason> {
+        while !self.write().await && self.told_to_stop().is_none() {
+            sleep(GATHERED * 10).await;
+        }
+        self.told_to_stop().map_or(Ok(()), Err)
+    }
+
     /// Whether a write needs no second try. Those under a lost lease never succeed; the run stops.
     fn done<T>(&self, written: Result<T, DeploymentError>) -> bool {
         match written {
@@ -139,10 +148,14 @@ impl<'a> Reporter<'a> {
 #[async_trait]
 impl RunObserver for Reporter<'_> {
     async fn event(&self, event: RunEvent) -> Result<(), StopReason> {
+        let applies = event == RunEvent::Step(Step::Apply);
         let news = untold(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner), event);
         if let Some(event) = news {
             let urgent = self.gathered().take(event);
             self.news.notify_one();
+            if applies {
+                return self.written_before_it_goes_on().await;
+            }
             if urgent {
                 self.write().await;
             }
@@ -193,6 +206,7 @@ impl Gathered {
             RunEvent::Step(step) => self.report.step = Some(step),
             RunEvent::Log(text) => self.log.extend_from_slice(text.as_bytes()),
             RunEvent::Diagnostic(diagnostic) => self.report.diagnostics.push(diagnostic),
+            RunEvent::Planned(plan) => self.report.plan = Some(plan),
             RunEvent::Outputs(outputs) => self.report.outputs = Some(outputs),
             RunEvent::State(state) => self.state = Some(state),
             RunEvent::Resource(progress) => {
@@ -213,6 +227,7 @@ impl Gathered {
         left.state = since.state.or(left.state);
         left.log.extend(since.log);
         left.report.step = since.report.step.or(left.report.step);
+        left.report.plan = since.report.plan.or(left.report.plan);
         left.report.outputs = since.report.outputs.or(left.report.outputs);
         left.report.diagnostics.extend(since.report.diagnostics);
         for progress in since.report.resources {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rad_core::runner::{RunJob, RunOutcome};
+use rad_core::runner::{RunJob, RunLimits, RunOutcome};
 use rad_runner::terraform::{Limits, TerraformRunner};
 
 use crate::support::{Notes, play, runner_with, running};
@@ -11,7 +11,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// How a run of a script ended, with the platform at work beside it.
 async fn contained(runner: &TerraformRunner, script: &str) -> (RunOutcome, Notes) {
-    let job = RunJob { time_limit: Duration::from_secs(30), ..running(script) };
+    let job = RunJob { limits: RunLimits::of(Duration::from_secs(30)), ..running(script) };
     let beside = tokio::spawn(async {
         let mut longest = Duration::ZERO;
         loop {

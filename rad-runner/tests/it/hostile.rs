@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rad_core::runner::{RunJob, RunOutcome, Runner};
+use rad_core::runner::{RunJob, RunLimits, RunOutcome, Runner};
 use serde_json::json;
 
 use crate::support::{job, play, runner, runner_with, running};
@@ -113,7 +113,7 @@ async fn a_module_that_sleeps_for_ever_is_killed() {
     let (_root, runner) = runner_with(|config| config.grace(Duration::from_millis(300))).await;
     let mark = format!("32{}", std::process::id());
     let job = RunJob {
-        time_limit: Duration::from_secs(2),
+        limits: RunLimits::of(Duration::from_secs(2)),
         ..running(&format!(
             "trap '' INT TERM HUP; (setsid sleep {mark} &) ; while true; do sleep {mark}; done"
         ))

@@ -9,6 +9,7 @@
 mod credentials;
 mod greedy;
 mod hostile;
+mod lifecycle;
 mod market;
 mod network;
 mod outliving;

@@ -8,16 +8,17 @@ use std::time::Duration;
 use rad_core::access::{Role, Roles};
 use rad_core::catalog::{CatalogSort, SourceArchive};
 use rad_core::clock::{Clock, SystemClock};
-use rad_core::deployment::{Deployment, DeploymentStore, Run, RunStatus};
+use rad_core::deployment::{Deployment, DeploymentStore, NewRun, Run, RunStatus, Transition};
 use rad_core::directory::NewAccount;
 use rad_core::id::{AccountId, RunId};
 use rad_core::memory::{
     MemoryArchive, MemoryCatalog, MemoryDirectory, MemoryLedger, MemoryOrders, MemoryRepos, MemorySettings,
 };
 use rad_core::module::Values;
+use rad_core::money::Credits;
 use rad_core::platform::{Platform, Selection};
 use rad_core::repo::RepoConnection;
-use rad_core::runner::Runner;
+use rad_core::runner::{Action, Runner};
 use rad_core::seal::Keyring;
 use rad_core::source::SourceTree;
 use rad_runner::store::{self, SqliteDeployments, SqliteNotifier};
@@ -117,6 +118,20 @@ impl Market {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("{:?}\n{}", self.deployments.run(run).await.unwrap(), self.log(run).await);
+    }
+
+    /// Stores and queues what a retry of a create by its owner would, in a marketplace that forgot its accounts.
+    pub(crate) async fn retried(&self, deployment: &Deployment) -> RunId {
+        let run = NewRun {
+            id: RunId::new(),
+            deployment: deployment.id,
+            action: Action::Create,
+            cost: Credits::ZERO,
+            target: None,
+        };
+        let run = self.deployments.add_run(run, SystemClock.now()).await.unwrap();
+        self.deployments.advance(run.id, Transition::Queue, SystemClock.now()).await.unwrap();
+        run.id
     }
 
     /// Waits until a run has ended.

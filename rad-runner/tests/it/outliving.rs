@@ -50,7 +50,7 @@ struct Remote(Arc<Cluster>);
 #[async_trait]
 impl Runner for Remote {
     async fn engine(&self) -> Result<Engine, RunnerError> {
-        Ok(Engine { name: "Remote".to_owned(), version: "1.0.0".to_owned() })
+        Ok(Engine { name: "Remote".to_owned(), version: "1.0.0".to_owned(), is_terraform: false })
     }
 
     async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {

@@ -31,6 +31,17 @@ async fn deployments_keep_the_contract() {
 #[tokio::test]
 async fn leases_keep_the_contract() {
     contract::fences_leases(&deployments().await.1).await;
+    contract::gives_turns_to_owners(&deployments().await.1).await;
+    contract::limits_what_works(&deployments().await.1).await;
+}
+
+#[tokio::test]
+async fn acting_keeps_the_contract() {
+    contract::cancels_runs(&deployments().await.1).await;
+    contract::becomes_what_it_applies(&deployments().await.1).await;
+    contract::asks_before_it_takes_away(&deployments().await.1).await;
+    contract::knows_what_diverged(&deployments().await.1).await;
+    contract::supersedes_for_a_purge(&deployments().await.1).await;
 }
 
 #[tokio::test]
@@ -56,12 +67,13 @@ async fn nothing_secret_is_in_the_file_and_all_of_it_is_there_after_a_restart() 
     let (root, store) = deployments().await;
     contract::keeps_reports(&store).await;
     contract::reads_what_was_written(&store).await;
+    contract::becomes_what_it_applies(&store).await;
     drop(store);
     let mut stored = Vec::new();
     for entry in std::fs::read_dir(root.path()).unwrap().flatten() {
         stored.extend(std::fs::read(entry.path()).unwrap());
     }
-    for secret in ["hunter2", "\"serial\":2", "https://example.com"] {
+    for secret in ["hunter2", "\"changed", "\"serial\":2", "https://example.com"] {
         let found = stored.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!found, "{secret} is readable in the database file");
     }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use rad_core::id::{DeploymentId, RunId};
 use rad_core::module::Values;
 use rad_core::runner::{
-    Action, Diagnostic, Output, ResourceProgress, RunEvent, RunJob, RunObserver, RunOutcome, Runner,
-    StopReason,
+    Action, Consent, Diagnostic, Output, ResourceProgress, RunEvent, RunJob, RunLimits, RunObserver,
+    RunOutcome, Runner, StopReason,
 };
 use rad_core::source::SourceTree;
 use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
@@ -57,7 +57,8 @@ pub(crate) fn job_of(source: SourceTree, values: Value) -> RunJob {
         values,
         sensitive: Vec::new(),
         state: None,
-        time_limit: Duration::from_secs(60),
+        consent: Consent::Everything,
+        limits: RunLimits::of(Duration::from_secs(60)),
     }
 }
 
@@ -76,7 +77,8 @@ pub(crate) fn copy(job: &RunJob) -> RunJob {
         values: job.values.clone(),
         sensitive: job.sensitive.clone(),
         state: job.state.clone(),
-        time_limit: job.time_limit,
+        consent: job.consent.clone(),
+        limits: job.limits,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use rad_core::conformance::runner::{self as contract, TerraformModules};
-use rad_core::runner::{ChangeKind, ChangeStatus, RunEvent, RunJob, RunOutcome, Runner, RunnerError};
+use rad_core::runner::{
+    ChangeKind, ChangeStatus, RunEvent, RunJob, RunLimits, RunOutcome, Runner, RunnerError,
+};
 use rad_core::source::{SourceTree, TreeEntry};
 use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
 use serde_json::json;
@@ -27,6 +29,27 @@ async fn fails_with_a_reason() {
 async fn masks_sensitive_values() {
     let (_root, runner) = runner().await;
     contract::masks_sensitive_values(&runner, &TerraformModules).await;
+}
+
+#[tokio::test]
+async fn asks_before_it_takes_away() {
+    let (root, runner) = runner().await;
+    contract::asks_before_it_takes_away(&runner, &TerraformModules).await;
+    let left: Vec<_> = std::fs::read_dir(root.path().join("runs")).unwrap().flatten().collect();
+    assert_eq!(left.len(), 1, "what waits leaves nothing on the disk: {left:?}");
+}
+
+#[tokio::test]
+async fn a_step_has_a_limit_of_its_own() {
+    let (_root, runner) = runner_with(|config| config.grace(Duration::from_secs(1))).await;
+    let apply =
+        "resource \"terraform_data\" \"slow\" {\n provisioner \"local-exec\" { command = \"sleep 60\" }\n}";
+    let (minute, brief) = (Duration::from_secs(60), Duration::from_secs(2));
+    let limits = RunLimits { apply: brief, ..RunLimits::of(minute) };
+    let (outcome, notes) = play(&runner, RunJob { limits, ..job(apply, json!({})) }).await;
+    assert_eq!(outcome, RunOutcome::Timeout, "{}", notes.log());
+    let said = notes.diagnostics().pop().unwrap();
+    assert_eq!(said.summary, "The time limit of the apply passed", "{said:?}");
 }
 
 #[tokio::test]
@@ -212,7 +235,7 @@ async fn the_time_limit_ends_a_run_with_its_state() {
     let (_root, runner) = runner_with(|config| config.grace(Duration::from_secs(1))).await;
     let text = "resource \"terraform_data\" \"quick\" {}\nresource \"terraform_data\" \"slow\" {\n \
                 depends_on = [terraform_data.quick]\n provisioner \"local-exec\" { command = \"trap '' INT; sleep 60 & wait; sleep 60\" }\n}";
-    let slow = RunJob { time_limit: Duration::from_secs(2), ..job(text, json!({})) };
+    let slow = RunJob { limits: RunLimits::of(Duration::from_secs(2)), ..job(text, json!({})) };
     let began = Instant::now();
     let (outcome, notes) = play(&runner, slow).await;
     assert_eq!(outcome, RunOutcome::Timeout, "{}", notes.log());

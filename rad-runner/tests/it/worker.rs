@@ -32,7 +32,7 @@ fn values(values: serde_json::Value) -> Values {
 }
 
 /// A module that makes one thing at once and another never; `mark` is in the command line of its program.
-fn slow(mark: &str) -> SourceTree {
+pub(crate) fn slow(mark: &str) -> SourceTree {
     let mut source = SourceTree::default();
     let text = format!(
         "variable \"public_access\" {{ default = true }}\nresource \"terraform_data\" \"quick\" {{}}\n\
@@ -43,7 +43,7 @@ fn slow(mark: &str) -> SourceTree {
     source
 }
 
-async fn terraform(root: &Path) -> Arc<TerraformRunner> {
+pub(crate) async fn terraform(root: &Path) -> Arc<TerraformRunner> {
     let config = TerraformConfig::builder(root.join("runs")).grace(Duration::from_secs(5)).build().unwrap();
     let runner = TerraformRunner::new(config).unwrap();
     runner.engine().await.expect("these tests need OpenTofu or Terraform and bubblewrap on this machine");
@@ -243,7 +243,7 @@ async fn forget_state(root: &Path, deployment: &str) {
     );
 }
 
-fn is_running(mark: &str) -> bool {
+pub(crate) fn is_running(mark: &str) -> bool {
     let lines = std::fs::read_dir("/proc").unwrap().flatten();
     let mut lines = lines.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
     lines.any(|line| line == format!("sleep\0{mark}\0").as_bytes())

@@ -12,9 +12,10 @@ mod tampering;
 mod totals;
 
 use rad_billing::{PostgresLedger, postgres};
+use rad_core::id::AccountId;
 use secrecy::SecretString;
-use sqlx::AssertSqlSafe;
-use sqlx::postgres::PgPool;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor};
 
 /// The server, by its address.
 fn server() -> String {
@@ -24,7 +25,11 @@ fn server() -> String {
 
 /// An address whose tables are in a new schema.
 async fn address() -> SecretString {
-    rad_sql::testing::postgres_address().await.unwrap()
+    let schema = format!("test_{}", AccountId::new().to_string().replace('-', "_"));
+    let pool = PgPoolOptions::new().max_connections(1).connect(&server()).await.unwrap();
+    pool.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
+    pool.close().await;
+    format!("{}?options[search_path]={schema}", server()).into()
 }
 
 async fn pool() -> PgPool {

@@ -1,5 +1,6 @@
 //! The contract of [`Runner`]. What a module does is the same for every engine; how it is written is up to [`Modules`].
 
+mod consent;
 mod modules;
 mod notes;
 
@@ -14,9 +15,11 @@ use super::must;
 use crate::id::{DeploymentId, RunId};
 use crate::module::Values;
 use crate::runner::{
-    Action, ChangeKind, ChangeStatus, Output, RunEvent, RunJob, RunOutcome, Runner, Severity, Step,
+    Action, ChangeKind, ChangeStatus, Consent, Output, RunEvent, RunJob, RunLimits, RunOutcome, Runner,
+    Severity, Step,
 };
 use crate::source::SourceTree;
+pub use consent::asks_before_it_takes_away;
 pub use modules::{Modules, TerraformModules};
 use notes::{Event, Notes};
 
@@ -49,7 +52,8 @@ pub async fn creates_and_deletes(runner: &dyn Runner, modules: &dyn Modules) {
         values,
         sensitive: Vec::new(),
         state: Some(state.clone()),
-        time_limit: LIMIT,
+        consent: Consent::Everything,
+        limits: RunLimits::of(LIMIT),
     };
     let (outcome, seen) = played(runner, delete, Notes::default()).await;
     assert_eq!(outcome, RunOutcome::Success, "{}", seen.log());
@@ -140,8 +144,8 @@ pub async fn stops_when_told(runner: &dyn Runner, modules: &dyn Modules) {
 /// # Panics
 /// If the contract is broken.
 pub async fn ends_at_the_time_limit(runner: &dyn Runner, modules: &dyn Modules) {
-    let job =
-        RunJob { time_limit: Duration::from_secs(3), ..job(Action::Create, modules.hanging(), json!({})) };
+    let limits = RunLimits::of(Duration::from_secs(3));
+    let job = RunJob { limits, ..job(Action::Create, modules.hanging(), json!({})) };
     let (outcome, seen) = played(runner, job, Notes::default()).await;
     assert_eq!(outcome, RunOutcome::Timeout, "{}", seen.log());
     assert!(!seen.diagnostics().is_empty(), "a diagnostic says so: {}", seen.log());
@@ -217,7 +221,8 @@ fn job(action: Action, source: SourceTree, values: Value) -> RunJob {
         values,
         sensitive: Vec::new(),
         state: None,
-        time_limit: LIMIT,
+        consent: Consent::Everything,
+        limits: RunLimits::of(LIMIT),
     }
 }
 

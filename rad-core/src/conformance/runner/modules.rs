@@ -36,6 +36,17 @@ pub trait Modules: Send + Sync {
         tree(HANGING)
     }
 
+    /// Makes the resources `keyed` and `plain`; `keyed` is made anew when the variable `key` changes, whose value is the output
+    /// `key`.
+    fn keyed(&self) -> SourceTree {
+        tree(KEYED)
+    }
+
+    /// The same without `plain`.
+    fn keyed_alone(&self) -> SourceTree {
+        tree(KEYED_ALONE)
+    }
+
     /// Prints 200 lines, `entry 1;` to `entry 200;`.
     fn chatty(&self) -> SourceTree {
         let log: Vec<String> = (1..=200).map(|entry| format!("entry {entry};")).collect();
@@ -123,6 +134,29 @@ const HANGING: [&str; 2] = [
     }
     "#,
     r#"{ "resources": ["terraform_data.quick", "terraform_data.slow"], "waits": true }"#,
+];
+
+const KEYED: [&str; 2] = [
+    r#"
+    variable "key" {}
+    resource "terraform_data" "keyed" { triggers_replace = var.key }
+    resource "terraform_data" "plain" {}
+    output "key" { value = var.key }
+    "#,
+    r#"{
+        "resources": ["terraform_data.keyed", "terraform_data.plain"],
+        "replaces": ["terraform_data.keyed"],
+        "outputs": [{ "name": "key", "sensitive": false, "value": "${key}" }]
+    }"#,
+];
+
+const KEYED_ALONE: [&str; 2] = [
+    r#"
+    variable "key" {}
+    resource "terraform_data" "keyed" { triggers_replace = var.key }
+    output "key" { value = var.key }
+    "#,
+    r#"{ "resources": ["terraform_data.keyed"] }"#,
 ];
 
 const CHATTY: &str = r#"

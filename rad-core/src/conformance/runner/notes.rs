@@ -7,7 +7,9 @@ use std::task::Poll;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::runner::{ChangeKind, ChangeStatus, Diagnostic, Output, RunEvent, RunObserver, Step, StopReason};
+use crate::runner::{
+    ChangeKind, ChangeStatus, Diagnostic, Output, PlannedChange, RunEvent, RunObserver, Step, StopReason,
+};
 
 /// Says which event is meant.
 pub(super) type Event = Box<dyn Fn(&RunEvent) -> bool + Send + Sync>;
@@ -83,6 +85,14 @@ impl Notes {
 
     pub(super) fn steps(&self) -> Vec<Step> {
         self.pick(|event| if let RunEvent::Step(step) = event { Some(step) } else { None })
+    }
+
+    /// The plan, in the order of addresses.
+    pub(super) fn plan(&self) -> Vec<PlannedChange> {
+        let plans = self.pick(|event| if let RunEvent::Planned(plan) = event { Some(plan) } else { None });
+        let mut plan = plans.into_iter().next_back().unwrap_or_default();
+        plan.sort_unstable();
+        plan
     }
 
     pub(super) fn state(&self) -> Option<Bytes> {

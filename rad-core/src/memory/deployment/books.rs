@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::deployment::{
-    Deployment, DeploymentError, DeploymentStatus, Lease, Run, RunReport, RunStatus, SecretValues, Settlement,
+    Deployment, DeploymentError, DeploymentStatus, Lease, NewRun, Plan, Run, RunReport, RunStatus,
+    SecretValues, Settlement, Target,
 };
-use crate::id::{DeploymentId, RunId};
-use crate::money::Credits;
-use crate::runner::{Action, Diagnostic, Output, ResourceProgress};
+use crate::id::{AccountId, DeploymentId, RunId};
+use crate::runner::{Diagnostic, Output, ResourceProgress, Step};
 
 /// The most diagnostics and resources kept of one run.
 const REPORTED: usize = 10_000;
@@ -20,6 +20,8 @@ const REPORTED: usize = 10_000;
 pub(super) struct Books {
     pub(super) deployments: BTreeMap<DeploymentId, DeploymentRecord>,
     pub(super) runs: BTreeMap<RunId, RunRecord>,
+    /// When an owner was given a lease last.
+    pub(super) turns: BTreeMap<AccountId, u64>,
     /// Counts whatever needs an order: runs stored, runs queued, leases given.
     clock: u64,
 }
@@ -39,6 +41,8 @@ pub(super) struct RunRecord {
     /// Where it stands in the queue.
     pub(super) queued: u64,
     pub(super) lease: Option<(Lease, DateTime<Utc>)>,
+    pub(super) target: Option<Target>,
+    pub(super) plan: Plan,
     pub(super) resources: Vec<ResourceProgress>,
     pub(super) log: Vec<u8>,
     pub(super) log_cut: bool,
@@ -95,22 +99,17 @@ impl Books {
         runs
     }
 
-    pub(super) fn insert_run(
-        &mut self,
-        deployment: &Deployment,
-        id: RunId,
-        action: Action,
-        cost: Credits,
-        at: DateTime<Utc>,
-    ) -> Run {
+    pub(super) fn insert_run(&mut self, new: NewRun, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
         let run = Run {
-            id,
-            deployment: deployment.id,
-            owner: deployment.owner,
-            action,
+            id: new.id,
+            deployment: new.deployment,
+            owner: self.deployment(new.deployment)?.deployment.owner,
+            action: new.action,
             status: RunStatus::Pending,
+            waits_for: None,
+            cancel_asked: false,
             step: None,
-            cost,
+            cost: new.cost,
             settlement: Settlement::Nothing,
             diagnostics: Vec::new(),
             created_at: at,
@@ -122,35 +121,70 @@ impl Books {
             order: self.tick(),
             queued: 0,
             lease: None,
+            target: new.target,
+            plan: Plan::default(),
             resources: Vec::new(),
             log: Vec::new(),
             log_cut: false,
         };
-        self.runs.insert(id, record);
-        run
+        self.runs.insert(run.id, record);
+        Ok(run)
     }
 
-    /// Makes `run` the latest of its deployment, which then stands as the run does.
-    pub(super) fn follow(&mut self, run: &Run, at: DateTime<Utc>) {
-        if let Some(record) = self.deployments.get_mut(&run.deployment) {
-            record.deployment.latest_run = run.id;
-            record.deployment.status = DeploymentStatus::of(run.action, run.status);
-            record.deployment.updated_at = at;
+    /// Keeps what a leased run reports.
+    pub(super) fn take(&mut self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {
+        let record = self.leased(lease)?;
+        record.take(report);
+        let target = record.target.clone().filter(|_| report.step == Some(Step::Apply));
+        let of = self.deployment_mut(lease.deployment)?;
+        if let Some(outputs) = &report.outputs {
+            of.outputs.clone_from(outputs);
+        }
+        if let Some(target) = target {
+            of.become_of(target);
+        }
+        Ok(())
+    }
+}
+
+impl DeploymentRecord {
+    /// Makes the deployment what a run makes of it.
+    fn become_of(&mut self, target: Target) {
+        let deployment = &mut self.deployment;
+        deployment.commit = target.commit;
+        deployment.source = target.source;
+        deployment.values = target.values;
+        deployment.secret_names = target.secrets.keys().cloned().collect();
+        deployment.needs = target.needs;
+        deployment.may_purge = target.may_purge;
+        self.secrets = target.secrets;
+    }
+
+    /// Has the deployment stand as a run does, which becomes its latest.
+    pub(super) fn follow(&mut self, run: &Run, changed_something: bool, at: DateTime<Utc>) {
+        let deployment = &mut self.deployment;
+        deployment.latest_run = run.id;
+        deployment.status = DeploymentStatus::of(run.action, run.status);
+        deployment.updated_at = at;
+        if run.status == RunStatus::Success {
+            deployment.diverged = false;
+        } else if run.status.is_final() && changed_something {
+            deployment.diverged = true;
         }
     }
 }
 
 impl RunRecord {
-    pub(super) fn enter(&mut self, status: RunStatus, at: DateTime<Utc>) {
-        self.run.status = status;
-        if status.is_final() {
-            self.run.finished_at = Some(at);
-            self.run.settlement = Settlement::Owed;
-        }
+    /// Whether the run began to change something.
+    pub(super) fn changed_something(&self) -> bool {
+        self.resources.iter().any(ResourceProgress::changed_something)
     }
 
-    pub(super) fn take(&mut self, report: &RunReport) {
+    fn take(&mut self, report: &RunReport) {
         self.run.step = report.step.or(self.run.step);
+        if let Some(plan) = &report.plan {
+            self.plan.changes = Some(plan.iter().take(REPORTED).cloned().collect());
+        }
         let room = REPORTED.saturating_sub(self.run.diagnostics.len());
         let added = report.diagnostics.iter().take(room).cloned();
         self.run.diagnostics.extend(added.collect::<Vec<Diagnostic>>());

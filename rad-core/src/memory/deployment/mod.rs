@@ -1,6 +1,7 @@
 //! Deployments in memory.
 
 mod books;
+mod moves;
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,14 +12,13 @@ use chrono::{DateTime, Utc};
 
 use crate::deployment::{
     Deployment, DeploymentError, DeploymentQuery, DeploymentStatus, DeploymentStore, IllegalTransition,
-    LOG_CUT, LOG_LIMIT, Lease, LogChunk, NewDeployment, Run, RunReport, RunStatus, SecretValues, Settlement,
-    Transition,
+    LOG_CUT, LOG_LIMIT, Lease, LeaseLimits, LeaseNews, LogChunk, NewDeployment, NewRun, Plan, Run, RunReport,
+    RunStatus, SecretValues, Settlement, Target, Transition,
 };
 use crate::id::{AccountId, DeploymentId, RunId};
 use crate::live::{News, Topic};
-use crate::money::Credits;
 use crate::page::{Cursor, Page};
-use crate::runner::{Action, Output, ResourceProgress};
+use crate::runner::{Action, Output, PlannedChange, ResourceProgress};
 use books::{Books, DeploymentRecord};
 
 /// Keeps deployments, runs, logs and states in memory; gone with the process.
@@ -70,9 +70,15 @@ impl DeploymentStore for MemoryDeployments {
         if books.deployments.contains_key(&new.id) {
             return Err(DeploymentError::IdTaken { deployment: new.id });
         }
-        let (submission, secrets) = (new.submission, new.secrets.clone());
+        let (submission, secrets) = (new.submission, new.target.secrets.clone());
         let deployment = deployment_of(new, run, at);
-        let run = books.insert_run(&deployment, run, Action::Create, deployment.cost, at);
+        let first = NewRun {
+            id: run,
+            deployment: deployment.id,
+            action: Action::Create,
+            cost: deployment.cost,
+            target: None,
+        };
         let record = DeploymentRecord {
             deployment: deployment.clone(),
             submission,
@@ -81,23 +87,23 @@ impl DeploymentStore for MemoryDeployments {
             outputs: Vec::new(),
         };
         books.deployments.insert(deployment.id, record);
+        let run = books.insert_run(first, at)?;
         Ok((deployment, run))
     }
 
-    async fn add_run(
-        &self,
-        deployment: DeploymentId,
-        run: RunId,
-        action: Action,
-        cost: Credits,
-        at: DateTime<Utc>,
-    ) -> Result<Run, DeploymentError> {
+    async fn add_run(&self, new: NewRun, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
         let mut books = self.books();
-        let of = books.deployment(deployment)?.deployment.clone();
-        if books.runs_of(deployment).iter().any(|run| !run.status.is_final()) {
-            return Err(DeploymentError::Busy { deployment });
+        let purge_asked = books.deployment(new.deployment)?.deployment.purge_asked.is_some();
+        if purge_asked || books.live_run(new.deployment).is_some() {
+            return Err(DeploymentError::Busy { deployment: new.deployment });
         }
-        Ok(books.insert_run(&of, run, action, cost, at))
+        books.insert_run(new, at)
+    }
+
+    async fn supersede(&self, new: NewRun, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
+        let (ended, run) = self.books().supersede(new, at)?;
+        ended.iter().for_each(|ended| self.news.tell_moved(ended));
+        Ok(run)
     }
 
     async fn advance(
@@ -106,21 +112,24 @@ impl DeploymentStore for MemoryDeployments {
         transition: Transition,
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError> {
-        let mut books = self.books();
-        let status = books.run(run)?.run.status;
-        let leased = status == RunStatus::Working || transition == Transition::Lease;
-        if leased {
-            return Err(IllegalTransition { status, transition }.into());
-        }
-        let next = status.after(transition)?;
-        let queued = books.tick();
-        let record = books.run_mut(run)?;
-        if next == RunStatus::Queued {
-            record.queued = queued;
-        }
-        record.enter(next, at);
-        let run = record.run.clone();
-        books.follow(&run, at);
+        let run = self.books().advance(run, transition, at)?;
+        self.news.tell_moved(&run);
+        Ok(run)
+    }
+
+    async fn cancel(&self, run: RunId, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
+        let run = self.books().cancel(run, at)?;
+        self.news.tell_moved(&run);
+        Ok(run)
+    }
+
+    async fn confirm(
+        &self,
+        run: RunId,
+        changes: &[PlannedChange],
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let run = self.books().confirm(run, changes, at)?;
         self.news.tell_moved(&run);
         Ok(run)
     }
@@ -176,6 +185,14 @@ impl DeploymentStore for MemoryDeployments {
         Ok(self.books().run(id)?.run.clone())
     }
 
+    async fn target(&self, run: RunId) -> Result<Option<Target>, DeploymentError> {
+        Ok(self.books().run(run)?.target.clone())
+    }
+
+    async fn plan(&self, run: RunId) -> Result<Plan, DeploymentError> {
+        Ok(self.books().run(run)?.plan.clone())
+    }
+
     async fn runs(&self, deployment: DeploymentId) -> Result<Vec<Run>, DeploymentError> {
         Ok(self.books().runs_of(deployment))
     }
@@ -187,24 +204,16 @@ impl DeploymentStore for MemoryDeployments {
     async fn lease(
         &self,
         worker: &str,
+        limits: LeaseLimits,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Option<Lease>, DeploymentError> {
-        let mut books = self.books();
-        let epoch = books.tick();
-        let queued = books.runs.values_mut().filter(|record| record.run.status == RunStatus::Queued);
-        let Some(record) = queued.min_by_key(|record| record.queued) else {
-            return Ok(None);
-        };
-        let lease =
-            Lease { run: record.run.id, deployment: record.run.deployment, worker: worker.to_owned(), epoch };
-        record.lease = Some((lease.clone(), until));
-        record.run.started_at = Some(now);
-        record.enter(RunStatus::Working, now);
-        let run = record.run.clone();
-        books.follow(&run, now);
-        self.news.tell_moved(&run);
-        Ok(Some(lease))
+        let lease = self.books().lease(worker, limits, now, until)?;
+        if let Some(lease) = &lease {
+            self.news.tell(Topic::Run(lease.run));
+            self.news.tell(Topic::Deployments);
+        }
+        Ok(lease)
     }
 
     async fn leases(&self, worker: &str) -> Result<Vec<Lease>, DeploymentError> {
@@ -214,29 +223,16 @@ impl DeploymentStore for MemoryDeployments {
         Ok(leases.filter(|lease| lease.worker == worker).cloned().collect())
     }
 
-    async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<(), DeploymentError> {
+    async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<LeaseNews, DeploymentError> {
         let mut books = self.books();
         let record = books.leased(lease)?;
         record.lease = Some((lease.clone(), until));
-        Ok(())
+        Ok(LeaseNews { cancel_asked: record.run.cancel_asked })
     }
 
     async fn interrupt_lapsed(&self, now: DateTime<Utc>) -> Result<Vec<Run>, DeploymentError> {
-        let mut books = self.books();
-        let lapsed = books.select(u32::MAX, |record| {
-            record.run.status == RunStatus::Working
-                && record.lease.as_ref().is_some_and(|(_, until)| *until < now)
-        });
-        let mut interrupted = Vec::new();
-        for run in lapsed {
-            let record = books.run_mut(run.id)?;
-            record.enter(RunStatus::Interrupted, now);
-            interrupted.push(record.run.clone());
-        }
-        for run in &interrupted {
-            books.follow(run, now);
-            self.news.tell_moved(run);
-        }
+        let interrupted = self.books().interrupt_lapsed(now)?;
+        interrupted.iter().for_each(|run| self.news.tell_moved(run));
         Ok(interrupted)
     }
 
@@ -246,12 +242,7 @@ impl DeploymentStore for MemoryDeployments {
         transition: Transition,
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError> {
-        let mut books = self.books();
-        let record = books.leased(lease)?;
-        let next = record.run.status.after(transition)?;
-        record.enter(next, at);
-        let run = record.run.clone();
-        books.follow(&run, at);
+        let run = self.books().finish(lease, transition, at)?;
         self.news.tell_moved(&run);
         Ok(run)
     }
@@ -270,12 +261,32 @@ impl DeploymentStore for MemoryDeployments {
         Ok(())
     }
 
-    async fn record(&self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {
+    async fn ask_purge(&self, deployment: DeploymentId, at: DateTime<Utc>) -> Result<(), DeploymentError> {
         let mut books = self.books();
-        books.leased(lease)?.take(report);
-        if let Some(outputs) = &report.outputs {
-            books.deployment_mut(lease.deployment)?.outputs.clone_from(outputs);
+        books.deployment_mut(deployment)?.deployment.purge_asked.get_or_insert(at);
+        if let Some(live) = books.live_run(deployment).filter(|live| live.status == RunStatus::Working) {
+            books.run_mut(live.id)?.run.cancel_asked |= live.action != Action::Purge;
+            self.news.tell(Topic::Run(live.id));
         }
+        Ok(())
+    }
+
+    async fn purges(&self, limit: u32) -> Result<Vec<Deployment>, DeploymentError> {
+        let books = self.books();
+        let asked = books.deployments.values().map(|record| &record.deployment).filter(|deployment| {
+            let latest = books.runs.get(&deployment.latest_run).map(|record| record.run.action);
+            deployment.purge_asked.is_some() && latest != Some(Action::Purge)
+        });
+        Ok(asked.take(limit as usize).cloned().collect())
+    }
+
+    async fn keep_left(&self, deployment: DeploymentId, left: &[String]) -> Result<(), DeploymentError> {
+        self.books().deployment_mut(deployment)?.deployment.left = left.to_vec();
+        Ok(())
+    }
+
+    async fn record(&self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {
+        self.books().take(lease, report)?;
         self.news.tell(Topic::Run(lease.run));
         Ok(())
     }
@@ -334,8 +345,10 @@ impl DeploymentStore for MemoryDeployments {
         let books = self.books();
         let stands = |record: &DeploymentRecord| {
             let runs = books.runs_of(record.deployment.id);
-            let last = runs.iter().find(|run| run.status == RunStatus::Success);
-            last.is_some_and(|run| run.action == Action::Create)
+            let counts = |run: &&Run| {
+                run.status == RunStatus::Success || run.action == Action::Purge && run.status.is_final()
+            };
+            runs.iter().find(counts).is_some_and(|run| !run.action.destroys())
         };
         let has = |module: &&String| {
             books.deployments.values().any(|record| {
@@ -354,14 +367,18 @@ fn deployment_of(new: NewDeployment, run: RunId, at: DateTime<Utc>) -> Deploymen
         module: new.module,
         publisher: new.publisher,
         module_name: new.module_name,
-        commit: new.commit,
-        source: new.source,
-        values: new.values,
-        secret_names: new.secrets.into_keys().collect(),
+        commit: new.target.commit,
+        source: new.target.source,
+        values: new.target.values,
+        secret_names: new.target.secrets.into_keys().collect(),
         cost: new.cost,
         purchased_only: new.purchased_only,
-        needs: new.needs,
+        needs: new.target.needs,
+        may_purge: new.target.may_purge,
         status: DeploymentStatus::Run(RunStatus::Pending),
+        diverged: false,
+        purge_asked: None,
+        left: Vec::new(),
         latest_run: run,
         created_at: at,
         updated_at: at,

@@ -1,7 +1,6 @@
 //! Deploying: the credits follow the run, whatever happens to it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -126,7 +125,7 @@ async fn a_lost_worker_ends_the_run_as_interrupted_and_retry_and_destroy_work() 
     let user = market.actor(market.user).await;
     let deployment = user.deploy(module, &values(&[("name", "blue")]), Uuid::new_v4()).await.unwrap();
     let operations = market.platform.operations();
-    let lease = operations.lease("lost", Duration::from_secs(15)).await.unwrap().unwrap();
+    let lease = market.lease("lost").await;
     operations.save_state(&lease, &"{\"serial\":1}".into()).await.unwrap();
 
     market.clock.advance(TimeDelta::seconds(16));
@@ -178,9 +177,8 @@ async fn sensitive_values_reach_the_job_and_nothing_else() {
     let shown = format!("{:?}", user.deployment(deployment.id).await.unwrap());
     assert!(!shown.contains("correct-horse"), "{shown}");
     assert_eq!(deployment.secret_names, ["secret"]);
-    let operations = market.platform.operations();
-    let lease = operations.lease("worker", Duration::from_secs(15)).await.unwrap().unwrap();
-    let job = operations.job(&lease, Duration::from_secs(60)).await.unwrap();
+    let lease = market.lease("worker").await;
+    let job = market.job(&lease).await;
     assert_eq!(job.values["secret"], "correct-horse");
     assert!(!format!("{job:?}").contains("correct-horse"));
 }

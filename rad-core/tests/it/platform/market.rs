@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rad_core::access::{Role, Roles};
 use rad_core::agent::CodeAgent;
 use rad_core::catalog::CatalogSort;
 use rad_core::clock::Clock;
+use rad_core::deployment::{Lease, LeaseLimits};
 use rad_core::directory::NewAccount;
 use rad_core::id::{AccountId, ModuleId};
 use rad_core::ledger::{Ledger, LedgerExt, Post};
@@ -22,7 +24,7 @@ use rad_core::notify::{Notice, Notifier};
 use rad_core::platform::{Actor, Platform, Selection, SyncPlan};
 use rad_core::repo::RepoConnection;
 use rad_core::revenue::{Body, Bucket, EntryKey, Grant, LotSource};
-use rad_core::runner::{RunOutcome, Runner};
+use rad_core::runner::{RunJob, RunLimits, RunOutcome, Runner};
 use rad_core::settings::Settings;
 use rad_core::source::SourceTree;
 use uuid::Uuid;
@@ -258,10 +260,23 @@ impl Market {
         (balance.awarded.to_string(), balance.purchased.to_string(), balance.held().to_string())
     }
 
-    /// Ends the run that was queued first.
+    /// Leases the run whose turn it is.
+    pub(super) async fn lease(&self, worker: &str) -> Lease {
+        let operations = self.platform.operations();
+        let lease = operations.lease(worker, LeaseLimits::default(), Duration::from_secs(15)).await;
+        lease.unwrap().expect("a run is queued")
+    }
+
+    /// What a worker is given to do.
+    pub(super) async fn job(&self, lease: &Lease) -> RunJob {
+        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3600));
+        self.platform.operations().job(lease, RunLimits::of(hour), minute).await.unwrap()
+    }
+
+    /// Ends the run whose turn it is.
     pub(super) async fn finish_next(&self, outcome: RunOutcome) {
         let operations = self.platform.operations();
-        let lease = operations.lease("worker", std::time::Duration::from_secs(15)).await.unwrap().unwrap();
+        let lease = self.lease("worker").await;
         operations.finish(&lease, outcome).await.unwrap();
     }
 }

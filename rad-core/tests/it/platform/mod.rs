@@ -1,6 +1,7 @@
 //! The use cases, end to end on in-memory backends: who may do what, and what becomes of credits when things go wrong.
 
 mod access;
+mod acting;
 mod buying;
 mod deploying;
 mod following;

@@ -138,9 +138,8 @@ async fn another_repository_withdraws_what_it_lacks_and_running_deployments_stay
     assert!(on_offer(&market).await.is_empty());
     assert!(user.deploy_form(module).await.is_err());
     user.destroy(deployment.id).await.unwrap();
-    let operations = market.platform.operations();
-    let lease = operations.lease("w", std::time::Duration::from_secs(15)).await.unwrap().unwrap();
-    let job = operations.job(&lease, std::time::Duration::from_secs(60)).await.unwrap();
+    let lease = market.lease("w").await;
+    let job = market.job(&lease).await;
     assert!(job.source.file("main.tf").is_some(), "the archived source outlives the repository");
 }
 

@@ -8,7 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rad_core::access::Publisher;
 use rad_core::clock::Clock;
 use rad_core::deployment::{
-    Deployment, DeploymentStatus, DeploymentStore, NewDeployment, Run, RunStatus, Settlement, Transition,
+    Deployment, DeploymentStatus, DeploymentStore, NewDeployment, Run, RunStatus, Settlement, Target,
+    Transition,
 };
 use rad_core::error::BackendError;
 use rad_core::id::{AccountId, DeploymentId, ModuleId, RunId};
@@ -90,13 +91,16 @@ async fn stored(market: &Market, owner: AccountId, needs: &[&str]) -> (Deploymen
         module: ModuleId::new(),
         publisher: Publisher::Partner(market.partner),
         module_name: "left".to_owned(),
-        commit: "0123456789012345678901234567890123456789".parse().unwrap(),
-        source: Digest::of(b"left"),
-        values: values(&[]),
-        secrets: [].into(),
+        target: Target {
+            commit: "0123456789012345678901234567890123456789".parse().unwrap(),
+            source: Digest::of(b"left"),
+            values: values(&[]),
+            secrets: [].into(),
+            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+            may_purge: false,
+        },
         cost: credits("60"),
         purchased_only: false,
-        needs: needs.iter().map(|need| (*need).to_owned()).collect(),
     };
     market.deployments.create(new, RunId::new(), market.clock.now()).await.unwrap()
 }

@@ -16,7 +16,7 @@ use super::market::{Market, values};
 async fn leased(market: &Market) -> Lease {
     let user = market.actor(market.user).await;
     user.deploy(market.module("small").await, &values(&[("name", "blue")]), Uuid::new_v4()).await.unwrap();
-    market.platform.operations().lease("worker", Duration::from_secs(60)).await.unwrap().unwrap()
+    market.lease("worker").await
 }
 
 /// Pieces that end anywhere: between lines, in a line, in a character.

@@ -33,7 +33,16 @@ pub(super) async fn secrets(
         .fetch_optional(&store.pool)
         .await
         .map_err(failed("reading secrets"))?;
-    let plain = store.key.unseal(&secrets_place(id), &sealed.ok_or(DeploymentError::NotFound)?)?;
+    Ok(unsealed_secrets(store, id, sealed.ok_or(DeploymentError::NotFound)?)?)
+}
+
+/// The secrets of a deployment, or of a run of it.
+pub(super) fn unsealed_secrets(
+    store: &SqliteDeployments,
+    id: DeploymentId,
+    sealed: Vec<u8>,
+) -> Result<SecretValues, BackendError> {
+    let plain = store.key.unseal(&secrets_place(id), &sealed)?;
     let secrets: BTreeMap<String, String> = serde_json::from_slice(&plain).map_err(corrupt)?;
     Ok(secrets.into_iter().map(|(name, value)| (name, SecretString::from(value))).collect())
 }
@@ -52,6 +61,7 @@ pub(super) async fn list(
     }
     if !query.deleted {
         sql.push(" AND NOT (action = 'delete' AND status = 'success')");
+        sql.push(" AND NOT (action = 'purge' AND status NOT IN ('pending', 'waiting', 'queued', 'working'))");
     }
     if let Some((at, id)) = query.after.as_ref().and_then(place) {
         sql.push(" AND (created_at, id) < (").push_bind(at).push(", ").push_bind(id).push(")");
@@ -108,14 +118,30 @@ pub(super) async fn unsettled(store: &SqliteDeployments, limit: u32) -> Result<V
     Ok(found.iter().map(rows::run).collect::<Result<_, _>>()?)
 }
 
+pub(super) async fn purges(
+    store: &SqliteDeployments,
+    limit: u32,
+) -> Result<Vec<Deployment>, DeploymentError> {
+    let select = "SELECT * FROM deployments WHERE purge_asked IS NOT NULL AND action <> 'purge' \
+                  ORDER BY purge_asked LIMIT ?";
+    let found = sqlx::query(select)
+        .bind(limit)
+        .fetch_all(&store.pool)
+        .await
+        .map_err(failed("reading what is to be purged"))?;
+    Ok(found.iter().map(rows::deployment).collect::<Result<_, _>>()?)
+}
+
 pub(super) async fn deployed(
     store: &SqliteDeployments,
     owner: AccountId,
     modules: &[String],
 ) -> Result<Vec<String>, DeploymentError> {
-    let select = "SELECT 1 FROM deployments d WHERE d.owner = ? AND d.module_name = ? AND 'create' = \
-                  (SELECT r.action FROM runs r WHERE r.deployment = d.id AND r.status = 'success' \
-                  ORDER BY r.seq DESC LIMIT 1) LIMIT 1";
+    // A purge counts however it ended.
+    let select = "SELECT 1 FROM deployments d WHERE d.owner = ? AND d.module_name = ? AND \
+                  (SELECT r.action FROM runs r WHERE r.deployment = d.id AND (r.status = 'success' OR r.action = 'purge' \
+                  AND r.status NOT IN ('pending', 'waiting', 'queued', 'working')) \
+                  ORDER BY r.seq DESC LIMIT 1) IN ('create', 'update') LIMIT 1";
     let mut met = Vec::new();
     for module in modules {
         let found = sqlx::query(select)

@@ -4,6 +4,7 @@ mod leases;
 mod lifecycle;
 mod listing;
 mod logs;
+mod plans;
 mod reports;
 mod reseal;
 mod rows;
@@ -12,15 +13,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rad_core::deployment::{
-    Deployment, DeploymentError, DeploymentQuery, DeploymentStore, Lease, LogChunk, NewDeployment, Run,
-    RunReport, RunStatus, SecretValues, Transition,
+    Deployment, DeploymentError, DeploymentQuery, DeploymentStore, Lease, LeaseLimits, LeaseNews, LogChunk,
+    NewDeployment, NewRun, Plan, Run, RunReport, RunStatus, SecretValues, Target, Transition,
 };
 use rad_core::error::BackendError;
 use rad_core::id::{AccountId, DeploymentId, RunId};
 use rad_core::live::{News, Topic};
-use rad_core::money::Credits;
 use rad_core::page::Page;
-use rad_core::runner::{Action, Output, ResourceProgress};
+use rad_core::runner::{Output, PlannedChange, ResourceProgress};
 use rad_core::seal::Keyring;
 use sqlx::sqlite::SqlitePool;
 
@@ -89,15 +89,14 @@ impl DeploymentStore for SqliteDeployments {
         lifecycle::create(self, new, run, at).await
     }
 
-    async fn add_run(
-        &self,
-        deployment: DeploymentId,
-        run: RunId,
-        action: Action,
-        cost: Credits,
-        at: DateTime<Utc>,
-    ) -> Result<Run, DeploymentError> {
-        lifecycle::add_run(self, deployment, run, action, cost, at).await
+    async fn add_run(&self, new: NewRun, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
+        lifecycle::add_run(self, new, at).await
+    }
+
+    async fn supersede(&self, new: NewRun, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
+        let (ended, run) = lifecycle::supersede(self, new, at).await?;
+        ended.iter().for_each(|ended| self.news.tell_moved(ended));
+        Ok(run)
     }
 
     async fn advance(
@@ -107,6 +106,23 @@ impl DeploymentStore for SqliteDeployments {
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError> {
         let run = lifecycle::advance(self, run, transition, at).await?;
+        self.news.tell_moved(&run);
+        Ok(run)
+    }
+
+    async fn cancel(&self, run: RunId, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
+        let run = lifecycle::cancel(self, run, at).await?;
+        self.news.tell_moved(&run);
+        Ok(run)
+    }
+
+    async fn confirm(
+        &self,
+        run: RunId,
+        changes: &[PlannedChange],
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let run = plans::confirm(self, run, changes, at).await?;
         self.news.tell_moved(&run);
         Ok(run)
     }
@@ -131,6 +147,14 @@ impl DeploymentStore for SqliteDeployments {
         listing::run(self, id).await
     }
 
+    async fn target(&self, run: RunId) -> Result<Option<Target>, DeploymentError> {
+        plans::target(self, run).await
+    }
+
+    async fn plan(&self, run: RunId) -> Result<Plan, DeploymentError> {
+        plans::plan(self, run).await
+    }
+
     async fn runs(&self, deployment: DeploymentId) -> Result<Vec<Run>, DeploymentError> {
         listing::runs(self, deployment).await
     }
@@ -142,10 +166,11 @@ impl DeploymentStore for SqliteDeployments {
     async fn lease(
         &self,
         worker: &str,
+        limits: LeaseLimits,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Option<Lease>, DeploymentError> {
-        let lease = leases::lease(self, worker, now, until).await?;
+        let lease = leases::lease(self, worker, limits, now, until).await?;
         if let Some(lease) = &lease {
             self.news.tell(Topic::Run(lease.run));
             self.news.tell(Topic::Deployments);
@@ -157,7 +182,7 @@ impl DeploymentStore for SqliteDeployments {
         leases::leases(self, worker).await
     }
 
-    async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<(), DeploymentError> {
+    async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<LeaseNews, DeploymentError> {
         leases::renew(self, lease, until).await
     }
 
@@ -186,6 +211,21 @@ impl DeploymentStore for SqliteDeployments {
         lifecycle::settled(self, run).await?;
         self.news.tell(Topic::Run(run));
         Ok(())
+    }
+
+    async fn ask_purge(&self, deployment: DeploymentId, at: DateTime<Utc>) -> Result<(), DeploymentError> {
+        if let Some(stopping) = lifecycle::ask_purge(self, deployment, at).await? {
+            self.news.tell(Topic::Run(stopping));
+        }
+        Ok(())
+    }
+
+    async fn purges(&self, limit: u32) -> Result<Vec<Deployment>, DeploymentError> {
+        listing::purges(self, limit).await
+    }
+
+    async fn keep_left(&self, deployment: DeploymentId, left: &[String]) -> Result<(), DeploymentError> {
+        lifecycle::keep_left(self, deployment, left).await
     }
 
     async fn record(&self, lease: &Lease, report: &RunReport) -> Result<(), DeploymentError> {

@@ -5,11 +5,11 @@ use chrono::{DateTime, Utc};
 use rad_core::deployment::{DeploymentError, Lease, RunReport};
 use rad_core::error::BackendError;
 use rad_core::id::{DeploymentId, RunId};
-use rad_core::runner::{Diagnostic, Output, ResourceProgress};
+use rad_core::runner::{Diagnostic, Output, ResourceProgress, Step};
 use sqlx::SqliteConnection;
 
 use super::leases::under;
-use super::{SqliteDeployments, listing};
+use super::{SqliteDeployments, listing, plans};
 use crate::store::sqlite::{column, commit, corrupt, failed, json_text, word, word_of};
 
 /// The most diagnostics kept of one run.
@@ -28,6 +28,12 @@ pub(super) async fn record(
             .execute(&mut *transaction)
             .await
             .map_err(failed("keeping a step"))?;
+        if step == Step::Apply {
+            plans::adopt_target(&mut transaction, lease).await?;
+        }
+    }
+    if let Some(plan) = &report.plan {
+        plans::keep_plan(&mut transaction, lease.run, plan).await?;
     }
     for progress in &report.resources {
         keep_progress(&mut transaction, lease.run, progress).await?;

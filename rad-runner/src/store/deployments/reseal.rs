@@ -11,10 +11,15 @@ use crate::store::sqlite::{corrupt, failed};
 /// Something sealed: how it is read, how it is replaced if nobody wrote it meanwhile, and what it is sealed for.
 type Kind = (&'static str, &'static str, fn(DeploymentId) -> String);
 
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 4] = [
     (
         "SELECT id, secrets FROM deployments WHERE secrets IS NOT NULL",
         "UPDATE deployments SET secrets = ?1 WHERE id = ?2 AND secrets = ?3",
+        secrets_place,
+    ),
+    (
+        "SELECT deployment, secrets FROM run_targets",
+        "UPDATE run_targets SET secrets = ?1 WHERE deployment = ?2 AND secrets = ?3",
         secrets_place,
     ),
     (

@@ -1,16 +1,25 @@
 //! The contract of [`DeploymentStore`]. Each function wants a store of its own, without deployments.
 
+mod acting;
+mod turns;
+
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use uuid::Uuid;
 
+pub use self::acting::{
+    asks_before_it_takes_away, becomes_what_it_applies, cancels_runs, knows_what_diverged,
+    supersedes_for_a_purge,
+};
+pub use self::turns::{gives_turns_to_owners, limits_what_works};
 use super::{must, must_fail, side_by_side};
 use crate::access::Publisher;
 use crate::deployment::{
     Deployment, DeploymentError, DeploymentQuery, DeploymentStatus, DeploymentStore, LOG_CUT, LOG_LIMIT,
-    Lease, NewDeployment, Run, RunReport, RunStatus, SecretValues, Settlement, Transition,
+    Lease, LeaseLimits, LeaseNews, NewDeployment, NewRun, Run, RunReport, RunStatus, SecretValues,
+    Settlement, Target, Transition, Wait,
 };
 use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
 use crate::live::Topic;
@@ -29,7 +38,7 @@ pub async fn reads_what_was_written(store: &dyn DeploymentStore) {
     assert_eq!(made.status, DeploymentStatus::Run(RunStatus::Pending));
     assert_eq!((run.status, run.action, run.cost), (RunStatus::Pending, Action::Create, new.cost));
     assert_eq!(made.secret_names, ["password"], "the names of secrets are known");
-    assert_eq!((made.created_at, &made.values), (time(0), &new.values));
+    assert_eq!((made.created_at, &made.values), (time(0), &new.target.values));
     assert_eq!(made, must("a deployment is found", store.deployment(made.id).await));
     assert_eq!(run, must("a run is found", store.run(run.id).await));
     let secrets = must("secrets are read", store.secrets(made.id).await);
@@ -48,7 +57,10 @@ pub async fn reads_what_was_written(store: &dyn DeploymentStore) {
     assert_not_found(store.state(missing).await);
     assert_not_found(store.run(RunId::new()).await);
     assert_not_found(store.log(RunId::new(), 0, 1).await);
-    assert_not_found(store.add_run(missing, RunId::new(), Action::Delete, Credits::ZERO, time(1)).await);
+    assert_not_found(store.add_run(delete(missing), time(1)).await);
+    assert_not_found(store.cancel(RunId::new(), time(1)).await);
+    assert_not_found(store.target(RunId::new()).await);
+    assert_not_found(store.plan(RunId::new()).await);
 }
 
 /// A run moves along the state machine and no other way, and its deployment follows.
@@ -57,13 +69,13 @@ pub async fn reads_what_was_written(store: &dyn DeploymentStore) {
 /// If the contract is broken.
 pub async fn moves_along_the_state_machine(store: &dyn DeploymentStore) {
     let (deployment, run) = stored(store, "mover").await;
-    for wrong in [Transition::Lease, Transition::Succeed, Transition::Cancel] {
+    for wrong in [Transition::Lease, Transition::Succeed, Transition::Ask] {
         assert_illegal(store.advance(run.id, wrong, time(1)).await);
     }
     let parked = must("a pending run parks", store.advance(run.id, Transition::Park, time(1)).await);
-    assert_eq!(parked.status, RunStatus::Waiting);
+    assert_eq!((parked.status, parked.waits_for), (RunStatus::Waiting, Some(Wait::Modules)));
     let queued = must("a waiting run is queued", store.advance(run.id, Transition::Queue, time(2)).await);
-    assert_eq!(queued.status, RunStatus::Queued);
+    assert_eq!((queued.status, queued.waits_for), (RunStatus::Queued, None));
     assert_illegal(store.discard(run.id).await);
     let lease = leased(store).await;
     assert_illegal(store.advance(run.id, Transition::Cancel, time(3)).await);
@@ -123,7 +135,7 @@ pub async fn tells_what_changes(store: &dyn DeploymentStore) {
 /// If the contract is broken.
 pub async fn runs_one_at_a_time(store: &dyn DeploymentStore) {
     let (deployment, first) = stored(store, "busy").await;
-    let add = || store.add_run(deployment.id, RunId::new(), Action::Delete, Credits::ZERO, time(5));
+    let add = || store.add_run(delete(deployment.id), time(5));
     let error = must_fail("a second run is refused", add().await);
     assert!(matches!(error, DeploymentError::Busy { .. }), "{error:?}");
     finished(store, first.id, Transition::Succeed).await;
@@ -148,7 +160,7 @@ pub async fn runs_one_at_a_time(store: &dyn DeploymentStore) {
     assert_not_found(store.deployment(refused.id).await);
 }
 
-/// Runs are leased in the order they were queued, each to one worker, and a lapsed lease writes nothing.
+/// Each run is leased to one worker, and a lapsed lease writes nothing.
 ///
 /// # Panics
 /// If the contract is broken.
@@ -162,7 +174,9 @@ pub async fn fences_leases(store: &dyn DeploymentStore) {
     }
     let mut leases = vec![leased_until(store, time(10)).await];
     assert_eq!(leases[0].run, runs[2], "what was queued first is leased first");
-    for lease in side_by_side((0..3).map(|_| store.lease("w", time(1), time(10)))).await {
+    for lease in
+        side_by_side((0..3).map(|_| store.lease("w", LeaseLimits::default(), time(1), time(10)))).await
+    {
         leases.extend(must("leasing works", lease));
     }
     let by_run = |lease: &Lease| lease.run;
@@ -175,7 +189,8 @@ pub async fn fences_leases(store: &dyn DeploymentStore) {
     assert_eq!(held, given, "a worker finds its leases again");
     assert_eq!(must("leases are listed", store.leases("other").await), []);
 
-    must("a lease is lengthened", store.renew(&leases[0], time(60)).await);
+    let news = must("a lease is lengthened", store.renew(&leases[0], time(60)).await);
+    assert_eq!(news, LeaseNews::default(), "nobody asked for anything");
     let lapsed = must("lapsed leases are ended", store.interrupt_lapsed(time(30)).await);
     assert_eq!(lapsed.len(), 2, "only lapsed leases are ended");
     assert!(
@@ -207,6 +222,7 @@ pub async fn keeps_reports(store: &dyn DeploymentStore) {
         |severity, summary: &str| Diagnostic { severity, ..Diagnostic::error(summary, "détail") };
     let first = RunReport {
         step: Some(Step::Plan),
+        plan: None,
         resources: vec![progress("a", ChangeStatus::Planned), progress("b", ChangeStatus::Planned)],
         diagnostics: vec![diagnostic(Severity::Warning, "old syntax")],
         outputs: None,
@@ -217,6 +233,7 @@ pub async fn keeps_reports(store: &dyn DeploymentStore) {
     ];
     let second = RunReport {
         step: None,
+        plan: None,
         resources: vec![progress("a", ChangeStatus::Complete), progress("c", ChangeStatus::Started)],
         diagnostics: vec![diagnostic(Severity::Error, "no quota")],
         outputs: Some(outputs.clone()),
@@ -322,8 +339,8 @@ pub async fn lists_by_pages(store: &dyn DeploymentStore) {
     assert_eq!(count(text(hidden.id.as_str())).await, 0);
 
     finished_queued(store, seen[0].latest_run, Transition::Succeed).await;
-    let delete = store.add_run(seen[0].id, RunId::new(), Action::Delete, Credits::ZERO, time(20)).await;
-    finished(store, must("a run is stored", delete).id, Transition::Succeed).await;
+    let run = must("a run is stored", store.add_run(delete(seen[0].id), time(20)).await);
+    finished(store, run.id, Transition::Succeed).await;
     assert_eq!(count(DeploymentQuery { limit: 200, ..DeploymentQuery::default() }).await, 6);
     assert_eq!(count(DeploymentQuery { limit: 200, deleted: true, ..DeploymentQuery::default() }).await, 7);
 }
@@ -341,8 +358,8 @@ pub async fn knows_what_is_deployed(store: &dyn DeploymentStore) {
     assert_eq!(known(deployment.owner).await, ["network"]);
     assert!(known(AccountId::new()).await.is_empty(), "others' deployments do not count");
     for (transition, left) in [(Transition::Fail, 1), (Transition::Succeed, 0)] {
-        let delete = store.add_run(deployment.id, RunId::new(), Action::Delete, Credits::ZERO, time(9)).await;
-        finished(store, must("a run is stored", delete).id, transition).await;
+        let run = must("a run is stored", store.add_run(delete(deployment.id), time(9)).await);
+        finished(store, run.id, transition).await;
         assert_eq!(
             known(deployment.owner).await.len(),
             left,
@@ -361,14 +378,26 @@ fn new(module: &str) -> NewDeployment {
         module: ModuleId::new(),
         publisher: Publisher::Partner(AccountId::new()),
         module_name: module.to_owned(),
-        commit: must("a commit", "0123456789012345678901234567890123456789".parse()),
-        source: Digest::of(module.as_bytes()),
-        values: [("size".to_owned(), json!({ "nested": [1, "zwei", null] }))].into_iter().collect(),
-        secrets: SecretValues::from([("password".to_owned(), SecretString::from("\"hunter2\""))]),
+        target: target("0123456789012345678901234567890123456789", "hunter2"),
         cost: Credits::from_micros(20_000_000),
         purchased_only: true,
-        needs: vec!["network".to_owned()],
     }
+}
+
+fn target(commit: &str, password: &str) -> Target {
+    Target {
+        commit: must("a commit", commit.parse()),
+        source: Digest::of(commit.as_bytes()),
+        values: [("size".to_owned(), json!({ "nested": [1, "zwei", null] }))].into_iter().collect(),
+        secrets: SecretValues::from([("password".to_owned(), SecretString::from(format!("\"{password}\"")))]),
+        needs: vec!["network".to_owned()],
+        may_purge: false,
+    }
+}
+
+/// A run that destroys a deployment.
+fn delete(deployment: DeploymentId) -> NewRun {
+    NewRun { id: RunId::new(), deployment, action: Action::Delete, cost: Credits::ZERO, target: None }
 }
 
 async fn stored(store: &dyn DeploymentStore, module: &str) -> (Deployment, Run) {
@@ -376,7 +405,8 @@ async fn stored(store: &dyn DeploymentStore, module: &str) -> (Deployment, Run) 
 }
 
 async fn leased_until(store: &dyn DeploymentStore, until: DateTime<Utc>) -> Lease {
-    must("a queued run is leased", must("leasing works", store.lease("w", time(1), until).await).ok_or(()))
+    let lease = must("leasing works", store.lease("w", LeaseLimits::default(), time(1), until).await);
+    must("a queued run is leased", lease.ok_or(()))
 }
 
 async fn leased(store: &dyn DeploymentStore) -> Lease {

@@ -1,0 +1,77 @@
+//! Purges: the wish is stored first, and whoever comes next carries it on.
+
+use chrono::TimeDelta;
+
+use super::{Parts, PlatformError, settling};
+use crate::deployment::{Deployment, DeploymentError, NewRun, Run, RunStatus};
+use crate::id::RunId;
+use crate::money::Credits;
+use crate::runner::{Action, ChangeKind, ChangeStatus};
+
+/// How long a run that a worker has may take to stop before its lease is broken: a heartbeat, the engine's grace period, and
+/// time to save the last state.
+const PATIENCE: TimeDelta = TimeDelta::seconds(45);
+
+/// Carries a purge that was asked for on, as far as it goes now: waits for the run that is being stopped, or puts the purge's run
+/// in its place and queues it. Both the request and sweeps come here, in any order.
+pub(super) async fn carry_on(parts: &Parts, deployment: &Deployment) -> Result<(), PlatformError> {
+    let Some(asked) = deployment.purge_asked else { return Ok(()) };
+    let now = parts.clock.now();
+    let latest = parts.deployments.runs(deployment.id).await?.into_iter().next();
+    match latest {
+        Some(run) if run.action == Action::Purge => match run.status {
+            RunStatus::Pending => settling::begin(parts, deployment, &run).await,
+            _ => Ok(()),
+        },
+        Some(run) if run.status == RunStatus::Working && now < asked + PATIENCE => Ok(()),
+        _ => {
+            let new = NewRun {
+                id: RunId::new(),
+                deployment: deployment.id,
+                action: Action::Purge,
+                cost: Credits::ZERO,
+                target: None,
+            };
+            match parts.deployments.supersede(new, now).await {
+                Ok(run) => settling::begin(parts, deployment, &run).await,
+                // Somebody else carries it on.
+                Err(DeploymentError::Busy { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Keeps which resources a purge that ended may have left: those that the state knows of, and those that were being made when the
+/// run before it was stopped.
+pub(super) async fn keep_left(parts: &Parts, deployment: &Deployment) -> Result<(), PlatformError> {
+    let store = &parts.deployments;
+    let runs = store.runs(deployment.id).await?;
+    let mut left = match store.state(deployment.id).await? {
+        None => Vec::new(),
+        Some(state) => match parts.runner.resources(&state) {
+            Some(left) => left,
+            None => ever_made(parts, &runs).await?,
+        },
+    };
+    if let Some(stopped) = runs.iter().find(|run| run.action != Action::Purge) {
+        let cut_short = store.resources(stopped.id).await?.into_iter().filter(|resource| {
+            resource.status == ChangeStatus::Started
+                && matches!(resource.change, ChangeKind::Create | ChangeKind::Replace)
+        });
+        left.extend(cut_short.map(|resource| resource.address));
+    }
+    left.sort_unstable();
+    left.dedup();
+    Ok(store.keep_left(deployment.id, &left).await?)
+}
+
+/// Every resource that a run may have made: what may be left where nobody can read the state.
+async fn ever_made(parts: &Parts, runs: &[Run]) -> Result<Vec<String>, PlatformError> {
+    let mut made = Vec::new();
+    for run in runs.iter().filter(|run| !run.action.destroys()) {
+        let resources = parts.deployments.resources(run.id).await?.into_iter();
+        made.extend(resources.filter(|one| one.changed_something()).map(|resource| resource.address));
+    }
+    Ok(made)
+}
