@@ -1,4 +1,4 @@
-//! Ledger on SQLite and PostgreSQL; accounts, settings, orders and sandbox payments on SQLite.
+//! Ledger, accounts, settings, orders and sandbox payments on SQLite and PostgreSQL.
 #![doc = include_str!("../README.md")]
 
 mod database;
@@ -11,10 +11,11 @@ pub mod sandbox;
 mod settings;
 pub mod sqlite;
 
-pub use directory::SqliteDirectory;
+pub use database::migrate;
+pub use directory::SqlDirectory;
 #[cfg(feature = "postgres")]
 pub use ledger::PostgresLedger;
 pub use ledger::SqliteLedger;
-pub use orders::SqliteOrders;
+pub use orders::SqlOrders;
 pub use sandbox::SandboxPayments;
-pub use settings::SqliteSettings;
+pub use settings::SqlSettings;

@@ -1,120 +1,100 @@
-//! Orders for credits on SQLite.
+//! Orders for credits, in either database.
 
 use async_trait::async_trait;
 use rad_core::error::BackendError;
 use rad_core::id::{AccountId, OrderId};
-use rad_core::money::{Amount, Credits, Currency, Money};
+use rad_core::money::Money;
 use rad_core::payment::{Order, OrderStatus, OrderStore, PaymentError};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use rad_sql::{Database, Row, sql};
 
-use crate::database::{bytes, failed, time};
-use crate::sqlite::{column, optional};
-
-/// An [`OrderStore`] in a SQLite file.
+/// An [`OrderStore`] in a SQLite file or a PostgreSQL database.
 #[derive(Debug, Clone)]
-pub struct SqliteOrders {
-    pool: SqlitePool,
+pub struct SqlOrders {
+    database: Database,
 }
 
-impl SqliteOrders {
-    /// The orders in a database that [`open`](crate::sqlite::open) opened.
-    pub fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+impl SqlOrders {
+    /// The orders in a database that [`migrate`](crate::migrate) prepared.
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into() }
     }
 }
 
 #[async_trait]
-impl OrderStore for SqliteOrders {
+impl OrderStore for SqlOrders {
     async fn create(&self, order: &Order) -> Result<(), PaymentError> {
-        let done = sqlx::query(
+        let stored = sql(
             "INSERT INTO orders (id, account, credits, price, currency, provider, reference, status, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING",
         )
-        .bind(order.id.as_bytes().as_slice())
-        .bind(order.account.as_bytes().as_slice())
-        .bind(order.credits.micros())
-        .bind(order.price.amount().micros())
+        .bind(order.id)
+        .bind(order.account)
+        .bind(order.credits)
+        .bind(order.price.amount())
         .bind(order.price.currency().as_str())
         .bind(&order.provider)
-        .bind(&order.provider_reference)
+        .bind(order.provider_reference.as_deref())
         .bind(status_text(order.status))
-        .bind(order.created_at.timestamp_micros())
-        .execute(&self.pool)
-        .await
-        .map_err(failed("storing an order"))?;
-        if done.rows_affected() == 1 || self.order(order.id).await? == *order {
+        .bind(order.created_at)
+        .execute(&self.database, "storing an order")
+        .await?;
+        if stored == 1 || self.order(order.id).await? == *order {
             return Ok(());
         }
         Err(BackendError::permanent("storing an order", "its id is in use").into())
     }
 
     async fn order(&self, id: OrderId) -> Result<Order, PaymentError> {
-        let row = sqlx::query("SELECT * FROM orders WHERE id = ?")
-            .bind(id.as_bytes().as_slice())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("reading an order"))?;
+        let find = sql("SELECT * FROM orders WHERE id = $1").bind(id);
+        let row = find.optional(&self.database, "reading an order").await?;
         Ok(order(&row.ok_or(PaymentError::NoOrder)?)?)
     }
 
     async fn set_reference(&self, id: OrderId, reference: &str) -> Result<(), PaymentError> {
-        let done = sqlx::query("UPDATE orders SET reference = ? WHERE id = ?")
-            .bind(reference)
-            .bind(id.as_bytes().as_slice())
-            .execute(&self.pool)
-            .await
-            .map_err(failed("keeping a payment's reference"))?;
-        if done.rows_affected() == 0 { Err(PaymentError::NoOrder) } else { Ok(()) }
+        let update = sql("UPDATE orders SET reference = $1 WHERE id = $2").bind(reference).bind(id);
+        let kept = update.execute(&self.database, "keeping a payment's reference").await?;
+        if kept == 0 { Err(PaymentError::NoOrder) } else { Ok(()) }
     }
 
     async fn close(&self, id: OrderId, status: OrderStatus) -> Result<OrderStatus, PaymentError> {
         // The arrows of `OrderStatus::may_become`.
-        let update = "UPDATE orders SET status = ?1 WHERE id = ?2 AND ((status = 'created' AND ?1 = 'failed') \
-                      OR (status IN ('created', 'failed') AND ?1 IN ('paid', 'mismatch')))";
-        sqlx::query(update)
-            .bind(status_text(status))
-            .bind(id.as_bytes().as_slice())
-            .execute(&self.pool)
-            .await
-            .map_err(failed("closing an order"))?;
+        sql("UPDATE orders SET status = $1 WHERE id = $2 AND ((status = 'created' AND $1 = 'failed')
+             OR (status IN ('created', 'failed') AND $1 IN ('paid', 'mismatch')))")
+        .bind(status_text(status))
+        .bind(id)
+        .execute(&self.database, "closing an order")
+        .await?;
         Ok(self.order(id).await?.status)
     }
 
     async fn any_paid(&self) -> Result<bool, PaymentError> {
-        let paid = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM orders WHERE status = 'paid')");
-        Ok(paid.fetch_one(&self.pool).await.map_err(failed("looking for paid orders"))?)
+        let paid = sql("SELECT 1 FROM orders WHERE status = 'paid' LIMIT 1");
+        Ok(paid.finds(&self.database, "looking for paid orders").await?)
     }
 
     async fn orders_of(&self, account: AccountId, limit: u32) -> Result<Vec<Order>, PaymentError> {
-        let rows =
-            sqlx::query("SELECT * FROM orders WHERE account = ? ORDER BY created_at DESC, id DESC LIMIT ?")
-                .bind(account.as_bytes().as_slice())
-                .bind(limit)
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed("listing orders"))?;
+        let list = sql("SELECT * FROM orders WHERE account = $1 ORDER BY created_at DESC, id DESC LIMIT $2");
+        let rows = list.bind(account).bind(limit).rows(&self.database, "listing orders").await?;
         Ok(rows.iter().map(order).collect::<Result<_, _>>()?)
     }
 }
 
-fn order(row: &SqliteRow) -> Result<Order, BackendError> {
+fn order(row: &Row) -> Result<Order, BackendError> {
     Ok(Order {
-        id: column(row, "id", |stored: &[u8]| bytes(stored).map(OrderId::from_bytes))?,
-        account: column(row, "account", |stored: &[u8]| bytes(stored).map(AccountId::from_bytes))?,
-        credits: column(row, "credits", |micros| Some(Credits::from_micros(micros)))?,
+        id: row.get("id")?,
+        account: row.get("account")?,
+        credits: row.get("credits")?,
         price: price(row, "price")?,
-        provider: column(row, "provider", Some)?,
-        provider_reference: optional(row, "reference", Some)?,
-        status: column(row, "status", status)?,
-        created_at: column(row, "created_at", time)?,
+        provider: row.get("provider")?,
+        provider_reference: row.get("reference")?,
+        status: row.read("status", |text: String| status(&text))?,
+        created_at: row.get("created_at")?,
     })
 }
 
 /// An amount of money whose currency is in the column `currency`.
-pub(crate) fn price(row: &SqliteRow, name: &'static str) -> Result<Money, BackendError> {
-    let amount = column(row, name, |micros| Some(Amount::from_micros(micros)))?;
-    let currency = column(row, "currency", |text: &str| text.parse::<Currency>().ok())?;
-    Ok(Money::of(amount, currency))
+pub(crate) fn price(row: &Row, name: &'static str) -> Result<Money, BackendError> {
+    Ok(Money::of(row.get(name)?, row.parse("currency")?))
 }
 
 const fn status_text(status: OrderStatus) -> &'static str {

@@ -11,14 +11,12 @@ use rad_core::payment::{
     Checkout, Order, PaymentError, PaymentEvent, PaymentProvider, PaymentRecord, PaymentState, Webhook,
 };
 use rad_core::source::Digest;
+use rad_sql::{Database, Row, sql};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use crate::database::{bytes, failed};
 use crate::orders::price;
-use crate::sqlite::column;
 
 /// How many seconds a webhook's time may be off.
 const TOLERANCE: u64 = 300;
@@ -33,7 +31,7 @@ const SHORTEST_SECRET: usize = 32;
 /// `Sandbox-Signature: t=1770000000,v1=<64 hexadecimal digits>`.
 #[derive(Debug)]
 pub struct SandboxPayments {
-    pool: SqlitePool,
+    database: Database,
     secret: SecretString,
     base_url: String,
 }
@@ -82,14 +80,14 @@ struct Message {
 }
 
 impl SandboxPayments {
-    /// The sandbox in a database that [`open`](crate::sqlite::open) opened.
+    /// The sandbox in a database that [`migrate`](crate::migrate) prepared.
     ///
     /// `base_url` is the portal's own public address; `real_providers` names the providers that are configured beside it.
     ///
     /// # Errors
     /// [`SandboxRefused::RealProvider`] if there is any, [`SandboxRefused::WeakSecret`].
     pub fn new(
-        pool: SqlitePool,
+        database: impl Into<Database>,
         secret: SecretString,
         base_url: &str,
         real_providers: &[&str],
@@ -100,7 +98,7 @@ impl SandboxPayments {
         if secret.expose_secret().len() < SHORTEST_SECRET {
             return Err(SandboxRefused::WeakSecret);
         }
-        Ok(Self { pool, secret, base_url: base_url.trim_end_matches('/').to_owned() })
+        Ok(Self { database: database.into(), secret, base_url: base_url.trim_end_matches('/').to_owned() })
     }
 
     /// A payment, for the page where the payer decides.
@@ -108,13 +106,10 @@ impl SandboxPayments {
     /// # Errors
     /// [`PaymentError::NoOrder`] if there is none with this reference.
     pub async fn payment(&self, reference: &str) -> Result<SandboxPayment, PaymentError> {
-        let row = sqlx::query("SELECT * FROM sandbox_payments WHERE reference = ?")
-            .bind(reference)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("reading a sandbox payment"))?;
+        let find = sql("SELECT * FROM sandbox_payments WHERE reference = $1").bind(reference);
+        let row = find.optional(&self.database, "reading a sandbox payment").await?;
         let row = row.ok_or(PaymentError::NoOrder)?;
-        Ok(SandboxPayment { record: record(&row)?, return_url: column(&row, "return_url", Some)? })
+        Ok(SandboxPayment { record: record(&row)?, return_url: row.get("return_url")? })
     }
 
     /// The payer pays. The first decision stands; the webhook is the one that tells of it.
@@ -139,12 +134,11 @@ impl SandboxPayments {
         state: PaymentState,
         now: DateTime<Utc>,
     ) -> Result<SandboxWebhook, PaymentError> {
-        sqlx::query("UPDATE sandbox_payments SET state = ? WHERE reference = ? AND state = 'pending'")
+        sql("UPDATE sandbox_payments SET state = $1 WHERE reference = $2 AND state = 'pending'")
             .bind(state_text(state))
             .bind(reference)
-            .execute(&self.pool)
-            .await
-            .map_err(failed("deciding a sandbox payment"))?;
+            .execute(&self.database, "deciding a sandbox payment")
+            .await?;
         let record = self.payment(reference).await?.record;
         let message = Message {
             event: format!("payment.{}", state_text(record.state)),
@@ -186,18 +180,15 @@ impl PaymentProvider for SandboxPayments {
 
     async fn start(&self, order: &Order, return_url: &str) -> Result<Checkout, PaymentError> {
         let reference = format!("sandbox-{}", order.id);
-        sqlx::query(
-            "INSERT INTO sandbox_payments (reference, order_id, amount, currency, return_url, state)
-             VALUES (?, ?, ?, ?, ?, 'pending') ON CONFLICT DO NOTHING",
-        )
+        sql("INSERT INTO sandbox_payments (reference, order_id, amount, currency, return_url, state)
+             VALUES ($1, $2, $3, $4, $5, 'pending') ON CONFLICT DO NOTHING")
         .bind(&reference)
-        .bind(order.id.as_bytes().as_slice())
-        .bind(order.price.amount().micros())
+        .bind(order.id)
+        .bind(order.price.amount())
         .bind(order.price.currency().as_str())
         .bind(return_url)
-        .execute(&self.pool)
-        .await
-        .map_err(failed("starting a sandbox payment"))?;
+        .execute(&self.database, "starting a sandbox payment")
+        .await?;
         Ok(Checkout { url: format!("{}/sandbox/pay/{reference}", self.base_url), reference })
     }
 
@@ -231,10 +222,10 @@ fn parse_signature(header: &str) -> Option<(i64, Digest)> {
     Some((time.parse().ok().filter(|_| digits)?, code.parse().ok()?))
 }
 
-fn record(row: &SqliteRow) -> Result<PaymentRecord, BackendError> {
+fn record(row: &Row) -> Result<PaymentRecord, BackendError> {
     Ok(PaymentRecord {
-        order: column(row, "order_id", |stored: &[u8]| bytes(stored).map(OrderId::from_bytes))?,
-        state: column(row, "state", state)?,
+        order: row.get("order_id")?,
+        state: row.read("state", |text: String| state(&text))?,
         amount: price(row, "amount")?,
     })
 }

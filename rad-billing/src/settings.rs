@@ -1,36 +1,29 @@
-//! Settings on SQLite, every version of them.
+//! Settings, every version of them, in either database.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::settings::{Settings, SettingsError, SettingsStore, VersionedSettings};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use rad_sql::{Database, Row, failed, is_taken, json, sql};
 
-use crate::database::{bytes, failed, is_taken, time};
-use crate::sqlite::column;
-
-/// A [`SettingsStore`] in a SQLite file.
+/// A [`SettingsStore`] in a SQLite file or a PostgreSQL database.
 #[derive(Debug, Clone)]
-pub struct SqliteSettings {
-    pool: SqlitePool,
+pub struct SqlSettings {
+    database: Database,
 }
 
-impl SqliteSettings {
-    /// The settings in a database that [`open`](crate::sqlite::open) opened.
-    pub fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+impl SqlSettings {
+    /// The settings in a database that [`migrate`](crate::migrate) prepared.
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into() }
     }
 }
 
 #[async_trait]
-impl SettingsStore for SqliteSettings {
+impl SettingsStore for SqlSettings {
     async fn current(&self) -> Result<VersionedSettings, SettingsError> {
-        let row = sqlx::query("SELECT * FROM settings_versions ORDER BY version DESC LIMIT 1")
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("reading the settings"))?;
-        Ok(row.as_ref().map(versioned).transpose()?.unwrap_or_default())
+        Ok(self.history(1).await?.pop().unwrap_or_default())
     }
 
     async fn save(
@@ -41,22 +34,17 @@ impl SettingsStore for SqliteSettings {
         at: DateTime<Utc>,
     ) -> Result<VersionedSettings, SettingsError> {
         settings.validate()?;
-        let text = serde_json::to_string(settings)
-            .map_err(|error| BackendError::permanent("writing the settings", error))?;
         let version = expected.saturating_add(1);
-        let done = sqlx::query(
-            "INSERT INTO settings_versions (version, settings, by, since)
-             SELECT ?1, ?2, ?3, ?4
-             WHERE ?1 = 1 + (SELECT coalesce(max(version), 0) FROM settings_versions)",
-        )
+        let saved = sql("INSERT INTO settings_versions (version, settings, by, since) SELECT $1, $2, $3, $4
+             WHERE $1 = 1 + (SELECT coalesce(max(version), 0) FROM settings_versions)")
         .bind(version)
-        .bind(text)
-        .bind(by.as_bytes().as_slice())
-        .bind(at.timestamp_micros())
-        .execute(&self.pool)
+        .bind(json(settings)?)
+        .bind(by)
+        .bind(at)
+        .try_execute(&self.database)
         .await;
-        match done {
-            Ok(done) if done.rows_affected() == 1 => {
+        match saved {
+            Ok(1) => {
                 Ok(VersionedSettings { version, settings: settings.clone(), by: Some(by), since: Some(at) })
             }
             Err(error) if !is_taken(&error) => Err(failed("saving the settings")(error).into()),
@@ -65,21 +53,17 @@ impl SettingsStore for SqliteSettings {
     }
 
     async fn history(&self, limit: u32) -> Result<Vec<VersionedSettings>, SettingsError> {
-        let rows = sqlx::query("SELECT * FROM settings_versions ORDER BY version DESC LIMIT ?")
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("reading the history of the settings"))?;
+        let list = sql("SELECT * FROM settings_versions ORDER BY version DESC LIMIT $1").bind(limit);
+        let rows = list.rows(&self.database, "reading the settings").await?;
         Ok(rows.iter().map(versioned).collect::<Result<_, _>>()?)
     }
 }
 
-fn versioned(row: &SqliteRow) -> Result<VersionedSettings, BackendError> {
-    let by = column(row, "by", |stored: &[u8]| bytes(stored).map(AccountId::from_bytes))?;
+fn versioned(row: &Row) -> Result<VersionedSettings, BackendError> {
     Ok(VersionedSettings {
-        version: column(row, "version", Some)?,
-        settings: column(row, "settings", |text: &str| serde_json::from_str(text).ok())?,
-        by: Some(by),
-        since: Some(column(row, "since", time)?),
+        version: row.get("version")?,
+        settings: row.json("settings")?,
+        by: Some(row.get("by")?),
+        since: Some(row.get("since")?),
     })
 }

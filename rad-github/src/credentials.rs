@@ -1,17 +1,14 @@
-//! Tokens and keys of publishers, sealed, in a SQLite file.
+//! Tokens and keys of publishers, sealed, in either database.
 
 use async_trait::async_trait;
 use rad_core::access::Publisher;
 use rad_core::credential::{CredentialKind, CredentialStore};
 use rad_core::error::BackendError;
 use rad_core::seal::Keyring;
+use rad_sql::{Database, sql};
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::sqlite::SqlitePool;
 
-use crate::catalog::publisher_key;
-use crate::sqlite::failed;
-
-/// A [`CredentialStore`] in a SQLite file; the keys that open it are not in the file.
+/// A [`CredentialStore`] in a SQLite file or a PostgreSQL database; the keys that open it are not in there.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -19,25 +16,26 @@ use crate::sqlite::failed;
 /// use rad_core::access::Publisher;
 /// use rad_core::credential::{CredentialKind, CredentialStore as _};
 /// use rad_core::seal::Keyring;
-/// use rad_github::SqliteCredentials;
+/// use rad_github::SqlCredentials;
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # let (path, key) = (directory.path().join("rad.db"), directory.path().join("rad.key"));
-/// let store = SqliteCredentials::new(rad_github::open(&path).await?, Keyring::from_file(&key)?);
+/// let database = rad_sql::sqlite::open(&path).await?.into();
+/// rad_github::migrate(&database).await?;
+/// let store = SqlCredentials::new(database, Keyring::from_file(&key)?);
 /// store.set_credential(Publisher::Platform, CredentialKind::Repository, Some(&"ghp_…".into())).await?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-pub struct SqliteCredentials {
-    pool: SqlitePool,
+pub struct SqlCredentials {
+    database: Database,
     keys: Keyring,
 }
 
-impl SqliteCredentials {
-    /// The credentials in a database that [`open`](crate::sqlite::open) opened or [`migrate`](crate::sqlite::migrate)
-    /// prepared.
-    pub fn new(pool: SqlitePool, keys: Keyring) -> Self {
-        Self { pool, keys }
+impl SqlCredentials {
+    /// The credentials in a database that [`migrate`](crate::migrate) prepared.
+    pub fn new(database: impl Into<Database>, keys: Keyring) -> Self {
+        Self { database: database.into(), keys }
     }
 
     /// Seals what older keys sealed with the first key of the ring, and tells how much that was. Afterwards the older keys
@@ -46,46 +44,37 @@ impl SqliteCredentials {
     /// # Errors
     /// [`Corrupt`](rad_core::error::FailureKind::Corrupt) for what no key opens, or a failure of the database.
     pub async fn reseal(&self) -> Result<u64, BackendError> {
-        let rows: Vec<(Vec<u8>, String, Vec<u8>)> =
-            sqlx::query_as("SELECT publisher, kind, sealed FROM catalog_credentials")
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed("reading credentials"))?;
+        let list = sql("SELECT publisher, kind, sealed FROM catalog_credentials");
         let mut sealed_anew = 0;
-        for (publisher, kind, old) in rows {
-            if self.keys.is_current(&old) {
-                continue;
-            }
-            let place = place(&publisher, &kind);
-            let new = self.keys.seal(&place, &self.keys.unseal(&place, &old)?)?;
+        for row in list.rows(&self.database, "reading credentials").await? {
+            let (publisher, kind): (Publisher, String) = (row.get("publisher")?, row.get("kind")?);
+            let old: Vec<u8> = row.get("sealed")?;
+            let Some(new) = self.keys.resealed(&place(publisher, &kind), &old)? else { continue };
             // One that was saved meanwhile is sealed with the first key already.
-            let update =
-                "UPDATE catalog_credentials SET sealed = ? WHERE publisher = ? AND kind = ? AND sealed = ?";
-            let update = sqlx::query(update).bind(new).bind(publisher).bind(kind).bind(old);
-            let done = update.execute(&self.pool).await.map_err(failed("sealing credentials anew"))?;
-            sealed_anew += done.rows_affected();
+            let update = sql(
+                "UPDATE catalog_credentials SET sealed = $1 WHERE publisher = $2 AND kind = $3 AND sealed = $4",
+            );
+            let update = update.bind(new).bind(publisher).bind(kind).bind(old);
+            sealed_anew += update.execute(&self.database, "sealing credentials anew").await?;
         }
         Ok(sealed_anew)
     }
 }
 
 #[async_trait]
-impl CredentialStore for SqliteCredentials {
+impl CredentialStore for SqlCredentials {
     async fn credential(
         &self,
         publisher: Publisher,
         kind: CredentialKind,
     ) -> Result<Option<SecretString>, BackendError> {
-        let publisher = publisher_key(publisher);
-        let select = "SELECT sealed FROM catalog_credentials WHERE publisher = ? AND kind = ?";
-        let sealed: Option<Vec<u8>> = sqlx::query_scalar(select)
-            .bind(&publisher)
-            .bind(kind.as_str())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("reading a credential"))?;
-        let Some(sealed) = sealed else { return Ok(None) };
-        let plain = self.keys.unseal(&place(&publisher, kind.as_str()), &sealed)?;
+        let find = sql("SELECT sealed FROM catalog_credentials WHERE publisher = $1 AND kind = $2");
+        let find = find.bind(publisher).bind(kind.as_str());
+        let Some(row) = find.optional(&self.database, "reading a credential").await? else {
+            return Ok(None);
+        };
+        let sealed: Vec<u8> = row.get("sealed")?;
+        let plain = self.keys.unseal(&place(publisher, kind.as_str()), &sealed)?;
         let text = String::from_utf8(plain)
             .map_err(|_| BackendError::corrupt("reading a credential", "it is no text"))?;
         Ok(Some(text.into()))
@@ -97,30 +86,29 @@ impl CredentialStore for SqliteCredentials {
         kind: CredentialKind,
         credential: Option<&SecretString>,
     ) -> Result<(), BackendError> {
-        let (publisher, kind) = (publisher_key(publisher), kind.as_str());
-        let query = match credential {
+        let kind = kind.as_str();
+        let change = match credential {
             Some(credential) => {
                 let sealed =
-                    self.keys.seal(&place(&publisher, kind), credential.expose_secret().as_bytes())?;
-                sqlx::query(
-                    "INSERT INTO catalog_credentials (publisher, kind, sealed) VALUES (?, ?, ?)
-                     ON CONFLICT (publisher, kind) DO UPDATE SET sealed = excluded.sealed",
-                )
+                    self.keys.seal(&place(publisher, kind), credential.expose_secret().as_bytes())?;
+                sql("INSERT INTO catalog_credentials (publisher, kind, sealed) VALUES ($1, $2, $3)
+                     ON CONFLICT (publisher, kind) DO UPDATE SET sealed = excluded.sealed")
                 .bind(publisher)
                 .bind(kind)
                 .bind(sealed)
             }
-            None => sqlx::query("DELETE FROM catalog_credentials WHERE publisher = ? AND kind = ?")
+            None => sql("DELETE FROM catalog_credentials WHERE publisher = $1 AND kind = $2")
                 .bind(publisher)
                 .bind(kind),
         };
-        query.execute(&self.pool).await.map_err(failed("saving a credential"))?;
+        change.execute(&self.database, "saving a credential").await?;
         Ok(())
     }
 }
 
 /// What a credential is sealed for, so that one publisher's does not serve another.
-fn place(publisher: &[u8], kind: &str) -> String {
-    let publisher: String = publisher.iter().map(|byte| format!("{byte:02x}")).collect();
+fn place(publisher: Publisher, kind: &str) -> String {
+    let publisher =
+        publisher.partner().map_or_else(String::new, |partner| partner.to_string().replace('-', ""));
     format!("credential:{publisher}:{kind}")
 }

@@ -3,6 +3,7 @@
 
 pub mod catalog;
 mod credentials;
+mod database;
 #[cfg(feature = "github")]
 pub mod github;
 #[cfg(feature = "github")]
@@ -10,15 +11,14 @@ pub mod jules;
 mod limits;
 pub mod local;
 pub mod refine;
-pub mod sqlite;
 
-pub use catalog::{SqliteArchive, SqliteCatalog};
-pub use credentials::SqliteCredentials;
+pub use catalog::{SqlArchive, SqlCatalog};
+pub use credentials::SqlCredentials;
+pub use database::migrate;
 #[cfg(feature = "github")]
 pub use github::GitHub;
 #[cfg(feature = "github")]
 pub use jules::Jules;
 pub use limits::TreeLimits;
 pub use local::LocalSource;
-pub use refine::SqliteRefinements;
-pub use sqlite::{migrate, open};
+pub use refine::SqlRefinements;

@@ -1,4 +1,4 @@
-//! Refine sessions in a SQLite file.
+//! Refine sessions, in either database.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -7,23 +7,18 @@ use rad_core::agent::Activity;
 use rad_core::error::BackendError;
 use rad_core::id::RefineId;
 use rad_core::refine::{AcceptedChange, RefineError, RefineProgress, RefineSession, RefineStore};
-use serde::Serialize;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use rad_sql::{Database, Row, Transaction, json, sql};
 
-use crate::catalog::publisher_key;
-use crate::sqlite::{begin, column, failed};
-
-/// A [`RefineStore`] in a SQLite file.
+/// A [`RefineStore`] in a SQLite file or a PostgreSQL database.
 #[derive(Debug, Clone)]
-pub struct SqliteRefinements {
-    pool: SqlitePool,
+pub struct SqlRefinements {
+    database: Database,
 }
 
-impl SqliteRefinements {
-    /// The sessions in a database that [`open`](crate::sqlite::open) opened or [`migrate`](crate::sqlite::migrate) prepared.
-    pub fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+impl SqlRefinements {
+    /// The sessions in a database that [`migrate`](crate::migrate) prepared.
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into() }
     }
 
     /// Changes a session while nobody else does.
@@ -31,41 +26,40 @@ impl SqliteRefinements {
         &self,
         id: RefineId,
         change: impl FnOnce(&mut RefineSession) -> T,
-    ) -> Result<(Transaction<'static, Sqlite>, T), RefineError> {
-        let mut transaction = begin(&self.pool).await?;
-        let mut session = load(&mut transaction, id).await?;
+    ) -> Result<(Transaction, T), RefineError> {
+        let mut transaction = self.database.begin().await?;
+        let find = sql("SELECT session FROM refine_sessions WHERE id = $1").bind(id).for_update();
+        let found = find.optional(&mut transaction, "reading a refine session").await?;
+        let mut session = session_of(&found.ok_or(RefineError::NotFound)?)?;
         let changed = change(&mut session);
-        sqlx::query("UPDATE refine_sessions SET session = ? WHERE id = ?")
-            .bind(json(&session)?)
-            .bind(id.as_bytes().as_slice())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("recording a refine session"))?;
+        let update =
+            sql("UPDATE refine_sessions SET session = $1 WHERE id = $2").bind(json(&session)?).bind(id);
+        update.execute(&mut transaction, "recording a refine session").await?;
         Ok((transaction, changed))
     }
 }
 
 #[async_trait]
-impl RefineStore for SqliteRefinements {
+impl RefineStore for SqlRefinements {
     async fn create(&self, session: &RefineSession) -> Result<(), RefineError> {
-        let created = sqlx::query(
-            "INSERT INTO refine_sessions (id, publisher, module, started_at, session) VALUES (?, ?, ?, ?, ?)
+        let created = sql(
+            "INSERT INTO refine_sessions (id, publisher, module, started_at, session) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT DO NOTHING",
         )
-        .bind(session.id.as_bytes().as_slice())
-        .bind(publisher_key(session.publisher))
+        .bind(session.id)
+        .bind(session.publisher)
         .bind(&session.module)
-        .bind(session.started_at.timestamp_micros())
+        .bind(session.started_at)
         .bind(json(session)?)
-        .execute(&self.pool)
-        .await
-        .map_err(failed("keeping a refine session"))?;
-        if created.rows_affected() == 0 { Err(RefineError::Exists { id: session.id }) } else { Ok(()) }
+        .execute(&self.database, "keeping a refine session")
+        .await?;
+        if created == 0 { Err(RefineError::Exists { id: session.id }) } else { Ok(()) }
     }
 
     async fn session(&self, id: RefineId) -> Result<RefineSession, RefineError> {
-        let mut connection = self.pool.acquire().await.map_err(failed("reading a refine session"))?;
-        load(&mut connection, id).await
+        let find = sql("SELECT session FROM refine_sessions WHERE id = $1").bind(id);
+        let found = find.optional(&self.database, "reading a refine session").await?;
+        Ok(session_of(&found.ok_or(RefineError::NotFound)?)?)
     }
 
     async fn sessions(
@@ -74,16 +68,13 @@ impl RefineStore for SqliteRefinements {
         module: Option<&str>,
         limit: u32,
     ) -> Result<Vec<RefineSession>, RefineError> {
-        let rows = sqlx::query(
-            "SELECT session FROM refine_sessions WHERE publisher = ?1 AND (?2 IS NULL OR module = ?2)
-             ORDER BY started_at DESC, id DESC LIMIT ?3",
-        )
-        .bind(publisher_key(publisher))
-        .bind(module)
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(failed("listing refine sessions"))?;
+        let mut list = sql("SELECT session FROM refine_sessions WHERE publisher = ");
+        list.push_bind(publisher);
+        if let Some(module) = module {
+            list.push(" AND module = ").push_bind(module);
+        }
+        list.push(" ORDER BY started_at DESC, id DESC LIMIT ").push_bind(limit);
+        let rows = list.rows(&self.database, "listing refine sessions").await?;
         Ok(rows.iter().map(session_of).collect::<Result<_, _>>()?)
     }
 
@@ -100,53 +91,40 @@ impl RefineStore for SqliteRefinements {
         });
         let (mut transaction, ()) = recorded.await?;
         for activity in activities {
-            sqlx::query(
-                "INSERT INTO refine_activities (session, place, id, activity)
-                 VALUES (?1, (SELECT coalesce(max(place), 0) + 1 FROM refine_activities WHERE session = ?1), ?2, ?3)
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(id.as_bytes().as_slice())
+            sql("INSERT INTO refine_activities (session, place, id, activity)
+                 VALUES ($1, (SELECT coalesce(max(place), 0) + 1 FROM refine_activities WHERE session = $1), $2, $3)
+                 ON CONFLICT DO NOTHING")
+            .bind(id)
             .bind(&activity.id)
             .bind(json(activity)?)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("keeping an activity"))?;
+            .execute(&mut transaction, "keeping an activity")
+            .await?;
         }
-        Ok(transaction.commit().await.map_err(failed("recording a refine session"))?)
+        Ok(transaction.commit("recording a refine session").await?)
     }
 
     async fn activities(&self, id: RefineId) -> Result<Vec<Activity>, RefineError> {
-        let mut snapshot = self.pool.begin().await.map_err(failed("reading activities"))?;
-        load(&mut snapshot, id).await?;
-        let rows = sqlx::query("SELECT activity FROM refine_activities WHERE session = ? ORDER BY place")
-            .bind(id.as_bytes().as_slice())
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(failed("reading activities"))?;
-        let read = |row: &SqliteRow| column(row, "activity", |json: &str| serde_json::from_str(json).ok());
-        Ok(rows.iter().map(read).collect::<Result<_, BackendError>>()?)
+        let during = "reading activities";
+        let list = sql("SELECT activity FROM refine_activities WHERE session = $1 ORDER BY place").bind(id);
+        let rows = list.rows(&self.database, during).await?;
+        if rows.is_empty()
+            && !sql("SELECT 1 FROM refine_sessions WHERE id = $1")
+                .bind(id)
+                .finds(&self.database, during)
+                .await?
+        {
+            return Err(RefineError::NotFound);
+        }
+        Ok(rows.iter().map(|row| row.json("activity")).collect::<Result<_, _>>()?)
     }
 
     async fn accept(&self, id: RefineId, accepted: &AcceptedChange) -> Result<AcceptedChange, RefineError> {
         let (transaction, kept) = self.change(id, |session| session.accept(accepted)).await?;
-        transaction.commit().await.map_err(failed("keeping an acceptance"))?;
+        transaction.commit("keeping an acceptance").await?;
         Ok(kept)
     }
 }
 
-async fn load(connection: &mut SqliteConnection, id: RefineId) -> Result<RefineSession, RefineError> {
-    let row = sqlx::query("SELECT session FROM refine_sessions WHERE id = ?")
-        .bind(id.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("reading a refine session"))?;
-    Ok(session_of(&row.ok_or(RefineError::NotFound)?)?)
-}
-
-fn session_of(row: &SqliteRow) -> Result<RefineSession, BackendError> {
-    column(row, "session", |json: &str| serde_json::from_str(json).ok())
-}
-
-fn json(value: &impl Serialize) -> Result<String, BackendError> {
-    serde_json::to_string(value).map_err(|e| BackendError::permanent("writing a refine session", e))
+fn session_of(row: &Row) -> Result<RefineSession, BackendError> {
+    row.json("session")
 }

@@ -1,66 +1,71 @@
-//! The stores keep the contracts, across opening the file again.
+//! The stores keep the contracts in either database, across opening the file again.
 
-use rad_billing::{SqliteDirectory, SqliteOrders, SqliteSettings, sqlite};
+use rad_billing::{SqlDirectory, SqlOrders, SqlSettings, sqlite};
 use rad_core::conformance::{directory, payment, settings};
 use rad_core::error::FailureKind;
 use rad_core::id::AccountId;
 use rad_core::settings::{Settings, SettingsStore};
+use rad_sql::sql;
 
-use crate::database;
+use crate::{database, one_of_each};
 
 #[tokio::test]
 async fn directory_keeps_the_contract() {
-    let database = database().await.unwrap();
-    let backend = SqliteDirectory::new(database.pool.clone());
-    directory::reads_what_was_written(&backend).await;
-    directory::keeps_emails_unique(&backend).await;
-    directory::refuses_bad_input(&backend).await;
-    directory::lists_in_pages(&backend).await;
-    directory::connects_repositories(&backend).await;
-    directory::finds_publishers_by_repository(&backend).await;
-    directory::keeps_sessions(&backend).await;
+    for test in one_of_each().await {
+        let backend = SqlDirectory::new(test.database.clone());
+        directory::reads_what_was_written(&backend).await;
+        directory::keeps_emails_unique(&backend).await;
+        directory::refuses_bad_input(&backend).await;
+        directory::lists_in_pages(&backend).await;
+        directory::connects_repositories(&backend).await;
+        directory::finds_publishers_by_repository(&backend).await;
+        directory::keeps_sessions(&backend).await;
+    }
 }
 
 #[tokio::test]
 async fn settings_keep_the_contract() {
-    let database = database().await.unwrap();
-    let backend = SqliteSettings::new(database.pool.clone());
-    settings::begins_with_the_defaults(&backend).await;
-    settings::keeps_every_version(&backend).await;
-    settings::refuses_stale_and_invalid_changes(&backend).await;
-    settings::lets_one_of_racing_changes_win(&backend).await;
+    for test in one_of_each().await {
+        let backend = SqlSettings::new(test.database.clone());
+        settings::begins_with_the_defaults(&backend).await;
+        settings::keeps_every_version(&backend).await;
+        settings::refuses_stale_and_invalid_changes(&backend).await;
+        settings::lets_one_of_racing_changes_win(&backend).await;
+    }
 }
 
 #[tokio::test]
 async fn orders_keep_the_contract() {
-    let database = database().await.unwrap();
-    let backend = SqliteOrders::new(database.pool.clone());
-    payment::knows_the_first_purchase(&backend).await;
-    payment::stores_orders(&backend).await;
-    payment::closes_orders_once(&backend).await;
-    payment::lists_orders(&backend).await;
+    for test in one_of_each().await {
+        let backend = SqlOrders::new(test.database.clone());
+        payment::knows_the_first_purchase(&backend).await;
+        payment::stores_orders(&backend).await;
+        payment::closes_orders_once(&backend).await;
+        payment::lists_orders(&backend).await;
+    }
 }
 
 #[tokio::test]
 async fn what_was_written_outlives_the_process_that_wrote_it() {
     let database = database().await.unwrap();
     let by = AccountId::new();
-    let saved = SqliteSettings::new(database.pool.clone())
+    let saved = SqlSettings::new(database.pool.clone())
         .save(0, &Settings { private_mode: true, ..Settings::default() }, by, chrono::DateTime::UNIX_EPOCH)
         .await
         .unwrap();
     database.pool.close().await;
     let pool = sqlite::open(&database.dir.path().join("rad.db")).await.unwrap();
-    assert_eq!(SqliteSettings::new(pool).current().await.unwrap(), saved);
+    assert_eq!(SqlSettings::new(pool).current().await.unwrap(), saved);
 }
 
 #[tokio::test]
 async fn versions_of_the_settings_cannot_be_changed_behind_the_store() {
-    let database = database().await.unwrap();
-    let store = SqliteSettings::new(database.pool.clone());
-    store.save(0, &Settings::default(), AccountId::new(), chrono::DateTime::UNIX_EPOCH).await.unwrap();
-    for sql in ["UPDATE settings_versions SET version = 2", "DELETE FROM settings_versions"] {
-        assert!(sqlx::query(sql).execute(&database.pool).await.is_err(), "{sql}");
+    for test in one_of_each().await {
+        let store = SqlSettings::new(test.database.clone());
+        store.save(0, &Settings::default(), AccountId::new(), chrono::DateTime::UNIX_EPOCH).await.unwrap();
+        for text in ["UPDATE settings_versions SET version = 2", "DELETE FROM settings_versions"] {
+            assert!(sql(text).try_execute(&test.database).await.is_err(), "{text}");
+        }
     }
 }
 
@@ -119,7 +124,7 @@ async fn a_file_is_read_where_nobody_can_write() {
 
     let database = database().await.unwrap();
     let by = AccountId::new();
-    SqliteSettings::new(database.pool.clone())
+    SqlSettings::new(database.pool.clone())
         .save(0, &Settings::default(), by, chrono::DateTime::UNIX_EPOCH)
         .await
         .unwrap();
@@ -130,7 +135,7 @@ async fn a_file_is_read_where_nobody_can_write() {
     allow(0o555);
     let read = sqlite::open_read_only(&database.dir.path().join("rad.db")).await;
     allow(0o755);
-    assert_eq!(SqliteSettings::new(read.unwrap()).current().await.unwrap().version, 1);
+    assert_eq!(SqlSettings::new(read.unwrap()).current().await.unwrap().version, 1);
 }
 
 #[cfg(unix)]
@@ -139,7 +144,7 @@ async fn only_the_owner_can_read_a_new_file() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let database = database().await.unwrap();
-    SqliteSettings::new(database.pool.clone())
+    SqlSettings::new(database.pool.clone())
         .save(0, &Settings::default(), AccountId::new(), chrono::DateTime::UNIX_EPOCH)
         .await
         .unwrap();

@@ -22,6 +22,7 @@ use rad_core::id::AccountId;
 use rad_core::ledger::Post;
 use rad_core::money::{Amount, Credits};
 use rad_core::revenue::{Body, Bucket, BurnOrder, EntryKey, Grant, Hold, LotSource};
+use rad_sql::testing::TestDatabase;
 use sqlx::SqlitePool;
 
 /// A database file of its own for a test.
@@ -34,6 +35,15 @@ async fn database() -> Result<Database, Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let pool = sqlite::open(&dir.path().join("rad.db")).await?;
     Ok(Database { pool, dir })
+}
+
+/// A database of either kind for a test, with the tables of this crate.
+async fn one_of_each() -> Vec<TestDatabase> {
+    let databases = rad_sql::testing::one_of_each().await.unwrap();
+    for test in &databases {
+        rad_billing::migrate(&test.database).await.unwrap();
+    }
+    databases
 }
 
 /// So many whole credits, awarded; posts of the same number have the same key.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rad_billing::{SqliteDirectory, SqliteLedger, SqliteOrders, SqliteSettings, sqlite};
+use rad_billing::{SqlDirectory, SqlOrders, SqlSettings, SqliteLedger, sqlite};
 use rad_core::id::AccountId;
 use rad_core::ledger::{EntryQuery, Ledger};
 use rad_core::memory::{
@@ -18,7 +18,7 @@ use crate::database;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn platforms_that_start_at_once_post_the_same_rules_once() {
     let database = database().await.unwrap();
-    let settings = SqliteSettings::new(database.pool.clone());
+    let settings = SqlSettings::new(database.pool.clone());
     let ledger = SqliteLedger::new(database.pool.clone());
     for round in 1..=3_u32 {
         if round > 1 {
@@ -48,15 +48,15 @@ async fn history(ledger: &SqliteLedger) -> ShareHistory {
 
 fn platform(pool: SqlitePool) -> Platform {
     Platform::builder()
-        .directory(Arc::new(SqliteDirectory::new(pool.clone())))
-        .settings(Arc::new(SqliteSettings::new(pool.clone())))
+        .directory(Arc::new(SqlDirectory::new(pool.clone())))
+        .settings(Arc::new(SqlSettings::new(pool.clone())))
         .repos(Arc::new(MemoryRepos::default()))
         .catalog(Arc::new(MemoryCatalog::default()))
         .archive(Arc::new(MemoryArchive::default()))
         .deployments(Arc::new(MemoryDeployments::new()))
         .runner(Arc::new(ScriptedRunner::new()))
         .ledger(Arc::new(SqliteLedger::new(pool.clone())))
-        .orders(Arc::new(SqliteOrders::new(pool)))
+        .orders(Arc::new(SqlOrders::new(pool)))
         .notifier(Arc::new(MemoryNotifier::new()))
         .build()
         .unwrap()

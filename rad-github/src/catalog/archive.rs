@@ -4,29 +4,27 @@ use async_trait::async_trait;
 use rad_core::catalog::{ARCHIVE_LIMIT, CatalogError, SourceArchive};
 use rad_core::error::BackendError;
 use rad_core::source::{Digest, SourceTree};
-use sqlx::sqlite::SqlitePool;
+use rad_sql::{Database, sql};
 
 use super::packed;
-use crate::sqlite::{column, failed};
 
-/// A [`SourceArchive`] in a SQLite file, compressed.
+/// A [`SourceArchive`] in a SQLite file or a PostgreSQL database, compressed.
 ///
 /// What is stored is the very bytes that [`SourceTree::digest`] is taken of, so that reading checks all of it.
 #[derive(Debug, Clone)]
-pub struct SqliteArchive {
-    pool: SqlitePool,
+pub struct SqlArchive {
+    database: Database,
 }
 
-impl SqliteArchive {
-    /// The archive in a database that [`open`](crate::sqlite::open) opened or [`migrate`](crate::sqlite::migrate)
-    /// prepared.
-    pub fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+impl SqlArchive {
+    /// The archive in a database that [`migrate`](crate::migrate) prepared.
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into() }
     }
 }
 
 #[async_trait]
-impl SourceArchive for SqliteArchive {
+impl SourceArchive for SqlArchive {
     async fn store(&self, tree: &SourceTree) -> Result<Digest, CatalogError> {
         let size = tree.content_bytes();
         if size > ARCHIVE_LIMIT {
@@ -42,22 +40,16 @@ impl SourceArchive for SqliteArchive {
             Ok((tree.digest(), packed))
         })
         .await?;
-        sqlx::query("INSERT INTO catalog_archives (digest, packed) VALUES (?, ?) ON CONFLICT DO NOTHING")
-            .bind(digest.as_bytes().as_slice())
-            .bind(packed)
-            .execute(&self.pool)
-            .await
-            .map_err(failed("storing a source"))?;
+        let insert =
+            sql("INSERT INTO catalog_archives (digest, packed) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        insert.bind(&digest).bind(packed).execute(&self.database, "storing a source").await?;
         Ok(digest)
     }
 
     async fn load(&self, digest: &Digest) -> Result<SourceTree, CatalogError> {
-        let row = sqlx::query("SELECT packed FROM catalog_archives WHERE digest = ?")
-            .bind(digest.as_bytes().as_slice())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("reading a source"))?;
-        let packed: Vec<u8> = column(&row.ok_or(CatalogError::NotFound)?, "packed", Some)?;
+        let find = sql("SELECT packed FROM catalog_archives WHERE digest = $1").bind(digest);
+        let row = find.optional(&self.database, "reading a source").await?;
+        let packed: Vec<u8> = row.ok_or(CatalogError::NotFound)?.get("packed")?;
         let digest = *digest;
         blocking(move || {
             packed::unpack(&packed, &digest).map_err(|reason| {

@@ -1,4 +1,4 @@
-//! Published modules, and the archive of their sources, in a SQLite file.
+//! Published modules, and the archive of their sources, in either database.
 
 mod archive;
 mod packed;
@@ -6,7 +6,7 @@ mod rows;
 mod search;
 mod sync;
 
-pub use archive::SqliteArchive;
+pub use archive::SqlArchive;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -14,52 +14,47 @@ use rad_core::access::Publisher;
 use rad_core::catalog::{Card, CatalogChange, CatalogError, CatalogQuery, Listing, ModuleCatalog};
 use rad_core::id::{AccountId, DeploymentId, ModuleId};
 use rad_core::page::Page;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqlitePool;
+use rad_sql::{Database, Transaction, sql};
 
-pub(crate) use self::rows::publisher_key;
-use crate::sqlite::{begin, failed};
+const READING: &str = "reading a catalogue";
 
-/// A [`ModuleCatalog`] in a SQLite file.
+/// A [`ModuleCatalog`] in a SQLite file or a PostgreSQL database.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use rad_core::catalog::{ModuleCatalog as _, Publisher};
-/// use rad_github::catalog::SqliteCatalog;
+/// use rad_github::SqlCatalog;
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("rad.db");
-/// let pool = rad_github::sqlite::open(&path).await?;
-/// let catalog = SqliteCatalog::new(pool);
+/// let database = rad_sql::sqlite::open(&path).await?.into();
+/// rad_github::migrate(&database).await?;
+/// let catalog = SqlCatalog::new(database);
 /// let (version, listings) = catalog.catalogue_of(Publisher::Platform).await?;
 /// assert_eq!((version, listings.len()), (0, 0));
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone)]
-pub struct SqliteCatalog {
-    pool: SqlitePool,
+pub struct SqlCatalog {
+    database: Database,
 }
 
-impl SqliteCatalog {
-    /// The catalogue in a database that [`open`](crate::sqlite::open) opened or [`migrate`](crate::sqlite::migrate)
-    /// prepared.
-    pub fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+impl SqlCatalog {
+    /// The catalogue in a database that [`migrate`](crate::migrate) prepared.
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into() }
     }
 }
 
 #[async_trait]
-impl ModuleCatalog for SqliteCatalog {
+impl ModuleCatalog for SqlCatalog {
     async fn catalogue_of(&self, publisher: Publisher) -> Result<(u64, Vec<Listing>), CatalogError> {
         // One snapshot: the version belongs to the list it is given with.
-        let mut snapshot = self.pool.begin().await.map_err(failed("reading a catalogue"))?;
+        let mut snapshot = self.database.snapshot().await?;
         let version = sync::version(&mut snapshot, publisher).await?;
-        let listings = sqlx::query("SELECT * FROM catalog_listings WHERE publisher = ? ORDER BY name")
-            .bind(publisher_key(publisher))
-            .fetch_all(&mut *snapshot)
-            .await
-            .map_err(failed("reading a catalogue"))?;
+        let list = sql("SELECT * FROM catalog_listings WHERE publisher = $1 ORDER BY name").bind(publisher);
+        let listings = list.rows(&mut snapshot, READING).await?;
         Ok((version, listings.iter().map(rows::listing).collect::<Result<_, _>>()?))
     }
 
@@ -70,97 +65,75 @@ impl ModuleCatalog for SqliteCatalog {
         changes: &[CatalogChange],
         at: DateTime<Utc>,
     ) -> Result<u64, CatalogError> {
-        let mut transaction = begin(&self.pool).await?;
+        let mut transaction = self.database.begin().await?;
         let version = sync::apply(&mut transaction, publisher, expected, changes, at).await?;
-        transaction.commit().await.map_err(failed("applying a sync"))?;
+        transaction.commit("applying a sync").await?;
         Ok(version)
     }
 
     async fn listing(&self, id: ModuleId) -> Result<Listing, CatalogError> {
-        let row = sqlx::query("SELECT * FROM catalog_listings WHERE id = ?")
-            .bind(id.as_bytes().as_slice())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed("reading a listing"))?;
+        let find = sql("SELECT * FROM catalog_listings WHERE id = $1").bind(id);
+        let row = find.optional(&self.database, "reading a listing").await?;
         Ok(rows::listing(&row.ok_or(CatalogError::NotFound)?)?)
     }
 
     async fn search(&self, query: &CatalogQuery) -> Result<Page<Card>, CatalogError> {
-        Ok(search::search(&self.pool, query).await?)
+        Ok(search::search(&self.database, query).await?)
     }
 
     async fn pin(&self, account: AccountId, module: ModuleId, pinned: bool) -> Result<(), CatalogError> {
-        let mut transaction = begin(&self.pool).await?;
-        must_exist(&mut transaction, module).await?;
-        let sql = if pinned {
-            "INSERT INTO catalog_pins (account, module) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        let during = "pinning a module";
+        let mut transaction = self.database.begin().await?;
+        take(&mut transaction, module).await?;
+        let change = if pinned {
+            "INSERT INTO catalog_pins (account, module) VALUES ($1, $2) ON CONFLICT DO NOTHING"
         } else {
-            "DELETE FROM catalog_pins WHERE account = ? AND module = ?"
+            "DELETE FROM catalog_pins WHERE account = $1 AND module = $2"
         };
-        sqlx::query(sql)
-            .bind(account.as_bytes().as_slice())
-            .bind(module.as_bytes().as_slice())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("pinning a module"))?;
-        Ok(transaction.commit().await.map_err(failed("pinning a module"))?)
+        sql(change).bind(account).bind(module).execute(&mut transaction, during).await?;
+        Ok(transaction.commit(during).await?)
     }
 
     async fn rate(&self, account: AccountId, module: ModuleId, stars: u8) -> Result<(), CatalogError> {
         if !(1..=5).contains(&stars) {
             return Err(CatalogError::Stars { stars });
         }
-        let mut transaction = begin(&self.pool).await?;
-        must_exist(&mut transaction, module).await?;
-        sqlx::query(
-            "INSERT INTO catalog_ratings (module, account, stars) VALUES (?, ?, ?)
-             ON CONFLICT (module, account) DO UPDATE SET stars = excluded.stars",
-        )
-        .bind(module.as_bytes().as_slice())
-        .bind(account.as_bytes().as_slice())
+        let during = "rating a module";
+        let mut transaction = self.database.begin().await?;
+        take(&mut transaction, module).await?;
+        sql("INSERT INTO catalog_ratings (module, account, stars) VALUES ($1, $2, $3)
+             ON CONFLICT (module, account) DO UPDATE SET stars = excluded.stars")
+        .bind(module)
+        .bind(account)
         .bind(stars)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("rating a module"))?;
-        sqlx::query(
-            "UPDATE catalog_listings SET (ratings, stars) =
-                 (SELECT count(*), coalesce(sum(r.stars), 0) FROM catalog_ratings r WHERE r.module = ?1)
-             WHERE id = ?1",
-        )
-        .bind(module.as_bytes().as_slice())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("rating a module"))?;
-        Ok(transaction.commit().await.map_err(failed("rating a module"))?)
+        .execute(&mut transaction, during)
+        .await?;
+        let count = sql("UPDATE catalog_listings SET
+                 ratings = (SELECT count(*) FROM catalog_ratings r WHERE r.module = $1),
+                 stars = (SELECT coalesce(sum(r.stars), 0) FROM catalog_ratings r WHERE r.module = $1)
+             WHERE id = $1");
+        count.bind(module).execute(&mut transaction, during).await?;
+        Ok(transaction.commit(during).await?)
     }
 
     async fn count_deployment(&self, module: ModuleId, deployment: DeploymentId) -> Result<(), CatalogError> {
-        let mut transaction = begin(&self.pool).await?;
-        must_exist(&mut transaction, module).await?;
-        let counted = sqlx::query(
-            "INSERT INTO catalog_deployments (module, deployment) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(module.as_bytes().as_slice())
-        .bind(deployment.as_str())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("counting a deployment"))?;
-        if counted.rows_affected() > 0 {
-            sqlx::query("UPDATE catalog_listings SET deployments = deployments + 1 WHERE id = ?")
-                .bind(module.as_bytes().as_slice())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed("counting a deployment"))?;
+        let during = "counting a deployment";
+        let mut transaction = self.database.begin().await?;
+        take(&mut transaction, module).await?;
+        let insert = sql(
+            "INSERT INTO catalog_deployments (module, deployment) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        );
+        if insert.bind(module).bind(deployment).execute(&mut transaction, during).await? > 0 {
+            let count = sql("UPDATE catalog_listings SET deployments = deployments + 1 WHERE id = $1");
+            count.bind(module).execute(&mut transaction, during).await?;
         }
-        Ok(transaction.commit().await.map_err(failed("counting a deployment"))?)
+        Ok(transaction.commit(during).await?)
     }
 }
 
-async fn must_exist(connection: &mut SqliteConnection, module: ModuleId) -> Result<(), CatalogError> {
-    let found = sqlx::query("SELECT 1 FROM catalog_listings WHERE id = ?")
-        .bind(module.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("looking for a listing"))?;
-    found.map(|_| ()).ok_or(CatalogError::NotFound)
+/// Has the listing for this transaction alone: its counts follow from rows that others may be writing.
+async fn take(transaction: &mut Transaction, module: ModuleId) -> Result<(), CatalogError> {
+    let find = sql("SELECT 1 FROM catalog_listings WHERE id = $1").bind(module).for_update();
+    let found = find.finds(transaction, "looking for a listing").await?;
+    if found { Ok(()) } else { Err(CatalogError::NotFound) }
 }

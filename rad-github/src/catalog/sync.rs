@@ -7,35 +7,31 @@ use rad_core::access::Publisher;
 use rad_core::catalog::{CatalogChange, CatalogError, Revision, search_text};
 use rad_core::error::BackendError;
 use rad_core::id::ModuleId;
-use serde::Serialize;
-use sqlx::{Row as _, SqliteConnection};
-
-use super::rows::{count, id, publisher_key};
-use crate::sqlite::{column, failed};
+use rad_core::source::Digest;
+use rad_sql::{Transaction, json, sql};
 
 const APPLYING: &str = "applying a sync";
 
 /// The version of a publisher's catalogue; 0 before the first sync.
 pub(super) async fn version(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     publisher: Publisher,
 ) -> Result<u64, BackendError> {
-    let row = sqlx::query("SELECT version FROM catalog_versions WHERE publisher = ?")
-        .bind(publisher_key(publisher))
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("reading the version of a catalogue"))?;
-    row.map_or(Ok(0), |row| column(&row, "version", count))
+    let find = sql("SELECT version FROM catalog_versions WHERE publisher = $1").bind(publisher);
+    let row = find.optional(transaction, "reading the version of a catalogue").await?;
+    row.map_or(Ok(0), |row| row.get("version"))
 }
 
 pub(super) async fn apply(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     publisher: Publisher,
     expected: u64,
     changes: &[CatalogChange],
     at: DateTime<Utc>,
 ) -> Result<u64, CatalogError> {
-    let actual = version(connection, publisher).await?;
+    let owner = publisher.partner().map_or_else(|| "the platform".to_owned(), |partner| partner.to_string());
+    transaction.lock(&format!("the catalogue of {owner}")).await?;
+    let actual = version(transaction, publisher).await?;
     if actual != expected {
         return Err(CatalogError::Stale { expected, actual });
     }
@@ -45,137 +41,112 @@ pub(super) async fn apply(
     for change in changes {
         match change {
             CatalogChange::Publish { name, revision } => {
-                publish(connection, publisher, name, revision, at).await?;
+                publish(transaction, publisher, name, revision, at).await?;
             }
             CatalogChange::Update { module, revision } => {
-                let name = offered(connection, publisher, *module).await?;
-                write(connection, *module, &name, revision, at).await?;
+                let name = offered(transaction, publisher, *module).await?;
+                write(transaction, *module, &name, revision, at).await?;
             }
             CatalogChange::Withdraw { module } => {
-                offered(connection, publisher, *module).await?;
-                sqlx::query("UPDATE catalog_listings SET published = 0 WHERE id = ?")
-                    .bind(module.as_bytes().as_slice())
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failed(APPLYING))?;
+                offered(transaction, publisher, *module).await?;
+                let withdraw =
+                    sql("UPDATE catalog_listings SET published = FALSE WHERE id = $1").bind(*module);
+                withdraw.execute(&mut *transaction, APPLYING).await?;
             }
         }
     }
-    sqlx::query(
-        "INSERT INTO catalog_versions (publisher, version) VALUES (?, 1)
-         ON CONFLICT (publisher) DO UPDATE SET version = version + 1",
-    )
-    .bind(publisher_key(publisher))
-    .execute(&mut *connection)
-    .await
-    .map_err(failed(APPLYING))?;
-    Ok(version(connection, publisher).await?)
+    sql("INSERT INTO catalog_versions (publisher, version) VALUES ($1, $2)
+         ON CONFLICT (publisher) DO UPDATE SET version = excluded.version")
+    .bind(publisher)
+    .bind(actual + 1)
+    .execute(transaction, APPLYING)
+    .await?;
+    Ok(actual + 1)
 }
 
 async fn publish(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     publisher: Publisher,
     name: &str,
     revision: &Revision,
     at: DateTime<Utc>,
 ) -> Result<(), CatalogError> {
-    let known = sqlx::query("SELECT id, published FROM catalog_listings WHERE publisher = ? AND name = ?")
-        .bind(publisher_key(publisher))
-        .bind(name)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed(APPLYING))?;
+    let find = sql("SELECT id, published FROM catalog_listings WHERE publisher = $1 AND name = $2");
+    let known = find.bind(publisher).bind(name).optional(&mut *transaction, APPLYING).await?;
     let module = match known {
-        Some(row) if row.try_get("published").map_err(failed(APPLYING))? => {
+        Some(row) if row.get("published")? => {
             return Err(CatalogError::NameTaken { name: name.to_owned() });
         }
-        Some(row) => id(&row)?,
-        None => insert(connection, publisher, name).await?,
+        Some(row) => row.get("id")?,
+        None => insert(transaction, publisher, name, at).await?,
     };
-    write(connection, module, name, revision, at).await
+    write(transaction, module, name, revision, at).await
 }
 
 /// Makes the row of a new listing, which [`write`] then fills.
 async fn insert(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     publisher: Publisher,
     name: &str,
+    at: DateTime<Utc>,
 ) -> Result<ModuleId, CatalogError> {
     let module = ModuleId::new();
-    sqlx::query(
-        "INSERT INTO catalog_listings (id, publisher, name, published, public_access, repository, commit_id, digest,
+    sql("INSERT INTO catalog_listings (id, publisher, name, published, public_access, repository, commit_id, digest,
              manifest, publish_values, search_text, updated_at)
-         VALUES (?, ?, ?, 0, 0, '', '', zeroblob(32), '', '', '', 0)",
-    )
-    .bind(module.as_bytes().as_slice())
-    .bind(publisher_key(publisher))
+         VALUES ($1, $2, $3, FALSE, FALSE, '', '', $4, '', '', '', $5)")
+    .bind(module)
+    .bind(publisher)
     .bind(name)
-    .execute(connection)
-    .await
-    .map_err(failed(APPLYING))?;
+    .bind(&Digest::ZERO)
+    .bind(at)
+    .execute(transaction, APPLYING)
+    .await?;
     Ok(module)
 }
 
 /// Puts a revision on offer, with what searches and visibility need of it.
 async fn write(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     module: ModuleId,
     name: &str,
     revision: &Revision,
     at: DateTime<Utc>,
 ) -> Result<(), CatalogError> {
     let manifest = &revision.manifest;
-    sqlx::query(
-        "UPDATE catalog_listings SET published = 1, public_access = ?, repository = ?, commit_id = ?, digest = ?,
-             manifest = ?, publish_values = ?, search_text = ?, updated_at = ?
-         WHERE id = ?",
-    )
+    sql("UPDATE catalog_listings SET published = TRUE, public_access = $1, repository = $2, commit_id = $3, digest = $4,
+             manifest = $5, publish_values = $6, search_text = $7, updated_at = $8
+         WHERE id = $9")
     .bind(manifest.metadata.public_access)
     .bind(&revision.repository)
     .bind(revision.commit.as_str())
-    .bind(revision.digest.as_bytes().as_slice())
+    .bind(&revision.digest)
     .bind(json(manifest)?)
     .bind(json(&revision.values)?)
     .bind(search_text(name, manifest))
-    .bind(at.timestamp_micros())
-    .bind(module.as_bytes().as_slice())
-    .execute(&mut *connection)
-    .await
-    .map_err(failed(APPLYING))?;
+    .bind(at)
+    .bind(module)
+    .execute(&mut *transaction, APPLYING)
+    .await?;
 
-    sqlx::query("DELETE FROM catalog_trust WHERE module = ?")
-        .bind(module.as_bytes().as_slice())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed(APPLYING))?;
+    let clear = sql("DELETE FROM catalog_trust WHERE module = $1").bind(module);
+    clear.execute(&mut *transaction, APPLYING).await?;
     let trusted = manifest.metadata.trusted_users.iter().chain(&manifest.metadata.shared_users);
     let trusted: BTreeSet<String> = trusted.map(|email| email.to_ascii_lowercase()).collect();
     for email in trusted {
-        sqlx::query("INSERT INTO catalog_trust (module, email) VALUES (?, ?)")
-            .bind(module.as_bytes().as_slice())
-            .bind(email)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed(APPLYING))?;
+        let insert =
+            sql("INSERT INTO catalog_trust (module, email) VALUES ($1, $2)").bind(module).bind(email);
+        insert.execute(&mut *transaction, APPLYING).await?;
     }
     Ok(())
 }
 
 /// The name of a listing of this publisher that is on offer.
 async fn offered(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     publisher: Publisher,
     module: ModuleId,
 ) -> Result<String, CatalogError> {
-    let row = sqlx::query("SELECT name FROM catalog_listings WHERE id = ? AND publisher = ? AND published")
-        .bind(module.as_bytes().as_slice())
-        .bind(publisher_key(publisher))
-        .fetch_optional(connection)
-        .await
-        .map_err(failed(APPLYING))?;
-    Ok(column(&row.ok_or(CatalogError::NotFound)?, "name", Some)?)
-}
-
-fn json(value: &impl Serialize) -> Result<String, BackendError> {
-    serde_json::to_string(value).map_err(|error| BackendError::permanent(APPLYING, error))
+    let find = sql("SELECT name FROM catalog_listings WHERE id = $1 AND publisher = $2 AND published");
+    let row = find.bind(module).bind(publisher).optional(transaction, APPLYING).await?;
+    Ok(row.ok_or(CatalogError::NotFound)?.get("name")?)
 }

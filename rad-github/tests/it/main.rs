@@ -12,6 +12,16 @@ mod local;
 
 use chrono::{DateTime, Utc};
 use rad_core::source::SourceTree;
+use rad_sql::testing::TestDatabase;
+
+/// A database of either kind for a test, with the tables of this crate.
+async fn one_of_each() -> Vec<TestDatabase> {
+    let databases = rad_sql::testing::one_of_each().await.unwrap();
+    for test in &databases {
+        rad_github::migrate(&test.database).await.unwrap();
+    }
+    databases
+}
 
 /// A tree of text files.
 fn tree(files: &[(&str, &str)]) -> SourceTree {

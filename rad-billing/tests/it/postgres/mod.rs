@@ -12,10 +12,9 @@ mod tampering;
 mod totals;
 
 use rad_billing::{PostgresLedger, postgres};
-use rad_core::id::AccountId;
 use secrecy::SecretString;
-use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgPool;
 
 /// The server, by its address.
 fn server() -> String {
@@ -25,11 +24,7 @@ fn server() -> String {
 
 /// An address whose tables are in a new schema.
 async fn address() -> SecretString {
-    let schema = format!("test_{}", AccountId::new().to_string().replace('-', "_"));
-    let pool = PgPoolOptions::new().max_connections(1).connect(&server()).await.unwrap();
-    pool.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await.unwrap();
-    pool.close().await;
-    format!("{}?options[search_path]={schema}", server()).into()
+    rad_sql::testing::postgres_address().await.unwrap()
 }
 
 async fn pool() -> PgPool {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rad_core::agent::{Activity, AgentSession, CodeAgent};
 use rad_core::conformance::agent::{self, AgentFixture};
 use rad_core::conformance::refine;
-use rad_github::{Jules, SqliteRefinements};
+use rad_github::{Jules, SqlRefinements};
 use secrecy::SecretString;
 
 use self::server::Server;
@@ -72,7 +72,7 @@ async fn a_server_that_lists_the_newest_first_is_read_in_order() {
 
 #[tokio::test]
 async fn refine_sessions_keep_the_contract() {
-    let directory = tempfile::tempdir().unwrap();
-    let pool = rad_github::open(&directory.path().join("rad.db")).await.unwrap();
-    refine::all(&SqliteRefinements::new(pool)).await;
+    for test in crate::one_of_each().await {
+        refine::all(&SqlRefinements::new(test.database.clone())).await;
+    }
 }
