@@ -44,11 +44,23 @@ postgres_bin() {
 
 has_postgres() { postgres_bin >/dev/null; }
 has_bubblewrap() { have bwrap; }
+has_pasta() { have pasta || have slirp4netns; }
+has_iproute2() { have ip; }
+has_util_linux() { have setpriv && have prlimit && have unshare; }
 has_chromium() { have chromium || have chromium-browser || have google-chrome; }
 has_chromedriver() { have chromedriver; }
 has_git() { have git; }
 has_hledger() { have hledger; }
 has_beancount() { have bean-check && have bean-query; }
+
+# What runs of modules need beside the engine.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+sandbox=(
+    "bubblewrap:bubblewrap:the sandbox of deployment runs"
+    "pasta:passt:the network of deployment runs"
+    "iproute2:iproute2:the network of deployment runs"
+    "util_linux:util-linux:the limits of deployment runs"
+)
 
 # Installs what is missing with apt where apt exists, and otherwise names it and fails.
 # Each argument is "need:Debian packages:what for", with a function `has_need` that tells if it is there.

@@ -9,7 +9,7 @@ main() {
         "c_compiler:gcc libc6-dev:builds the bundled SQLite" \
         "git:git:makes the repositories the tests read" \
         "postgres:postgresql:tests of the PostgreSQL backends" \
-        "bubblewrap:bubblewrap:the sandbox of deployment runs" \
+        "${sandbox[@]}" \
         "chromium:chromium:tests in a browser" \
         "chromedriver:chromium-driver:tests in a browser" \
         "hledger:hledger:reads the journals that revenue-audit writes" \

@@ -39,9 +39,22 @@ CREATE INDEX deployments_to_purge ON deployments (purge_asked) WHERE purge_asked
 
 -- Apart from the deployments, so that listing them does not read states.
 CREATE TABLE deployment_states (
-    deployment TEXT    PRIMARY KEY REFERENCES deployments (id) ON DELETE CASCADE,
-    sealed     BLOB    NOT NULL,
-    saved_at   INTEGER NOT NULL
+    deployment    TEXT    NOT NULL REFERENCES deployments (id) ON DELETE CASCADE,
+    -- Counts up; the highest is the state.
+    number        INTEGER NOT NULL,
+    sealed        BLOB    NOT NULL,
+    serial        INTEGER NOT NULL,
+    -- Of the state as the engine wrote it.
+    size          INTEGER NOT NULL,
+    saved_at      INTEGER NOT NULL,
+    -- The run that wrote it and the epoch of its lease,
+    run           BLOB,
+    epoch         INTEGER,
+    -- or the version that was restored and by whom.
+    restored_from INTEGER,
+    restored_by   BLOB,
+    PRIMARY KEY (deployment, number),
+    CHECK ((run IS NULL) = (restored_from IS NOT NULL))
 ) STRICT;
 
 CREATE TABLE runs (

@@ -3,6 +3,7 @@
 mod record;
 mod state;
 mod store;
+mod version;
 
 pub use record::{
     Deployment, LOG_CUT, LOG_LIMIT, Lease, LeaseNews, LogChunk, NewDeployment, NewRun, Plan, Run, RunReport,
@@ -10,3 +11,4 @@ pub use record::{
 };
 pub use state::{DeploymentStatus, IllegalTransition, RunStatus, Transition, Wait};
 pub use store::{DeploymentError, DeploymentQuery, DeploymentStore, LeaseLimits};
+pub use version::{STATE_VERSIONS, StateOrigin, StateVersion, state_serial, with_serial};

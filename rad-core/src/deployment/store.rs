@@ -11,6 +11,7 @@ use super::record::{
     Deployment, Lease, LeaseNews, LogChunk, NewDeployment, NewRun, Plan, Run, RunReport, SecretValues, Target,
 };
 use super::state::{IllegalTransition, RunStatus, Transition};
+use super::version::StateVersion;
 use crate::error::BackendError;
 use crate::id::{AccountId, DeploymentId, RunId};
 use crate::live::News;
@@ -56,6 +57,8 @@ pub struct LeaseLimits {
 /// - A deployment has diverged when a run ended without success that had begun to change a resource in its apply, until a run
 ///   succeeds.
 /// - State, secrets and outputs are encrypted at rest; the state of a deployment is never removed by a run.
+/// - What a run saves of the state is one version, the last thing it saved; of each deployment the last so many versions are
+///   kept, [`STATE_VERSIONS`](super::STATE_VERSIONS) unless a store is set up otherwise.
 /// - Whoever changes something tells the [`news`](Self::news), once it is durable: [`Topic::Run`](crate::live::Topic::Run) after a
 ///   change of the log, the progress, the status or the settlement and after a wish that the run stops,
 ///   [`tell_moved`](News::tell_moved) after one of the status. A store of several processes tells the news of each of them.
@@ -227,7 +230,7 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
     /// The log of a run from `offset`, at most `limit` bytes; empty where nothing is written yet.
     async fn log(&self, run: RunId, offset: u64, limit: u32) -> Result<LogChunk, DeploymentError>;
 
-    /// Keeps the state the engine wrote.
+    /// Keeps the state the engine wrote, in place of what the same run saved before.
     ///
     /// # Errors
     /// [`LeaseLost`](DeploymentError::LeaseLost).
@@ -240,6 +243,28 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
 
     /// The latest state of a deployment.
     async fn state(&self, deployment: DeploymentId) -> Result<Option<Bytes>, DeploymentError>;
+
+    /// The versions kept of a deployment's state, newest first.
+    async fn state_versions(&self, deployment: DeploymentId) -> Result<Vec<StateVersion>, DeploymentError>;
+
+    /// A version of a deployment's state.
+    ///
+    /// # Errors
+    /// [`NotFound`](DeploymentError::NotFound) also for versions that are kept no more.
+    async fn state_version(&self, deployment: DeploymentId, number: u64) -> Result<Bytes, DeploymentError>;
+
+    /// Makes an older version the state again: a new version with the content of the old one, and a serial number higher than
+    /// that of all versions.
+    ///
+    /// # Errors
+    /// [`Busy`](DeploymentError::Busy) where a run goes on or a purge was asked for, [`NotFound`](DeploymentError::NotFound).
+    async fn restore_state(
+        &self,
+        deployment: DeploymentId,
+        number: u64,
+        by: AccountId,
+        at: DateTime<Utc>,
+    ) -> Result<StateVersion, DeploymentError>;
 
     /// The outputs of a deployment's latest apply, sensitive values included.
     async fn outputs(&self, deployment: DeploymentId) -> Result<Vec<Output>, DeploymentError>;

@@ -222,7 +222,7 @@ impl Actor {
             runs: store.runs(id).await?,
             resources: store.resources(deployment.latest_run).await?,
             outputs,
-            has_state: store.state(id).await?.is_some(),
+            has_state: !store.state_versions(id).await?.is_empty(),
             plan: store.plan(deployment.latest_run).await?,
             may_act: self.may_act(&deployment),
             may_purge: self.may_purge(&deployment),

@@ -23,6 +23,7 @@ mod refining;
 mod reporting;
 mod settling;
 mod sharing;
+mod states;
 mod syncing;
 mod updating;
 

@@ -26,6 +26,7 @@ async fn deployments_keep_the_contract() {
     contract::moves_along_the_state_machine(&deployments().await.1).await;
     contract::runs_one_at_a_time(&deployments().await.1).await;
     contract::keeps_reports(&deployments().await.1).await;
+    contract::keeps_versions_of_states(&deployments().await.1).await;
 }
 
 #[tokio::test]

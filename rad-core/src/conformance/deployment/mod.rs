@@ -1,6 +1,7 @@
 //! The contract of [`DeploymentStore`]. Each function wants a store of its own, without deployments.
 
 mod acting;
+mod states;
 mod turns;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ pub use self::acting::{
     asks_before_it_takes_away, becomes_what_it_applies, cancels_runs, knows_what_diverged,
     supersedes_for_a_purge,
 };
+pub use self::states::keeps_versions_of_states;
 pub use self::turns::{gives_turns_to_owners, limits_what_works};
 use super::{must, must_fail, side_by_side};
 use crate::access::Publisher;

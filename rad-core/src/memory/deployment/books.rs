@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::deployment::{
     Deployment, DeploymentError, DeploymentStatus, Lease, NewRun, Plan, Run, RunReport, RunStatus,
-    SecretValues, Settlement, Target,
+    SecretValues, Settlement, StateVersion, Target,
 };
 use crate::id::{AccountId, DeploymentId, RunId};
 use crate::runner::{Diagnostic, Output, ResourceProgress, Step};
@@ -30,7 +30,8 @@ pub(super) struct DeploymentRecord {
     pub(super) deployment: Deployment,
     pub(super) submission: Uuid,
     pub(super) secrets: SecretValues,
-    pub(super) state: Option<Bytes>,
+    /// Oldest first.
+    pub(super) states: Vec<(StateVersion, Bytes)>,
     pub(super) outputs: Vec<Output>,
 }
 

@@ -2,8 +2,10 @@
 
 mod books;
 mod moves;
+mod states;
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -13,7 +15,7 @@ use chrono::{DateTime, Utc};
 use crate::deployment::{
     Deployment, DeploymentError, DeploymentQuery, DeploymentStatus, DeploymentStore, IllegalTransition,
     LOG_CUT, LOG_LIMIT, Lease, LeaseLimits, LeaseNews, LogChunk, NewDeployment, NewRun, Plan, Run, RunReport,
-    RunStatus, SecretValues, Settlement, Target, Transition,
+    RunStatus, STATE_VERSIONS, SecretValues, Settlement, StateVersion, Target, Transition,
 };
 use crate::id::{AccountId, DeploymentId, RunId};
 use crate::live::{News, Topic};
@@ -22,16 +24,29 @@ use crate::runner::{Action, Output, PlannedChange, ResourceProgress};
 use books::{Books, DeploymentRecord};
 
 /// Keeps deployments, runs, logs and states in memory; gone with the process.
-#[derive(Default)]
 pub struct MemoryDeployments {
     books: Mutex<Books>,
     news: News,
+    keep_states: NonZeroU32,
+}
+
+impl Default for MemoryDeployments {
+    fn default() -> Self {
+        Self { books: Mutex::default(), news: News::default(), keep_states: STATE_VERSIONS }
+    }
 }
 
 impl MemoryDeployments {
     /// A store without deployments.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Keeps so many versions of each state.
+    #[must_use]
+    pub fn keep_states(mut self, versions: NonZeroU32) -> Self {
+        self.keep_states = versions;
+        self
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -83,7 +98,7 @@ impl DeploymentStore for MemoryDeployments {
             deployment: deployment.clone(),
             submission,
             secrets,
-            state: None,
+            states: Vec::new(),
             outputs: Vec::new(),
         };
         books.deployments.insert(deployment.id, record);
@@ -325,16 +340,33 @@ impl DeploymentStore for MemoryDeployments {
         &self,
         lease: &Lease,
         state: &Bytes,
-        _at: DateTime<Utc>,
+        at: DateTime<Utc>,
     ) -> Result<(), DeploymentError> {
-        let mut books = self.books();
-        books.leased(lease)?;
-        books.deployment_mut(lease.deployment)?.state = Some(state.clone());
-        Ok(())
+        self.books().save_state(lease, state, at, self.keep_states)
     }
 
     async fn state(&self, deployment: DeploymentId) -> Result<Option<Bytes>, DeploymentError> {
-        Ok(self.books().deployment(deployment)?.state.clone())
+        Ok(self.books().deployment(deployment)?.states.last().map(|(_, state)| state.clone()))
+    }
+
+    async fn state_versions(&self, deployment: DeploymentId) -> Result<Vec<StateVersion>, DeploymentError> {
+        let books = self.books();
+        let newest_first = books.deployment(deployment)?.states.iter().rev();
+        Ok(newest_first.map(|(version, _)| version.clone()).collect())
+    }
+
+    async fn state_version(&self, deployment: DeploymentId, number: u64) -> Result<Bytes, DeploymentError> {
+        self.books().deployment(deployment)?.state(number)
+    }
+
+    async fn restore_state(
+        &self,
+        deployment: DeploymentId,
+        number: u64,
+        by: AccountId,
+        at: DateTime<Utc>,
+    ) -> Result<StateVersion, DeploymentError> {
+        self.books().restore_state(deployment, number, by, at, self.keep_states)
     }
 
     async fn outputs(&self, deployment: DeploymentId) -> Result<Vec<Output>, DeploymentError> {

@@ -8,13 +8,17 @@ mod plans;
 mod reports;
 mod reseal;
 mod rows;
+mod states;
+
+use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rad_core::deployment::{
     Deployment, DeploymentError, DeploymentQuery, DeploymentStore, Lease, LeaseLimits, LeaseNews, LogChunk,
-    NewDeployment, NewRun, Plan, Run, RunReport, RunStatus, SecretValues, Target, Transition,
+    NewDeployment, NewRun, Plan, Run, RunReport, RunStatus, STATE_VERSIONS, SecretValues, StateVersion,
+    Target, Transition,
 };
 use rad_core::error::BackendError;
 use rad_core::id::{AccountId, DeploymentId, RunId};
@@ -35,6 +39,7 @@ pub struct SqliteDeployments {
     pool: SqlitePool,
     key: Keyring,
     news: News,
+    keep_states: NonZeroU32,
 }
 
 impl SqliteDeployments {
@@ -56,7 +61,14 @@ impl SqliteDeployments {
             .await
             .map_err(failed("reading the proof of the key"))?;
         key.unseal(KEY_PROBE, &sealed).map_err(|_| OpenError::WrongKey)?;
-        Ok(Self { pool, key, news: News::default() })
+        Ok(Self { pool, key, news: News::default(), keep_states: STATE_VERSIONS })
+    }
+
+    /// Keeps so many versions of each state, instead of [`STATE_VERSIONS`].
+    #[must_use]
+    pub fn keep_states(mut self, versions: NonZeroU32) -> Self {
+        self.keep_states = versions;
+        self
     }
 }
 
@@ -254,11 +266,29 @@ impl DeploymentStore for SqliteDeployments {
         state: &Bytes,
         at: DateTime<Utc>,
     ) -> Result<(), DeploymentError> {
-        reports::save_state(self, lease, state, at).await
+        states::save(self, lease, state, at).await
     }
 
     async fn state(&self, deployment: DeploymentId) -> Result<Option<Bytes>, DeploymentError> {
-        reports::state(self, deployment).await
+        states::latest(self, deployment).await
+    }
+
+    async fn state_versions(&self, deployment: DeploymentId) -> Result<Vec<StateVersion>, DeploymentError> {
+        states::versions(self, deployment).await
+    }
+
+    async fn state_version(&self, deployment: DeploymentId, number: u64) -> Result<Bytes, DeploymentError> {
+        states::version(self, deployment, number).await
+    }
+
+    async fn restore_state(
+        &self,
+        deployment: DeploymentId,
+        number: u64,
+        by: AccountId,
+        at: DateTime<Utc>,
+    ) -> Result<StateVersion, DeploymentError> {
+        states::restore(self, deployment, number, by, at).await
     }
 
     async fn outputs(&self, deployment: DeploymentId) -> Result<Vec<Output>, DeploymentError> {

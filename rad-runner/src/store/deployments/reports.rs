@@ -1,7 +1,5 @@
 //! What runs report: steps, resources, diagnostics, outputs and states.
 
-use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use rad_core::deployment::{DeploymentError, Lease, RunReport};
 use rad_core::error::BackendError;
 use rad_core::id::{DeploymentId, RunId};
@@ -80,43 +78,6 @@ pub(super) async fn resources(
     Ok(found.iter().map(read).collect::<Result<_, BackendError>>()?)
 }
 
-pub(super) async fn save_state(
-    store: &SqliteDeployments,
-    lease: &Lease,
-    state: &Bytes,
-    at: DateTime<Utc>,
-) -> Result<(), DeploymentError> {
-    let sealed = store.key.seal(&state_place(lease.deployment), state)?;
-    let mut transaction = under(store, lease).await?;
-    let upsert = "INSERT INTO deployment_states (deployment, sealed, saved_at) VALUES (?, ?, ?) \
-                  ON CONFLICT (deployment) DO UPDATE SET sealed = excluded.sealed, saved_at = excluded.saved_at";
-    sqlx::query(upsert)
-        .bind(lease.deployment.as_str())
-        .bind(sealed)
-        .bind(at.timestamp_micros())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("keeping a state"))?;
-    Ok(commit(transaction).await?)
-}
-
-pub(super) async fn state(
-    store: &SqliteDeployments,
-    deployment: DeploymentId,
-) -> Result<Option<Bytes>, DeploymentError> {
-    let sealed: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT sealed FROM deployment_states WHERE deployment = ?")
-            .bind(deployment.as_str())
-            .fetch_optional(&store.pool)
-            .await
-            .map_err(failed("reading a state"))?;
-    let Some(sealed) = sealed else {
-        listing::exists(store, deployment).await?;
-        return Ok(None);
-    };
-    Ok(Some(store.key.unseal(&state_place(deployment), &sealed)?.into()))
-}
-
 pub(super) async fn outputs(
     store: &SqliteDeployments,
     deployment: DeploymentId,
@@ -174,11 +135,6 @@ async fn keep_diagnostics(
         .await
         .map_err(failed("keeping diagnostics"))?;
     Ok(())
-}
-
-/// Where a state is sealed for.
-pub(super) fn state_place(deployment: DeploymentId) -> String {
-    format!("state:{deployment}")
 }
 
 /// Where outputs are sealed for.

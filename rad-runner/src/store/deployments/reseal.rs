@@ -4,7 +4,8 @@ use rad_core::error::BackendError;
 use rad_core::id::DeploymentId;
 
 use super::lifecycle::secrets_place;
-use super::reports::{outputs_place, state_place};
+use super::reports::outputs_place;
+use super::states;
 use super::{KEY_PROBE, SqliteDeployments};
 use crate::store::sqlite::{corrupt, failed};
 
@@ -30,7 +31,7 @@ const KINDS: [Kind; 4] = [
     (
         "SELECT deployment, sealed FROM deployment_states",
         "UPDATE deployment_states SET sealed = ?1 WHERE deployment = ?2 AND sealed = ?3",
-        state_place,
+        states::place,
     ),
 ];
 
