@@ -1,5 +1,6 @@
 //! The catalogue: which modules are published, by whom, at which commit, and who may see them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::access::Publisher;
 use crate::error::BackendError;
+use crate::group::GroupName;
 use crate::id::{AccountId, ModuleId};
 use crate::module::{Manifest, Values};
 use crate::page::{Cursor, Page};
@@ -110,13 +112,15 @@ pub struct Viewer {
     pub account: AccountId,
     /// Its e-mail, which modules can trust.
     pub email: String,
+    /// The groups it is a member of, which modules can trust.
+    pub groups: BTreeSet<GroupName>,
     /// Whether it sees every listing.
     pub sees_all: bool,
 }
 
 impl Viewer {
     /// Whether the viewer may see and deploy `listing`: platform modules, public modules, the viewer's own and those
-    /// that trust the viewer.
+    /// that trust the viewer, by e-mail or by a group of the listing's publisher or of the platform.
     pub fn sees(&self, listing: &Listing) -> bool {
         let metadata = &listing.revision.manifest.metadata;
         self.sees_all
@@ -128,6 +132,10 @@ impl Viewer {
                 .iter()
                 .chain(&metadata.shared_users)
                 .any(|email| email.eq_ignore_ascii_case(&self.email))
+            || metadata.trusted_groups.iter().any(|name| {
+                let owners = [listing.publisher, Publisher::Platform];
+                owners.into_iter().any(|owner| self.groups.contains(&GroupName::new(owner, name)))
+            })
     }
 }
 

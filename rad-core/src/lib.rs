@@ -17,6 +17,7 @@ pub mod directory;
 pub mod error;
 #[cfg(feature = "export")]
 pub mod export;
+pub mod group;
 pub mod id;
 pub mod ledger;
 pub mod live;
@@ -41,3 +42,4 @@ pub mod source;
 #[cfg(feature = "strategies")]
 pub mod strategies;
 pub mod verification;
+pub mod watch;

@@ -45,6 +45,15 @@ impl RefineSession {
         self.accepted.iter().find(|accepted| accepted.change == *change)
     }
 
+    /// Replaces how far it is, if that was recorded at the time `seen` last: an answer of the agent that comes late does not undo
+    /// a later one.
+    pub fn record(&mut self, seen: DateTime<Utc>, progress: &RefineProgress, at: DateTime<Utc>) {
+        if self.recorded_at == seen {
+            self.progress = progress.clone();
+            self.recorded_at = at;
+        }
+    }
+
     /// Notes that a change was accepted, and gives what counts: its first acceptance.
     pub fn accept(&mut self, accepted: &AcceptedChange) -> AcceptedChange {
         if let Some(first) = self.acceptance(&accepted.change) {
@@ -114,13 +123,15 @@ pub trait RefineStore: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<Vec<RefineSession>, RefineError>;
 
-    /// Replaces how far a session is, and adds the activities that are not kept yet, all or nothing.
+    /// Replaces how far a session is, if nobody did so since `seen`, the time it was recorded at when it was read; and adds the
+    /// activities that are not kept yet, in any case. All or nothing.
     ///
     /// # Errors
     /// [`NotFound`](RefineError::NotFound).
     async fn record(
         &self,
         id: RefineId,
+        seen: DateTime<Utc>,
         progress: &RefineProgress,
         activities: &[Activity],
         at: DateTime<Utc>,

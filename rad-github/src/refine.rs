@@ -81,15 +81,12 @@ impl RefineStore for SqlRefinements {
     async fn record(
         &self,
         id: RefineId,
+        seen: DateTime<Utc>,
         progress: &RefineProgress,
         activities: &[Activity],
         at: DateTime<Utc>,
     ) -> Result<(), RefineError> {
-        let recorded = self.change(id, |session| {
-            session.progress = progress.clone();
-            session.recorded_at = at;
-        });
-        let (mut transaction, ()) = recorded.await?;
+        let (mut transaction, ()) = self.change(id, |session| session.record(seen, progress, at)).await?;
         for activity in activities {
             sql("INSERT INTO refine_activities (session, place, id, activity)
                  VALUES ($1, (SELECT coalesce(max(place), 0) + 1 FROM refine_activities WHERE session = $1), $2, $3)

@@ -10,7 +10,10 @@ use rad_core::checkpoint::SigningKey;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
 use rad_core::seal::Keyring;
-use rad_github::{GitHub, Jules, LocalSource, SqlArchive, SqlCatalog, SqlCredentials, SqlRefinements};
+use rad_github::{
+    GitHub, Jules, LocalSource, SqlArchive, SqlCatalog, SqlCredentials, SqlDeliveries, SqlGroups,
+    SqlRefinements, SqlWatches,
+};
 use rad_runner::store::{SqliteDeployments, SqliteNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
@@ -73,6 +76,9 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
         .settings(Arc::new(SqlSettings::new(pool.clone())))
         .repos(repos.clone())
         .credentials(credentials)
+        .deliveries(Arc::new(SqlDeliveries::new(pool.clone())))
+        .groups(Arc::new(SqlGroups::new(pool.clone())))
+        .watches(Arc::new(SqlWatches::new(pool.clone())))
         .catalog(Arc::new(SqlCatalog::new(pool.clone())))
         .archive(Arc::new(SqlArchive::new(pool.clone())))
         .deployments(deployments)

@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::Parser;
 use rad_core::seal::Keyring;
 use secrecy::SecretString;
 use serde::Deserialize;
+
+/// The longest time between two looks at a repository.
+const MINUTES_OF_A_DAY: u32 = 24 * 60;
 
 /// The longest time between two checkpoints.
 const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
@@ -76,6 +80,9 @@ pub struct Options {
     /// environment [default: state.key and credentials.key in the data directory]
     #[arg(long, env = "RAD_KEYS", hide_env_values = true, value_name = "KEYS")]
     pub keys: Option<Keys>,
+    /// Minutes between two looks at a connected repository, 1 to 1440; 0 leaves it to webhooks [default: 5]
+    #[arg(long, env = "RAD_POLL_MINUTES", value_name = "MINUTES")]
+    pub poll_minutes: Option<u32>,
     /// Leave out GitHub: only the repositories in --repos-dir can be connected
     #[arg(long, env = "RAD_NO_GITHUB", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     pub no_github: Option<bool>,
@@ -133,6 +140,8 @@ pub struct Config {
     pub jules_api: Option<String>,
     /// What seals the database's secrets; `None`: keys in files of the data directory.
     pub keys: Option<Keyring>,
+    /// How long it is between two looks at a connected repository; `None`: only webhooks tell.
+    pub poll_every: Option<TimeDelta>,
     /// Whether repositories on GitHub can be connected.
     pub github: bool,
     /// Where GitHub's API is, if not at its usual address.
@@ -197,6 +206,7 @@ impl Options {
             jules_api: self.jules_api.or(other.jules_api),
             github_api: self.github_api.or(other.github_api),
             keys: self.keys.or(other.keys),
+            poll_minutes: self.poll_minutes.or(other.poll_minutes),
             no_github: self.no_github.or(other.no_github),
             allow_unsandboxed: self.allow_unsandboxed.or(other.allow_unsandboxed),
             no_demo: self.no_demo.or(other.no_demo),
@@ -220,7 +230,13 @@ impl Options {
             let (option, value) = ("checkpoint-minutes", minutes.to_string());
             return Err(ConfigError::Option { option, value, reason });
         }
+        let poll = self.poll_minutes.unwrap_or(5);
+        if poll > MINUTES_OF_A_DAY {
+            let reason = "between two looks are 1 to 1440 minutes, or 0 for none";
+            return Err(ConfigError::Option { option: "poll-minutes", value: poll.to_string(), reason });
+        }
         Ok(Config {
+            poll_every: (poll > 0).then(|| TimeDelta::minutes(poll.into())),
             checkpoint_every: Duration::from_secs(60 * u64::from(minutes)),
             checkpoint_key: self.checkpoint_key,
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
@@ -308,6 +324,8 @@ mod tests {
         assert!(refuse(url("sqlite::memory:")).contains("in a file"));
         let checkpoint_minutes = Some(0);
         assert!(refuse(Options { checkpoint_minutes, ..Options::default() }).contains("checkpoint-minutes"));
+        let poll_minutes = Some(1_441);
+        assert!(refuse(Options { poll_minutes, ..Options::default() }).contains("poll-minutes"));
         assert!(refuse(Options { workers: Some(0), ..Options::default() }).contains("workers"));
         let refusal = refuse(Options { keys: Some("c2VjcmV0".to_owned().into()), ..Options::default() });
         assert!(refusal.contains("keys cannot be") && !refusal.contains("c2Vj"), "{refusal}");

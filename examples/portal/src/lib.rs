@@ -28,6 +28,7 @@ mod sign_in;
 mod sources;
 mod state;
 mod token;
+mod watcher;
 
 pub use first_start::FirstAccount;
 pub use server::{Portal, Signals, start};

@@ -20,6 +20,7 @@ use crate::pages::webhooks;
 use crate::password::Passwords;
 use crate::sign_in::SignIn;
 use crate::state::{App, Parts};
+use crate::watcher::watch;
 
 /// How long open requests may go on once the portal closes.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
@@ -36,6 +37,7 @@ pub struct Portal {
     worker: JoinHandle<()>,
     checkpoint_key: PublicKey,
     checkpointer: JoinHandle<Checkpointer>,
+    watcher: Option<JoinHandle<()>>,
 }
 
 /// Starts a portal: opens what it keeps, makes what a first start needs, listens.
@@ -68,6 +70,9 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
     let worker = tokio::spawn(async move { worker.run(until).await });
     let checkpoint_key = checkpointer.key();
     let checkpointer = tokio::spawn(checkpointer.run(until_closing(closed.clone())));
+    let operations = platform.operations();
+    let watched = config.poll_every.map(|every| watch(operations, every, until_closing(closed.clone())));
+    let watcher = watched.map(tokio::spawn);
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let serve = axum::serve(listener, service).with_graceful_shutdown(until_closing(closed));
     let server = tokio::spawn(std::future::IntoFuture::into_future(serve));
@@ -82,6 +87,7 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
         worker,
         checkpoint_key,
         checkpointer,
+        watcher,
     })
 }
 
@@ -119,6 +125,9 @@ impl Portal {
     pub async fn close(self) -> anyhow::Result<()> {
         self.closing.send_replace(true);
         self.worker.await?;
+        if let Some(watcher) = self.watcher {
+            watcher.await?;
+        }
         let served = tokio::time::timeout(LAST_REQUESTS, self.server).await;
         // After the last post.
         self.checkpointer.await?.finish().await;

@@ -12,6 +12,7 @@ pub mod credential;
 pub mod delivery;
 pub mod deployment;
 pub mod directory;
+pub mod group;
 pub mod ledger;
 pub mod notify;
 pub mod payment;
@@ -19,6 +20,7 @@ pub mod refine;
 pub mod repo;
 pub mod runner;
 pub mod settings;
+pub mod watch;
 
 use std::fmt::Debug;
 

@@ -45,14 +45,17 @@ pub async fn reads_what_was_written(store: &dyn RefineStore) {
         problem: Some("none".to_owned()),
     };
     session.recorded_at = time(9);
-    must("progress is recorded", store.record(session.id, &session.progress, &[], time(9)).await);
+    must("progress is recorded", store.record(session.id, time(0), &session.progress, &[], time(9)).await);
     assert_eq!(must("a session", store.session(session.id).await), session);
+    let late = RefineProgress::default();
+    must("a late answer", store.record(session.id, time(0), &late, &[], time(10)).await);
+    assert_eq!(must("a session", store.session(session.id).await), session, "undoes no later one");
 
     let missing = RefineId::new();
     let progress = RefineProgress::default();
     for refusal in [
         must_fail("no such session", store.session(missing).await),
-        must_fail("no such session", store.record(missing, &progress, &[], time(0)).await),
+        must_fail("no such session", store.record(missing, time(0), &progress, &[], time(0)).await),
         must_fail("no such session", store.activities(missing).await),
         must_fail("no such session", store.accept(missing, &accepted(1, 1)).await),
     ] {
@@ -88,12 +91,13 @@ pub async fn keeps_activities_once(store: &dyn RefineStore) {
     let session = session(Publisher::Partner(AccountId::new()), "network", 0);
     must("a session is kept", store.create(&session).await);
     let wanted: Vec<Activity> = (0..20).map(activity).collect();
-    let record =
-        |range: std::ops::Range<usize>| store.record(session.id, &session.progress, &wanted[range], time(1));
+    let record = |range: std::ops::Range<usize>| {
+        store.record(session.id, time(0), &session.progress, &wanted[range], time(1))
+    };
     must("activities are added", record(0..8).await);
     let mut changed = wanted[3].clone();
     changed.description = Some("changed".to_owned());
-    must("one again", store.record(session.id, &session.progress, &[changed], time(1)).await);
+    must("one again", store.record(session.id, time(1), &session.progress, &[changed], time(1)).await);
     for result in side_by_side([record(4..20), record(4..20)]).await {
         must("the same at the same time", result);
     }

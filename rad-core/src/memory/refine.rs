@@ -69,13 +69,13 @@ impl RefineStore for MemoryRefinements {
     async fn record(
         &self,
         id: RefineId,
+        seen: DateTime<Utc>,
         progress: &RefineProgress,
         activities: &[Activity],
         at: DateTime<Utc>,
     ) -> Result<(), RefineError> {
         self.with(id, |stored| {
-            stored.session.progress = progress.clone();
-            stored.session.recorded_at = at;
+            stored.session.record(seen, progress, at);
             for activity in activities {
                 if stored.activities.iter().all(|kept| kept.id != activity.id) {
                     stored.activities.push(activity.clone());

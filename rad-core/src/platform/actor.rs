@@ -1,5 +1,6 @@
 //! A signed-in account, and what its roles allow.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -110,16 +111,19 @@ impl Actor {
     }
 
     /// Who the account is when it looks at the catalogue: staff read every module.
-    pub(super) fn reader(&self, private_mode: bool) -> Viewer {
-        self.viewer(private_mode || self.account.roles.has_any(&[Role::Admin, Role::Finance, Role::Support]))
+    pub(super) async fn reader(&self, private_mode: bool) -> Result<Viewer, PlatformError> {
+        let reads_all = self.account.roles.has_any(&[Role::Admin, Role::Finance, Role::Support]);
+        self.viewer(private_mode || reads_all).await
     }
 
     /// Who the account is when it deploys: in private mode everybody deploys every module, otherwise only admins do.
-    pub(super) fn deployer(&self, private_mode: bool) -> Viewer {
-        self.viewer(private_mode || self.account.roles.has(Role::Admin))
+    pub(super) async fn deployer(&self, private_mode: bool) -> Result<Viewer, PlatformError> {
+        self.viewer(private_mode || self.account.roles.has(Role::Admin)).await
     }
 
-    fn viewer(&self, sees_all: bool) -> Viewer {
-        Viewer { account: self.account.id, email: self.account.email.clone(), sees_all }
+    async fn viewer(&self, sees_all: bool) -> Result<Viewer, PlatformError> {
+        let email = self.account.email.clone();
+        let groups = if sees_all { BTreeSet::new() } else { self.parts.groups.groups_of(&email).await? };
+        Ok(Viewer { account: self.account.id, email, groups, sees_all })
     }
 }

@@ -12,14 +12,16 @@ use crate::credential::CredentialStore;
 use crate::delivery::DeliveryLog;
 use crate::deployment::DeploymentStore;
 use crate::directory::Directory;
+use crate::group::GroupStore;
 use crate::ledger::Ledger;
-use crate::memory::MemoryDeliveries;
+use crate::memory::{MemoryDeliveries, MemoryGroups, MemoryWatches};
 use crate::notify::Notifier;
 use crate::payment::{OrderStore, PaymentProvider};
 use crate::refine::RefineStore;
 use crate::repo::{RepoSource, RepoWriter};
 use crate::runner::Runner;
 use crate::settings::SettingsStore;
+use crate::watch::WatchStore;
 
 macro_rules! builder {
     ($($(#[$doc:meta])* $field:ident: $backend:ident,)*) => {
@@ -31,6 +33,8 @@ macro_rules! builder {
             refining: Option<Refining>,
             credentials: Option<Arc<dyn CredentialStore>>,
             deliveries: Option<Arc<dyn DeliveryLog>>,
+            groups: Option<Arc<dyn GroupStore>>,
+            watches: Option<Arc<dyn WatchStore>>,
             clock: Option<Arc<dyn Clock>>,
         }
 
@@ -76,6 +80,20 @@ macro_rules! builder {
                 self
             }
 
+            /// Where the groups are kept that modules trust; in memory by default.
+            #[must_use]
+            pub fn groups(mut self, groups: Arc<dyn GroupStore>) -> Self {
+                self.groups = Some(groups);
+                self
+            }
+
+            /// Where it is kept how repositories are watched; in memory by default.
+            #[must_use]
+            pub fn watches(mut self, watches: Arc<dyn WatchStore>) -> Self {
+                self.watches = Some(watches);
+                self
+            }
+
             /// Where the time comes from; the operating system's clock by default.
             #[must_use]
             pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -100,6 +118,8 @@ macro_rules! builder {
                     refining: self.refining,
                     credentials: self.credentials,
                     deliveries: self.deliveries.unwrap_or_else(|| Arc::new(MemoryDeliveries::default())),
+                    groups: self.groups.unwrap_or_else(|| Arc::new(MemoryGroups::default())),
+                    watches: self.watches.unwrap_or_else(|| Arc::new(MemoryWatches::default())),
                     clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
                 };
                 Ok(Platform { parts: Arc::new(parts) })

@@ -1,5 +1,6 @@
 //! Connecting the repository that a publisher's modules are in.
 
+use super::publishing::Done;
 use super::{Actor, Capability, PlatformError};
 use crate::access::Publisher;
 use crate::module::module_names;
@@ -50,7 +51,17 @@ impl Actor {
         };
         self.parts.directory.set_connection(publisher, connection.as_ref()).await?;
         let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
-        self.parts.withdraw_all_but(&module_names(&tree), publisher, version, &listings).await?;
+        let done = Done {
+            publisher,
+            repository: connection.as_ref().map_or("", |connection| &connection.repository),
+            commit: head.as_ref().map(|head| &head.commit),
+            by: Some(self.id()),
+        };
+        self.parts.withdraw_all_but(&module_names(&tree), done, version, &listings).await?;
+        match &connection {
+            Some(_) => self.parts.watches.begin(publisher, self.parts.clock.now()).await?,
+            None => self.parts.watches.end(publisher).await?,
+        }
         Ok(head)
     }
 

@@ -85,7 +85,7 @@ impl Actor {
         after: Option<Cursor>,
     ) -> Result<Page<Card>, PlatformError> {
         let private_mode = self.settings().await?.private_mode;
-        let viewer = self.reader(private_mode);
+        let viewer = self.reader(private_mode).await?;
         let text = text.chars().take(200).collect();
         let query = CatalogQuery { viewer, platform, text, sort, after, limit: 60 };
         Ok(self.parts.catalog.search(&query).await?)
@@ -98,7 +98,7 @@ impl Actor {
     pub async fn pin_module(&self, module: ModuleId, pinned: bool) -> Result<(), PlatformError> {
         let settings = self.settings().await?;
         let listing = self.parts.catalog.listing(module).await?;
-        if !self.reader(settings.private_mode).sees(&listing) {
+        if !self.reader(settings.private_mode).await?.sees(&listing) {
             return Err(PlatformError::NotFound { what: "module" });
         }
         Ok(self.parts.catalog.pin(self.id(), module, pinned).await?)
@@ -316,7 +316,7 @@ impl Actor {
         settings: &Settings,
     ) -> Result<Listing, PlatformError> {
         let listing = self.parts.catalog.listing(module).await?;
-        if listing.published && self.deployer(settings.private_mode).sees(&listing) {
+        if listing.published && self.deployer(settings.private_mode).await?.sees(&listing) {
             Ok(listing)
         } else {
             Err(PlatformError::NotFound { what: "module" })

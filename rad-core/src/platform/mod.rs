@@ -14,6 +14,7 @@ mod credentials;
 mod deploying;
 mod error;
 mod following;
+mod grouping;
 mod hooks;
 mod operations;
 mod publishing;
@@ -26,6 +27,7 @@ mod sharing;
 mod states;
 mod syncing;
 mod updating;
+mod watching;
 
 use std::sync::Arc;
 
@@ -37,11 +39,12 @@ pub use error::PlatformError;
 pub use following::{RunFollower, RunNews, RunStand};
 pub use hooks::WebhookSecret;
 pub use operations::{Operations, SweepReport, Told};
-pub use publishing::{GridEntry, GridState, ModuleGrid, PlannedStep, Selection, StepKind, SyncPlan};
+pub use publishing::{GridEntry, GridState, ModuleGrid, Selection, SyncPlan};
 pub use refining::{ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};
-pub use syncing::RepoNews;
+pub use syncing::{Followed, RepoNews};
 pub use updating::{ChangedVariable, UpdateForm};
+pub use watching::WatchReport;
 
 use crate::catalog::{ModuleCatalog, SourceArchive};
 use crate::clock::Clock;
@@ -49,6 +52,7 @@ use crate::credential::CredentialStore;
 use crate::delivery::DeliveryLog;
 use crate::deployment::DeploymentStore;
 use crate::directory::Directory;
+use crate::group::GroupStore;
 use crate::id::AccountId;
 use crate::ledger::Ledger;
 use crate::notify::Notifier;
@@ -56,6 +60,7 @@ use crate::payment::{OrderStore, PaymentProvider};
 use crate::repo::RepoSource;
 use crate::runner::Runner;
 use crate::settings::SettingsStore;
+use crate::watch::WatchStore;
 
 /// A marketplace: backends, and the rules between them. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -81,6 +86,8 @@ struct Parts {
     refining: Option<refining::Refining>,
     credentials: Option<Arc<dyn CredentialStore>>,
     deliveries: Arc<dyn DeliveryLog>,
+    groups: Arc<dyn GroupStore>,
+    watches: Arc<dyn WatchStore>,
     clock: Arc<dyn Clock>,
 }
 

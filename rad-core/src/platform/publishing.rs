@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::deploying::within_limit;
-use super::{Actor, PlatformError};
+use super::{Actor, Parts, PlatformError};
 use crate::catalog::{CatalogChange, Listing, Publisher, Revision};
+use crate::id::AccountId;
 use crate::module::{FoundModule, Manifest, SourceError, Values, discover};
 use crate::repo::Head;
 use crate::source::{CommitId, SourceTree};
+use crate::watch::{PlannedStep, StepKind, SyncRecord};
 
 /// What there is to publish: every module found at the head of the connected branch, and every one published before.
 #[derive(Debug, Clone)]
@@ -68,30 +70,6 @@ pub struct Selection {
     pub values: BTreeMap<String, Values>,
 }
 
-/// What a step of a sync does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StepKind {
-    /// Puts a module on offer.
-    Publish,
-    /// Moves it to the new commit, or to other publish-time values.
-    Update,
-    /// Takes it off the catalogue.
-    Withdraw,
-    /// Leaves it as it is.
-    Keep,
-}
-
-/// A step of a sync.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlannedStep {
-    /// The module's directory.
-    pub module: String,
-    /// What happens to it.
-    pub kind: StepKind,
-    /// Why, in a sentence.
-    pub reason: String,
-}
-
 /// A sync as it is shown before it is applied.
 #[derive(Debug, Clone)]
 pub struct SyncPlan {
@@ -150,17 +128,92 @@ impl Actor {
             return Err(PlatformError::PlanChanged);
         }
         check_selection(&grid, selection)?;
-        let mut steps = Vec::new();
+        let steps = grid.entries.iter().filter_map(|entry| plan_step(entry, selection, &grid)).collect();
+        self.parts.carry_out(&grid, &tree, steps, selection, Some(self.id())).await
+    }
+
+    async fn scan(&self) -> Result<(ModuleGrid, SourceTree), PlatformError> {
+        let publisher = self.publishes_as()?;
+        let connection =
+            self.parts.directory.connection(publisher).await?.ok_or(PlatformError::NotConnected)?;
+        let (head, tree) = self.parts.read(publisher, &connection).await?;
+        let catalogue = self.parts.catalog.catalogue_of(publisher).await?;
+        Ok((ModuleGrid::of(publisher, connection.repository, head, &tree, catalogue), tree))
+    }
+}
+
+impl ModuleGrid {
+    /// The modules of a tree beside those of a catalogue.
+    pub(super) fn of(
+        publisher: Publisher,
+        repository: String,
+        head: Head,
+        tree: &SourceTree,
+        (version, listings): (u64, Vec<Listing>),
+    ) -> Self {
+        Self { publisher, repository, head, version, entries: compare(discover(tree), listings) }
+    }
+
+    /// What keeps a catalogue up to date by itself: published modules that changed move to the head, those that are gone leave;
+    /// those that cannot be published as they are at the head stay where they are.
+    pub(super) fn update_steps(&self) -> Vec<PlannedStep> {
+        let published = self.entries.iter().filter(|entry| entry.is_published());
+        published.filter_map(|entry| self.update_step(entry)).collect()
+    }
+
+    fn update_step(&self, entry: &GridEntry) -> Option<PlannedStep> {
+        let selection = Selection { modules: [entry.name.clone()].into(), ..Selection::default() };
+        let stays = |why: String| {
+            let listing = entry.listing.as_ref()?;
+            let (new, old) = (self.head.commit.short(), listing.revision.commit.short());
+            let reason = format!("cannot be published at {new} and stays at {old}: {why}");
+            Some(PlannedStep { module: entry.name.clone(), kind: StepKind::Keep, reason })
+        };
+        match (&entry.state, check_entry(entry, &selection)) {
+            (GridState::Gone, _) => plan_step(entry, &selection, self),
+            (GridState::Invalid(_) | GridState::Changed, Err(refusal)) => stays(told(refusal)),
+            (GridState::Changed, Ok(())) => plan_step(entry, &selection, self),
+            _ => None,
+        }
+    }
+}
+
+/// Why a module cannot be published, in a sentence.
+fn told(refusal: PlatformError) -> String {
+    match refusal {
+        PlatformError::Unpublishable { reason, .. } => reason,
+        PlatformError::Values { problems } => {
+            let problems = problems
+                .into_iter()
+                .map(|problem| format!("{}{}: {}", problem.variable, problem.path, problem.message));
+            problems.collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+impl Parts {
+    /// Carries out the steps of a sync, all or none, and keeps a record of it.
+    pub(super) async fn carry_out(
+        &self,
+        grid: &ModuleGrid,
+        tree: &SourceTree,
+        steps: Vec<PlannedStep>,
+        selection: &Selection,
+        by: Option<AccountId>,
+    ) -> Result<SyncPlan, PlatformError> {
+        let entries: BTreeMap<&str, &GridEntry> =
+            grid.entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
         let mut changes = Vec::new();
-        for entry in &grid.entries {
-            let Some(step) = plan_step(entry, selection, &grid) else { continue };
+        for step in &steps {
+            let Some(entry) = entries.get(step.module.as_str()) else { continue };
             match (step.kind, &entry.manifest, &entry.listing) {
                 (StepKind::Publish, Some(manifest), _) => {
-                    let revision = self.archived(&grid, &tree, entry, manifest, selection).await?;
+                    let revision = self.archived(grid, tree, entry, manifest, selection).await?;
                     changes.push(CatalogChange::Publish { name: entry.name.clone(), revision });
                 }
                 (StepKind::Update, Some(manifest), Some(listing)) => {
-                    let revision = self.archived(&grid, &tree, entry, manifest, selection).await?;
+                    let revision = self.archived(grid, tree, entry, manifest, selection).await?;
                     changes.push(CatalogChange::Update { module: listing.id, revision });
                 }
                 (StepKind::Withdraw, _, Some(listing)) => {
@@ -168,15 +221,45 @@ impl Actor {
                 }
                 _ => {}
             }
-            steps.push(step);
         }
+        let commit = grid.head.commit.clone();
+        let done =
+            Done { publisher: grid.publisher, repository: &grid.repository, commit: Some(&commit), by };
+        let version = self.change_catalogue(done, grid.version, &changes, &steps).await?;
+        Ok(SyncPlan { commit, version, steps })
+    }
+
+    /// Changes a catalogue as it stood at `version`, all or nothing, and keeps a record of why; gives the new version.
+    pub(super) async fn change_catalogue(
+        &self,
+        done: Done<'_>,
+        version: u64,
+        changes: &[CatalogChange],
+        steps: &[PlannedStep],
+    ) -> Result<u64, PlatformError> {
+        let at = self.clock.now();
         let version = if changes.is_empty() {
-            grid.version
+            version
         } else {
-            let now = self.parts.clock.now();
-            self.parts.catalog.apply(grid.publisher, grid.version, &changes, now).await?
+            self.catalog.apply(done.publisher, version, changes, at).await?
         };
-        Ok(SyncPlan { commit: grid.head.commit, version, steps })
+        let is_news = !changes.is_empty() || (done.by.is_none() && !steps.is_empty());
+        if is_news {
+            let sync = SyncRecord {
+                publisher: done.publisher,
+                at,
+                by: done.by,
+                repository: done.repository.to_owned(),
+                commit: done.commit.cloned(),
+                version,
+                steps: steps.to_vec(),
+            };
+            // What is done is done, whether or not it could be written down.
+            if let Err(error) = self.watches.keep_sync(&sync).await {
+                tracing::warn!(?sync, %error, "a sync was carried out and its record could not be kept");
+            }
+        }
+        Ok(version)
     }
 
     /// Archives a module's source and describes it as a revision.
@@ -195,22 +278,20 @@ impl Actor {
         Ok(Revision {
             repository: grid.repository.clone(),
             commit: grid.head.commit.clone(),
-            digest: self.parts.archive.store(&tree.directory(&entry.name)).await?,
+            digest: self.archive.store(&tree.directory(&entry.name)).await?,
             manifest,
             values,
         })
     }
+}
 
-    async fn scan(&self) -> Result<(ModuleGrid, SourceTree), PlatformError> {
-        let publisher = self.publishes_as()?;
-        let connection =
-            self.parts.directory.connection(publisher).await?.ok_or(PlatformError::NotConnected)?;
-        let (head, tree) = self.parts.read(publisher, &connection).await?;
-        let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
-        let entries = compare(discover(&tree), listings);
-        let repository = connection.repository;
-        Ok((ModuleGrid { publisher, repository, head, version, entries }, tree))
-    }
+/// A sync that is carried out, for its record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Done<'a> {
+    pub(super) publisher: Publisher,
+    pub(super) repository: &'a str,
+    pub(super) commit: Option<&'a CommitId>,
+    pub(super) by: Option<AccountId>,
 }
 
 fn compare(found: Vec<FoundModule>, listings: Vec<Listing>) -> Vec<GridEntry> {
@@ -246,32 +327,32 @@ fn compare(found: Vec<FoundModule>, listings: Vec<Listing>) -> Vec<GridEntry> {
 
 fn check_selection(grid: &ModuleGrid, selection: &Selection) -> Result<(), PlatformError> {
     for name in &selection.modules {
-        let refuse = |reason: String| Err(PlatformError::Unpublishable { module: name.clone(), reason });
-        let Some(entry) = grid.entries.iter().find(|entry| entry.name == *name) else {
-            return refuse(format!(
-                "the repository has no module of this name at {}",
-                grid.head.commit.short()
-            ));
+        let missing = || PlatformError::Unpublishable {
+            module: name.clone(),
+            reason: format!("the repository has no module of this name at {}", grid.head.commit.short()),
         };
-        match (&entry.state, &entry.manifest) {
-            (GridState::Invalid(errors), _) => {
-                let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                return refuse(reasons.join("; "));
-            }
-            (GridState::Gone, _) | (_, None) => {
-                return refuse("it is no longer in the repository".to_owned());
-            }
-            (_, Some(manifest)) => {
-                if let Some(values) = wanted_values(entry, selection) {
-                    within_limit("values", values)?;
-                    manifest
-                        .check_publish_values(values)
-                        .map_err(|problems| PlatformError::Values { problems })?;
-                }
-            }
-        }
+        let entry = grid.entries.iter().find(|entry| entry.name == *name).ok_or_else(missing)?;
+        check_entry(entry, selection)?;
     }
     Ok(())
+}
+
+/// Whether a module can be published as it is now, with the values it would have.
+fn check_entry(entry: &GridEntry, selection: &Selection) -> Result<(), PlatformError> {
+    let refuse = |reason: String| Err(PlatformError::Unpublishable { module: entry.name.clone(), reason });
+    match (&entry.state, &entry.manifest) {
+        (GridState::Invalid(errors), _) => {
+            let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            refuse(reasons.join("; "))
+        }
+        (GridState::Gone, _) | (_, None) => refuse("it is no longer in the repository".to_owned()),
+        (_, Some(manifest)) => {
+            let Some(values) = wanted_values(entry, selection) else { return Ok(()) };
+            within_limit("values", values)?;
+            let checked = manifest.check_publish_values(values);
+            checked.map(drop).map_err(|problems| PlatformError::Values { problems })
+        }
+    }
 }
 
 /// The publish-time values the selection gives a module; without any, those it was published with stay.

@@ -161,7 +161,7 @@ impl Actor {
         }
         // Recorded as old, so that the next look asks the agent.
         let recorded_at = now - FRESH;
-        refining.sessions.record(session.id, &session.progress, &[], recorded_at).await?;
+        refining.sessions.record(session.id, now, &session.progress, &[], recorded_at).await?;
         started?;
         Ok(RefineSession { recorded_at, ..session })
     }
@@ -289,14 +289,16 @@ impl Actor {
             problem: None,
         };
         let recorded_at = self.parts.clock.now();
-        refining.sessions.record(session.id, &progress, &feed.activities, recorded_at).await?;
+        let seen = session.recorded_at;
+        refining.sessions.record(session.id, seen, &progress, &feed.activities, recorded_at).await?;
         Ok(RefineSession { progress, recorded_at, ..session.clone() })
     }
 
-    /// Has the next look ask the agent.
+    /// Has the next look ask the agent, unless one did meanwhile.
     async fn look_again(&self, session: &RefineSession) -> Result<(), PlatformError> {
         let stale = self.parts.clock.now() - FRESH;
-        Ok(self.refining()?.sessions.record(session.id, &session.progress, &[], stale).await?)
+        let seen = session.recorded_at;
+        Ok(self.refining()?.sessions.record(session.id, seen, &session.progress, &[], stale).await?)
     }
 
     async fn own_session(&self, id: RefineId) -> Result<RefineSession, PlatformError> {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::publishing::{Done, ModuleGrid, Selection};
 use super::{Operations, Parts, PlatformError};
 use crate::access::Publisher;
 use crate::catalog::{CatalogChange, Listing};
 use crate::module::module_names;
 use crate::repo::{Head, RepoAccess, RepoConnection, RepoError};
-use crate::source::SourceTree;
+use crate::source::{CommitId, SourceTree};
+use crate::watch::{Look, PlannedStep, StepKind, Watch};
 
 /// How often a catalogue that somebody else changes at the same time is looked at.
 const TRIES: u32 = 5;
@@ -50,12 +52,35 @@ impl RepoNews {
     }
 }
 
+/// What following a repository did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Followed {
+    /// Modules that were taken off the catalogue.
+    pub withdrawn: usize,
+    /// Modules that were published anew.
+    pub updated: usize,
+    /// Published modules that changed and cannot be published as they are.
+    pub kept: usize,
+}
+
+impl Followed {
+    fn of(steps: &[PlannedStep]) -> Self {
+        let count = |kind| steps.iter().filter(|step| step.kind == kind).count();
+        Self {
+            withdrawn: count(StepKind::Withdraw),
+            updated: count(StepKind::Update),
+            kept: count(StepKind::Keep),
+        }
+    }
+}
+
 impl Operations {
     /// Acts on what a source tells about the repository that a publisher is connected to: reads it again, with the publisher's
-    /// own token, and takes the modules that are gone off the catalogue, all or none. Gives how many that were.
+    /// own token, and takes the modules that are gone off the catalogue; with auto-update on, those that changed are published
+    /// anew, with the publish-time values they have. All of it or none.
     ///
-    /// Nothing is published or updated by this, and no deployment is touched. News that are not true, or about another
-    /// repository, change nothing.
+    /// Nothing is published that was not, and no deployment is touched. News that are not true, or about another repository,
+    /// change nothing.
     ///
     /// # Errors
     /// A failure of a backend; the news can be told again. A publisher whose token or repository is refused keeps what is
@@ -65,73 +90,129 @@ impl Operations {
         publisher: Publisher,
         repository: &str,
         news: &RepoNews,
-    ) -> Result<usize, PlatformError> {
-        let mut tries = 1;
-        loop {
-            match withdraw_gone(&self.parts, publisher, repository, news).await {
-                Err(PlatformError::PlanChanged) if tries < TRIES => tries += 1,
-                Err(error) if error.backend().is_none() => {
-                    tracing::warn!(%publisher, repository, %error, "a repository that changed could not be followed");
-                    return Ok(0);
-                }
-                other => return other,
+    ) -> Result<Followed, PlatformError> {
+        let parts = &self.parts;
+        let connection = parts.directory.connection(publisher).await?;
+        let concerned = connection.filter(|connection| {
+            connection.repository.eq_ignore_ascii_case(repository) && news.concerns(connection)
+        });
+        let Some(connection) = concerned else { return Ok(Followed::default()) };
+        let Some(watch) = parts.watches.watch(publisher).await? else { return Ok(Followed::default()) };
+        match parts.look(watch, &connection, news).await {
+            Ok((watch, followed)) => {
+                parts.watches.looked(&watch).await?;
+                Ok(followed)
             }
+            Err(error) if error.backend().is_none() => {
+                tracing::warn!(%publisher, repository, %error, "a repository that changed could not be followed");
+                Ok(Followed::default())
+            }
+            Err(error) => Err(error),
         }
     }
 }
 
-async fn withdraw_gone(
-    parts: &Parts,
-    publisher: Publisher,
-    repository: &str,
-    news: &RepoNews,
-) -> Result<usize, PlatformError> {
-    // The catalogue first: what is published while the repository is read makes this version a stale one.
-    let (version, listings) = parts.catalog.catalogue_of(publisher).await?;
-    if !listings.iter().any(|listing| listing.published) {
-        return Ok(0);
-    }
-    let connection = parts.directory.connection(publisher).await?;
-    let concerned = connection.filter(|connection| {
-        connection.repository.eq_ignore_ascii_case(repository) && news.concerns(connection)
-    });
-    let Some(connection) = concerned else { return Ok(0) };
-    let tree = match parts.read(publisher, &connection).await {
-        Ok((_, tree)) => tree,
-        Err(PlatformError::Repo(refusal)) if news.leaves_nothing(&refusal) => SourceTree::default(),
-        Err(error) => return Err(error),
-    };
-    parts.withdraw_all_but(&module_names(&tree), publisher, version, &listings).await
-}
-
 impl Parts {
+    /// Brings a publisher's catalogue up to what the connected repository holds, unless the watch saw that already; gives the
+    /// watch as it is afterwards.
+    pub(super) async fn look(
+        &self,
+        mut watch: Watch,
+        connection: &RepoConnection,
+        news: &RepoNews,
+    ) -> Result<(Watch, Followed), PlatformError> {
+        let mut tries = 1;
+        let (commit, followed) = loop {
+            match self.catch_up(&watch, connection, news).await {
+                // Somebody else changed the catalogue meanwhile.
+                Err(PlatformError::PlanChanged) if tries < TRIES => tries += 1,
+                other => break other?,
+            }
+        };
+        watch.last = Look { read_at: Some(self.clock.now()), commit, failures: 0, problem: None };
+        Ok((watch, followed))
+    }
+
+    async fn catch_up(
+        &self,
+        watch: &Watch,
+        connection: &RepoConnection,
+        news: &RepoNews,
+    ) -> Result<(Option<CommitId>, Followed), PlatformError> {
+        let publisher = watch.publisher;
+        // The catalogue first: what is published while the repository is read makes this version a stale one.
+        let (version, listings) = self.catalog.catalogue_of(publisher).await?;
+        if !listings.iter().any(|listing| listing.published) {
+            return Ok((None, Followed::default()));
+        }
+        let (head, tree) = match self.read_unless(publisher, connection, watch.last.commit.as_ref()).await {
+            Ok((head, Some(tree))) => (Some(head), tree),
+            Ok((head, None)) => return Ok((Some(head.commit), Followed::default())),
+            Err(PlatformError::Repo(refusal)) if news.leaves_nothing(&refusal) => {
+                (None, SourceTree::default())
+            }
+            Err(error) => return Err(error),
+        };
+        let followed = match &head {
+            Some(head) if watch.auto_update => {
+                let (repository, catalogue) = (connection.repository.clone(), (version, listings));
+                let grid = ModuleGrid::of(publisher, repository, head.clone(), &tree, catalogue);
+                let (steps, selection) = (grid.update_steps(), Selection::default());
+                Followed::of(&self.carry_out(&grid, &tree, steps, &selection, None).await?.steps)
+            }
+            _ => {
+                let commit = head.as_ref().map(|head| &head.commit);
+                let done = Done { publisher, repository: &connection.repository, commit, by: None };
+                self.withdraw_all_but(&module_names(&tree), done, version, &listings).await?
+            }
+        };
+        Ok((head.map(|head| head.commit), followed))
+    }
+
     /// The head of what a publisher is connected to, and the tree there, read with the publisher's token.
     pub(super) async fn read(
         &self,
         publisher: Publisher,
         connection: &RepoConnection,
     ) -> Result<(Head, SourceTree), PlatformError> {
+        let (head, tree) = self.read_unless(publisher, connection, None).await?;
+        Ok((head, tree.unwrap_or_default()))
+    }
+
+    /// The same; no tree if the head is at a commit that is `known`.
+    async fn read_unless(
+        &self,
+        publisher: Publisher,
+        connection: &RepoConnection,
+        known: Option<&CommitId>,
+    ) -> Result<(Head, Option<SourceTree>), PlatformError> {
         let token = self.token_of(publisher).await?;
         let repo = RepoAccess { repository: &connection.repository, credential: token.as_ref() };
         let head = self.repos.head(repo, connection.branch.as_deref()).await?;
+        if known == Some(&head.commit) {
+            return Ok((head, None));
+        }
         let tree = self.repos.tree(repo, &head.commit, &connection.sub_dir).await?;
-        Ok((head, tree))
+        Ok((head, Some(tree)))
     }
 
-    /// Takes what is not among `found` off a publisher's catalogue, as it stood at `version`; gives how many that were.
+    /// Takes what is not among `found` off a publisher's catalogue, as it stood at `version`.
     pub(super) async fn withdraw_all_but(
         &self,
         found: &BTreeSet<&str>,
-        publisher: Publisher,
+        done: Done<'_>,
         version: u64,
         listings: &[Listing],
-    ) -> Result<usize, PlatformError> {
+    ) -> Result<Followed, PlatformError> {
         let gone =
             listings.iter().filter(|listing| listing.published && !found.contains(listing.name.as_str()));
-        let gone: Vec<_> = gone.map(|listing| CatalogChange::Withdraw { module: listing.id }).collect();
-        if !gone.is_empty() {
-            self.catalog.apply(publisher, version, &gone, self.clock.now()).await?;
-        }
-        Ok(gone.len())
+        let gone = gone.map(|listing| {
+            let (module, reason) = (listing.name.clone(), "no longer in the repository".to_owned());
+            let step = PlannedStep { module, kind: StepKind::Withdraw, reason };
+            (CatalogChange::Withdraw { module: listing.id }, step)
+        });
+        let (changes, steps): (Vec<_>, Vec<_>) = gone.unzip();
+        self.change_catalogue(done, version, &changes, &steps).await?;
+        Ok(Followed::of(&steps))
     }
 }

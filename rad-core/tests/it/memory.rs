@@ -1,9 +1,11 @@
 //! The backends in memory keep the contracts.
 
-use rad_core::conformance::{delivery, deployment, directory, ledger, notify, payment, runner, settings};
+use rad_core::conformance::{
+    delivery, deployment, directory, group, ledger, notify, payment, runner, settings, watch,
+};
 use rad_core::memory::{
-    MemoryDeliveries, MemoryDeployments, MemoryDirectory, MemoryLedger, MemoryNotifier, MemoryOrders,
-    MemorySettings, ScriptedRunner,
+    MemoryDeliveries, MemoryDeployments, MemoryDirectory, MemoryGroups, MemoryLedger, MemoryNotifier,
+    MemoryOrders, MemorySettings, MemoryWatches, ScriptedRunner,
 };
 
 #[tokio::test]
@@ -23,6 +25,16 @@ async fn deliveries_keep_the_contract() {
     let backend = MemoryDeliveries::default();
     delivery::takes_deliveries_once(&backend).await;
     delivery::one_of_many_takes_a_delivery(&backend).await;
+}
+
+#[tokio::test]
+async fn groups_keep_the_contract() {
+    group::keeps_groups(&MemoryGroups::default()).await;
+}
+
+#[tokio::test]
+async fn watches_keep_the_contract() {
+    watch::all(&MemoryWatches::default()).await;
 }
 
 #[tokio::test]

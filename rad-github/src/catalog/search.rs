@@ -48,7 +48,19 @@ fn only_visible(find: &mut Statement, viewer: &Viewer) {
     find.push(" AND (l.public_access OR l.publisher IN (").push_bind(Publisher::Platform);
     find.push(", ").push_bind(viewer.account);
     find.push(") OR EXISTS (SELECT 1 FROM catalog_trust t WHERE t.module = l.id AND t.email = ");
-    find.push_bind(viewer.email.to_ascii_lowercase()).push("))");
+    find.push_bind(viewer.email.to_ascii_lowercase()).push(")");
+    if !viewer.groups.is_empty() {
+        find.push(" OR EXISTS (SELECT 1 FROM catalog_trusted_groups t WHERE t.module = l.id AND (");
+        for (place, group) in viewer.groups.iter().enumerate() {
+            find.push(if place == 0 { "(t.name = " } else { " OR (t.name = " }).push_bind(group.name());
+            if group.owner() != Publisher::Platform {
+                find.push(" AND l.publisher = ").push_bind(group.owner());
+            }
+            find.push(")");
+        }
+        find.push("))");
+    }
+    find.push(")");
 }
 
 /// The rule of [`Card::rank`], in SQL.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use rad_core::access::Publisher;
 use rad_core::catalog::{CatalogChange, CatalogError, Revision, search_text};
 use rad_core::error::BackendError;
+use rad_core::group::GroupName;
 use rad_core::id::ModuleId;
 use rad_core::source::Digest;
 use rad_sql::{Transaction, json, sql};
@@ -136,6 +137,15 @@ async fn write(
         let insert =
             sql("INSERT INTO catalog_trust (module, email) VALUES ($1, $2)").bind(module).bind(email);
         insert.execute(&mut *transaction, APPLYING).await?;
+    }
+    let clear = sql("DELETE FROM catalog_trusted_groups WHERE module = $1").bind(module);
+    clear.execute(&mut *transaction, APPLYING).await?;
+    let groups = &manifest.metadata.trusted_groups;
+    let groups: BTreeSet<GroupName> =
+        groups.iter().map(|name| GroupName::new(Publisher::Platform, name)).collect();
+    for group in groups {
+        let insert = sql("INSERT INTO catalog_trusted_groups (module, name) VALUES ($1, $2)");
+        insert.bind(module).bind(group.name()).execute(&mut *transaction, APPLYING).await?;
     }
     Ok(())
 }

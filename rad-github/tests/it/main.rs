@@ -9,6 +9,7 @@ mod github;
 #[cfg(feature = "github")]
 mod jules;
 mod local;
+mod watches;
 
 use chrono::{DateTime, Utc};
 use rad_core::source::SourceTree;

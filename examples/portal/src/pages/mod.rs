@@ -8,6 +8,7 @@ mod deploy;
 mod deployments;
 mod events;
 mod explore;
+mod groups;
 mod profile;
 mod publish;
 mod rates;
@@ -59,6 +60,9 @@ pub(crate) fn routes() -> Router<App> {
         .route("/profile/token", post(profile::save_token))
         .route("/profile/token/forget", post(profile::forget_token))
         .route("/publish", get(publish::show))
+        .route("/publish/auto-update", post(publish::auto_update))
+        .route("/publish/groups", get(groups::list).post(groups::save))
+        .route("/publish/groups/remove", post(groups::remove))
         .route("/publish/plan", post(publish::plan))
         .route("/publish/apply", post(publish::apply))
         .route("/deploy", get(deploy::list))

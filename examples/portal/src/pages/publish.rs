@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use axum::http::StatusCode;
 use rad_core::module::{Manifest, ValueProblem, Values, convert};
-use rad_core::platform::{GridEntry, GridState, ModuleGrid, PlatformError, Selection, StepKind, SyncPlan};
+use rad_core::platform::{GridEntry, GridState, ModuleGrid, PlatformError, Selection, SyncPlan};
 use rad_core::source::CommitId;
+use rad_core::watch::{PlannedStep, StepKind, SyncRecord};
 
 use super::{Answer, go, page, page_with};
 use crate::error::PageError;
@@ -15,6 +16,9 @@ use crate::layout::{Layout, Section};
 use crate::module_form::{FieldView, FormView, Node, values};
 use crate::session::{Posted, Session};
 use crate::show;
+
+/// Syncs of the past that are shown.
+const SYNCS: u32 = 10;
 
 #[derive(Template)]
 #[template(path = "pages/publish.html")]
@@ -27,11 +31,28 @@ struct PublishPage {
     problems: Vec<String>,
     counts: Vec<(&'static str, usize)>,
     may_refine: bool,
+    for_platform: bool,
+    auto_update: bool,
+    /// When the repository was last looked at without being told, and what kept it from being read.
+    looked: Option<String>,
+    unread: Option<String>,
+    syncs: Vec<SyncView>,
     entries: Vec<EntryView>,
+}
+
+/// A sync there was.
+struct SyncView {
+    time: String,
+    machine_time: String,
+    commit: Option<String>,
+    by_itself: bool,
+    steps: Vec<StepView>,
 }
 
 struct EntryView {
     name: String,
+    /// Who finds it on the Deploy page.
+    shown_to: String,
     state: &'static str,
     selectable: bool,
     selected: bool,
@@ -103,6 +124,13 @@ pub(super) async fn apply(form: Posted) -> Answer {
     let selection = selection(&grid, fields).map_err(|_| PlatformError::PlanChanged)?;
     session.actor.apply_sync(&selection, &commit, version).await?;
     go("/publish?notice=published")
+}
+
+/// `POST /publish/auto-update`
+pub(super) async fn auto_update(Posted { session, fields }: Posted) -> Answer {
+    let on = fields.is_on("on");
+    session.actor.set_auto_update(on).await?;
+    go(if on { "/publish?notice=auto-on" } else { "/publish?notice=auto-off" })
 }
 
 async fn refuse(
@@ -189,7 +217,14 @@ async fn view(
     let states = ["new", "published", "changed", "invalid", "gone"];
     let count = |state| grid.entries.iter().filter(|entry| state_of(entry) == state).count();
     let counts = states.map(|state| (state, count(state))).into_iter().filter(|(_, count)| *count > 0);
+    let watch = session.actor.watch().await?;
+    let last = watch.as_ref().map(|watch| &watch.last);
     Ok(PublishPage {
+        for_platform: grid.publisher.partner().is_none(),
+        auto_update: watch.as_ref().is_some_and(|watch| watch.auto_update),
+        looked: last.and_then(|look| look.read_at).map(show::time),
+        unread: last.and_then(|look| look.problem.clone()),
+        syncs: session.actor.syncs(SYNCS).await?.into_iter().map(sync_view).collect(),
         layout: session.layout("Publish", Section::Publish).await?,
         repository: grid.repository.clone(),
         branch: grid.head.branch.clone(),
@@ -236,6 +271,7 @@ fn entry_view(entry: &GridEntry, typed: Option<&Fields>, wrong: &Wrong) -> Entry
     let warnings = entry.manifest.iter().flat_map(|manifest| &manifest.warnings);
     EntryView {
         name: entry.name.clone(),
+        shown_to: entry.manifest.as_ref().map(shown_to).unwrap_or_default(),
         state: state_of(entry),
         selectable,
         selected: selected && selectable,
@@ -248,6 +284,50 @@ fn entry_view(entry: &GridEntry, typed: Option<&Fields>, wrong: &Wrong) -> Entry
         fields: fields.unwrap_or_default(),
         open: !problems.is_empty()
             || pressed.is_some_and(|path| path.starts_with(&format!("{}/", prefix(&entry.name)))),
+    }
+}
+
+/// Who finds a partner's module on the Deploy page.
+fn shown_to(manifest: &Manifest) -> String {
+    let metadata = &manifest.metadata;
+    if metadata.public_access {
+        return "everybody".to_owned();
+    }
+    let people: BTreeSet<String> = metadata
+        .trusted_users
+        .iter()
+        .chain(&metadata.shared_users)
+        .map(|email| email.to_lowercase())
+        .collect();
+    let people = match people.len() {
+        0 => None,
+        1 => Some("1 other person".to_owned()),
+        many => Some(format!("{many} other people")),
+    };
+    let groups = metadata.trusted_groups.iter().map(|name| format!("group {name}"));
+    let all: Vec<String> = people.into_iter().chain(groups).collect();
+    if all.is_empty() { "nobody but you".to_owned() } else { format!("you, {}", all.join(", ")) }
+}
+
+fn step_view(step: PlannedStep) -> StepView {
+    let kind = match step.kind {
+        StepKind::Publish => "publish",
+        StepKind::Update => "update",
+        StepKind::Withdraw => "withdraw",
+        StepKind::Keep => "keep",
+    };
+    StepView { module: step.module, kind, reason: step.reason }
+}
+
+fn sync_view(sync: SyncRecord) -> SyncView {
+    // What stays as a person left it is no news.
+    let told = sync.steps.into_iter().filter(|step| sync.by.is_none() || step.kind != StepKind::Keep);
+    SyncView {
+        time: show::time(sync.at),
+        machine_time: show::machine_time(sync.at),
+        commit: sync.commit.map(|commit| commit.short().to_owned()),
+        by_itself: sync.by.is_none(),
+        steps: told.map(step_view).collect(),
     }
 }
 
@@ -268,23 +348,13 @@ async fn plan_page(session: &Session, plan: SyncPlan, fields: &Fields) -> Result
         .iter()
         .filter(|(name, _)| *name == "module" || name.starts_with("p/"))
         .map(|(name, text)| (name.to_owned(), text.to_owned()));
-    let steps = plan.steps.iter().map(|step| StepView {
-        module: step.module.clone(),
-        kind: match step.kind {
-            StepKind::Publish => "publish",
-            StepKind::Update => "update",
-            StepKind::Withdraw => "withdraw",
-            StepKind::Keep => "keep",
-        },
-        reason: step.reason.clone(),
-    });
     Ok(PlanPage {
         layout: session.layout("Plan", Section::Publish).await?,
         commit: plan.commit.to_string(),
         short_commit: plan.commit.short().to_owned(),
         version: plan.version,
         is_empty: plan.is_empty(),
-        steps: steps.collect(),
+        steps: plan.steps.into_iter().map(step_view).collect(),
         carried: carried.collect(),
     })
 }

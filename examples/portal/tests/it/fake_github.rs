@@ -67,10 +67,21 @@ impl FakeGitHub {
 
     /// The same on any branch.
     pub(crate) fn push_to(&self, repository: &str, branch: &str, modules: &[&str]) {
+        self.commit(repository, branch, modules, 1);
+    }
+
+    /// The same as [`push`](Self::push) with another output in each module.
+    pub(crate) fn push_changed(&self, repository: &str, modules: &[&str]) {
+        self.commit(repository, "main", modules, 2);
+    }
+
+    fn commit(&self, repository: &str, branch: &str, modules: &[&str], output: u8) {
         let mut tree = SourceTree::default();
         tree.insert_file("README.md", "# Modules\n").unwrap();
         for name in modules {
-            let source = "variable \"public_access\" { default = true }\noutput \"x\" { value = 1 }\n";
+            let source = format!(
+                "variable \"public_access\" {{ default = true }}\noutput \"x\" {{ value = {output} }}\n"
+            );
             tree.insert_file(format!("modules/{name}/main.tf"), source).unwrap();
         }
         self.repos.commit(repository, branch, tree, chrono::Utc::now()).unwrap();

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use rad_core::catalog::Publisher;
-use rad_core::platform::RepoNews;
+use rad_core::platform::{Followed, RepoNews};
 use rad_core::seal::Keyring;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -154,7 +154,8 @@ async fn a_delivery_that_is_forged_or_not_true_changes_nothing() {
     let operations = demo.portal.platform().operations();
     let partner = account_id(&mut demo.signed_in("admin").await, "partner").await.parse().unwrap();
     let partner = Publisher::Partner(partner);
-    assert_eq!(operations.follow_repository(partner, REPOSITORY, &RepoNews::Changed).await.unwrap(), 0);
+    let followed = operations.follow_repository(partner, REPOSITORY, &RepoNews::Changed).await.unwrap();
+    assert_eq!(followed, Followed::default());
     let headers = [("x-github-event", "push"), ("x-hub-signature-256", "sha256=")];
     for nobody in ["platform", "00000000-0000-0000-0000-000000000000", "x"] {
         let path = format!("/webhooks/github/{nobody}");
@@ -262,4 +263,44 @@ async fn keys_are_replaced_by_putting_a_new_one_first() {
     demo.signed_in("partner").await.get("/profile").await.assert_has("octo/modules");
     let demo = demo.restarted(|config| config.keys = keys(&[2])).await;
     demo.signed_in("partner").await.get("/profile").await.assert_has("octo/modules");
+}
+
+#[tokio::test]
+async fn with_auto_update_a_push_publishes_what_changed() {
+    let github = FakeGitHub::start().await;
+    let (_demo, mut partner, hook) = published(&github).await;
+    partner.get("/publish").await.assert_has("auto-update off");
+    let on = partner.post("/publish/auto-update", &[("on", "true")]).await;
+    assert_eq!(on.location(), "/publish?notice=auto-on");
+    github.push_changed(REPOSITORY, &["network", "storage", "broken"]);
+    partner.get("/publish").await.assert_has("badge changed");
+    assert_eq!(hook.deliver(&mut partner, "push", "1", &push("main")).await.status, 204);
+    let page = partner.get("/publish").await;
+    assert!(!page.body.contains("badge changed"), "{}", page.body);
+    page.assert_has("auto-update on");
+    page.assert_has("by itself");
+    page.assert_has("Shown to everybody");
+    partner.post("/publish/auto-update", &[("on", "false")]).await;
+    partner.get("/publish").await.assert_has("auto-update off");
+}
+
+#[tokio::test]
+async fn groups_are_looked_after_in_their_own_page() {
+    let demo = Demo::start().await;
+    let mut partner = demo.signed_in("partner").await;
+    partner.get("/publish/groups").await.assert_has("New group");
+    let refused = partner.post("/publish/groups", &[("name", "crew"), ("members", "a@b.c, nobody")]).await;
+    assert_eq!(refused.status, 422);
+    refused.assert_has("members: &#34;nobody&#34; is not an e-mail address");
+    refused.assert_has("a@b.c, nobody");
+    let members = "Ann@Example.com\r\nbob@example.com,ann@example.com";
+    let saved = partner.post("/publish/groups", &[("name", "Crew"), ("members", members)]).await;
+    assert_eq!(saved.location(), "/publish/groups?notice=group");
+    let page = partner.get("/publish/groups").await;
+    page.assert_has("data-group=\"crew\"");
+    page.assert_has("ann@example.com\nbob@example.com</textarea>");
+    assert!(!demo.signed_in("admin").await.get("/publish/groups").await.body.contains("crew"));
+    assert_eq!(demo.signed_in("user").await.get("/publish/groups").await.status, 403);
+    partner.post("/publish/groups/remove", &[("name", "crew")]).await;
+    assert!(!partner.get("/publish/groups").await.body.contains("data-group"));
 }

@@ -7,6 +7,7 @@ use crate::catalog::{
     Card, CatalogChange, CatalogQuery, CatalogSort, ModuleCatalog, Publisher, Revision, Viewer,
 };
 use crate::conformance::must;
+use crate::group::GroupName;
 use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::page::Page;
 
@@ -34,13 +35,24 @@ pub async fn shows_what_the_viewer_may_see(catalog: &dyn ModuleCatalog) {
         }
         published.extend(mine);
     }
-    let viewer = |account, email: &str, sees_all| Viewer { account, email: email.to_owned(), sees_all };
+    let viewer = |account, email: &str, sees_all| {
+        let groups = BTreeSet::new();
+        Viewer { account, email: email.to_owned(), groups, sees_all }
+    };
+    let member = |groups: &[GroupName]| Viewer {
+        groups: groups.iter().cloned().collect(),
+        ..viewer(AccountId::new(), "member@example.com", false)
+    };
+    let group = |owner, name| GroupName::new(owner, name);
     let viewers = [
         viewer(owner, "owner@example.com", false),
         viewer(AccountId::new(), "trusted@example.com", false),
         viewer(AccountId::new(), "SHARED@Example.com", false),
         viewer(AccountId::new(), "other@example.com", false),
         viewer(AccountId::new(), "", false),
+        member(&[group(Publisher::Partner(owner), "crew@example.com")]),
+        member(&[group(Publisher::Platform, "CREW@example.com")]),
+        member(&[group(partner(), "crew@example.com"), group(Publisher::Platform, "others")]),
         viewer(AccountId::new(), "%", false),
         viewer(AccountId::new(), "staff@example.com", true),
     ];
@@ -189,12 +201,18 @@ fn revisions(tag: &str) -> Vec<Revision> {
         revision.manifest.metadata.shared_users = shared.iter().map(ToString::to_string).collect();
         revision
     };
+    let to_groups = |trusted: &[&str]| {
+        let mut revision = revision(tag);
+        revision.manifest.metadata.trusted_groups = trusted.iter().map(ToString::to_string).collect();
+        revision
+    };
     vec![
         trusting(&[], &[]),
         public(tag),
         trusting(&["Trusted@example.com", "trusted@EXAMPLE.com"], &["trusted@example.com"]),
         trusting(&["x@example.com"], &["shared@example.com"]),
         trusting(&["tru%@example.com"], &["%"]),
+        to_groups(&["x", "Crew@Example.com ", "crew@example.com"]),
         public(tag),
     ]
 }
@@ -207,7 +225,12 @@ fn public(description: &str) -> Revision {
 
 fn query(text: &str) -> CatalogQuery {
     CatalogQuery {
-        viewer: Viewer { account: AccountId::new(), email: "viewer@example.com".to_owned(), sees_all: false },
+        viewer: Viewer {
+            account: AccountId::new(),
+            email: "viewer@example.com".to_owned(),
+            groups: BTreeSet::new(),
+            sees_all: false,
+        },
         platform: false,
         text: text.to_owned(),
         sort: CatalogSort::Name,

@@ -19,7 +19,9 @@ fn pushed() -> RepoNews {
 /// What the partner's repository lost.
 async fn follow(market: &Market, repository: &str, news: &RepoNews) -> usize {
     let (operations, partner) = (market.platform.operations(), Publisher::Partner(market.partner));
-    operations.follow_repository(partner, repository, news).await.unwrap()
+    let followed = operations.follow_repository(partner, repository, news).await.unwrap();
+    assert_eq!((followed.updated, followed.kept), (0, 0), "auto-update is off");
+    followed.withdrawn
 }
 
 /// The modules that a partner or the platform has on offer.
@@ -67,7 +69,8 @@ async fn a_publisher_loses_what_left_the_repository_and_gets_nothing_new() {
     assert_eq!(on_offer(&market, market.partner).await, ["small"]);
     assert_eq!(on_offer(&market, market.admin).await, ["paid"], "the platform was told nothing");
     let operations = market.platform.operations();
-    assert_eq!(operations.follow_repository(Publisher::Platform, "shop", &pushed()).await.unwrap(), 1);
+    let followed = operations.follow_repository(Publisher::Platform, "shop", &pushed()).await.unwrap();
+    assert_eq!(followed.withdrawn, 1);
     assert!(on_offer(&market, market.admin).await.is_empty());
     assert_eq!(follow(&market, "shop", &pushed()).await, 0, "told again");
     let partner = market.actor(market.partner).await;

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use rad_core::catalog::CatalogSort;
 use rad_core::module::Values;
-use rad_core::platform::{GridState, PlatformError, Selection, StepKind};
+use rad_core::platform::{GridState, PlatformError, Selection};
 use rad_core::repo::{RepoConnection, RepoError};
+use rad_core::watch::StepKind;
 use uuid::Uuid;
 
 use super::market::{MODULES, Market, values};

@@ -1,0 +1,29 @@
+//! Groups, watches and deliveries keep the contracts in either database.
+
+use rad_core::conformance::{delivery, group, watch};
+use rad_github::{SqlDeliveries, SqlGroups, SqlWatches};
+
+use crate::one_of_each;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_keep_the_contract() {
+    for test in one_of_each().await {
+        group::keeps_groups(&SqlGroups::new(test.database.clone())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn watches_keep_the_contract() {
+    for test in one_of_each().await {
+        watch::all(&SqlWatches::new(test.database.clone())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_keep_the_contract() {
+    for test in one_of_each().await {
+        let store = SqlDeliveries::new(test.database.clone());
+        delivery::takes_deliveries_once(&store).await;
+        delivery::one_of_many_takes_a_delivery(&store).await;
+    }
+}
