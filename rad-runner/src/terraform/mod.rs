@@ -13,6 +13,7 @@ mod event;
 mod gate;
 mod guard;
 mod launcher;
+mod layout;
 mod limits;
 mod network;
 mod probe;
@@ -190,13 +191,8 @@ impl Runner for TerraformRunner {
 
     async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {
         let _under_way = self.under_way.read().await;
-        if job.action.destroys() && !leaves_something(job.state.as_deref()) {
-            let said =
-                "Nothing was made, or nothing of it is left: there is nothing to destroy.\n".to_owned();
-            return Ok(match observer.event(RunEvent::Log(said)).await {
-                Ok(()) => RunOutcome::Success,
-                Err(_) => RunOutcome::Stopped,
-            });
+        if let Some(outcome) = nothing_to_destroy(&job, observer).await {
+            return Ok(outcome);
         }
         let ready = self.ready().await?;
         let workspace = Workspace::of(&self.config.work_root, job.run);
@@ -254,6 +250,18 @@ impl Runner for TerraformRunner {
         }
         Ok(())
     }
+}
+
+/// Ends a run that is to destroy what was never made, or is gone.
+async fn nothing_to_destroy(job: &RunJob, observer: &dyn RunObserver) -> Option<RunOutcome> {
+    if !job.action.destroys() || leaves_something(job.state.as_deref()) {
+        return None;
+    }
+    let said = "Nothing was made, or nothing of it is left: there is nothing to destroy.\n".to_owned();
+    Some(match observer.event(RunEvent::Log(said)).await {
+        Ok(()) => RunOutcome::Success,
+        Err(_) => RunOutcome::Stopped,
+    })
 }
 
 /// Whether a state knows of something to destroy; one that cannot be read may.

@@ -1,11 +1,13 @@
 //! Everything a run tells its observer passes through here: masked, cleaned of control characters, within limits.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rad_core::mask::Mask;
 use rad_core::runner::{
-    Diagnostic, Output, PlannedChange, RunEvent, RunJob, RunObserver, Severity, Step, StopReason,
+    Consent, Diagnostic, Output, PlannedChange, RunEvent, RunJob, RunObserver, RunOutcome, Severity, Step,
+    StopReason,
 };
 
 use super::event::{self, Meaning, Message};
@@ -16,7 +18,7 @@ use super::state::State;
 const DIAGNOSTICS: usize = 200;
 
 /// The most changes of a plan that are told.
-pub(super) const CHANGES: usize = 10_000;
+const CHANGES: usize = 10_000;
 
 /// How many lines explain a failure that has no diagnostic.
 const LAST_LINES: usize = 20;
@@ -69,11 +71,6 @@ impl<'a> Report<'a> {
         self.refused
     }
 
-    /// Whether an error was reported.
-    pub(super) fn has_error(&self) -> bool {
-        self.errors > 0
-    }
-
     /// The last state there was.
     pub(super) fn last_state(&self) -> Option<&Bytes> {
         self.last_state.as_ref()
@@ -115,13 +112,27 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Tells what the plan changes; `None` if that is more than can be told.
-    pub(super) async fn planned(&mut self) -> Option<Vec<PlannedChange>> {
+    /// Tells the plan, and how the run ends if it must not be applied.
+    pub(super) async fn plan(&mut self, consent: &Consent) -> Option<RunOutcome> {
         let mut changes = std::mem::take(&mut self.planned);
         let all = changes.len() <= CHANGES;
         changes.truncate(CHANGES);
         self.emit(RunEvent::Planned(changes.clone())).await;
-        all.then_some(changes)
+        if *consent == Consent::Everything {
+            return None;
+        }
+        if !all {
+            let summary = format!("The plan changes more than {CHANGES} resources");
+            let detail = "Nobody can confirm so many: nothing was applied. Split the module, or change less at a time.";
+            self.diagnose(Diagnostic::error(summary, detail)).await;
+            return Some(RunOutcome::Failure);
+        }
+        if consent.covers(&changes) {
+            return None;
+        }
+        self.log("The plan destroys or replaces resources: nothing was applied. It waits to be confirmed.")
+            .await;
+        Some(RunOutcome::Unconfirmed)
     }
 
     /// Writes lines of the platform's own or the engine's into the log.
@@ -150,8 +161,18 @@ impl<'a> Report<'a> {
         self.keep(diagnostic).await;
     }
 
-    /// Explains a failure about which the engine reported no error, by its last lines.
-    pub(super) async fn explain(&mut self, what: String) {
+    /// Says that the time of a run or of a step is up.
+    pub(super) async fn out_of_time(&mut self, of: &str, limit: Duration) {
+        let detail = format!("It was given {} seconds.", limit.as_secs());
+        self.diagnose(Diagnostic::error(format!("The time limit of the {of} passed"), detail)).await;
+    }
+
+    /// Explains the failure of a step by the last lines, unless an error was reported.
+    pub(super) async fn explain(&mut self, engine: &str, step: Step) {
+        if self.errors > 0 {
+            return;
+        }
+        let what = format!("{engine} failed at the {} and did not say why", words(step));
         let last = self.last_lines.make_contiguous().join("\n");
         self.keep(Diagnostic::error(what, last)).await;
     }
@@ -206,6 +227,15 @@ impl<'a> Report<'a> {
         let clean = cleaned(&masked);
         // Taking characters out may have put a value together.
         if clean.len() == masked.len() { clean } else { self.mask.apply(&clean) }
+    }
+}
+
+/// A step as people read it.
+pub(super) fn words(step: Step) -> &'static str {
+    match step {
+        Step::Init => "initialisation",
+        Step::Plan => "plan",
+        _ => "apply",
     }
 }
 

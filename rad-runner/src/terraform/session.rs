@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rad_core::error::BackendError;
-use rad_core::module::{Manifest, Values};
-use rad_core::runner::{Consent, Diagnostic, Engine, RunJob, RunObserver, RunOutcome, RunnerError, Step};
+use rad_core::runner::{Diagnostic, Engine, RunJob, RunObserver, RunOutcome, RunnerError, Step};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -21,11 +20,12 @@ use super::engine::init_speaks_json;
 use super::gate::Admission;
 use super::guard::{Breach, Guard};
 use super::launcher::Launcher;
+use super::layout::{ERRORED_STATE, declared};
 use super::process::Process;
-use super::report::{CHANGES, Report};
+use super::report::{Report, words};
 use super::sandbox::{CacheAccess, Sandbox};
 use super::state::{State, StateFile};
-use super::workspace::{EPHEMERAL, ERRORED_STATE, LayoutError, Room, STATE, VALUES, Workspace};
+use super::workspace::{EPHEMERAL, LayoutError, Room, STATE, VALUES, Workspace};
 
 /// How often the state file is looked at.
 const STATE_WATCH: Duration = Duration::from_millis(100);
@@ -135,27 +135,21 @@ impl<'a> Session<'a> {
             }
             if end == StepEnd::Failed {
                 self.explain_by_limits().await;
-                if !self.report.has_error() {
-                    let name = &self.shared.engine.name;
-                    let what = format!("{name} failed at the {} and did not say why", words(step));
-                    self.report.explain(what).await;
-                }
+                self.report.explain(&self.shared.engine.name, step).await;
                 return self.end(RunOutcome::Failure).await;
             }
             if step == Step::Apply {
                 return self.end(RunOutcome::Success).await;
             }
             if step == Step::Plan
-                && let Some(refused) = self.look_at_plan().await
+                && let Some(refused) = self.report.plan(&self.job.consent).await
             {
                 return self.end(refused).await;
             }
         }
         let outcome = match self.ending {
             Some(Ending::Time(of, limit)) => {
-                let summary = format!("The time limit of the {of} passed");
-                let detail = format!("It was given {} seconds.", limit.as_secs());
-                self.report.diagnose(Diagnostic::error(summary, detail)).await;
+                self.report.out_of_time(of, limit).await;
                 self.explain_by_limits().await;
                 RunOutcome::Timeout
             }
@@ -180,25 +174,6 @@ impl<'a> Session<'a> {
         for (_, breach) in breaches.into_iter().filter(|(happened, _)| *happened) {
             self.report.diagnose(breach.diagnostic(&self.shared.config.limits)).await;
         }
-    }
-
-    /// Tells the plan, and how the run ends if it must not be applied.
-    async fn look_at_plan(&mut self) -> Option<RunOutcome> {
-        let Some(changes) = self.report.planned().await else {
-            if self.job.consent == Consent::Everything {
-                return None;
-            }
-            let summary = format!("The plan changes more than {CHANGES} resources");
-            let detail = "Nobody can confirm so many: nothing was applied. Split the module, or change less at a time.";
-            self.report.diagnose(Diagnostic::error(summary, detail)).await;
-            return Some(RunOutcome::Failure);
-        };
-        if self.job.consent.covers(&changes) {
-            return None;
-        }
-        let said = "The plan destroys or replaces resources: nothing was applied. It waits to be confirmed.";
-        self.report.log(said).await;
-        Some(RunOutcome::Unconfirmed)
     }
 
     async fn initialise(&mut self) -> Result<StepEnd, RunnerError> {
@@ -379,28 +354,6 @@ fn lay_out(workspace: &Workspace, job: &RunJob, sandbox: &Sandbox) -> Result<(),
         workspace.write(Room::State, STATE, state)?;
     }
     Ok(())
-}
-
-/// The values of variables that the module declares, and the ephemeral ones among them. A module that cannot be read is
-/// given all: the engine will say what is wrong with it.
-fn declared(job: &RunJob) -> (Values, Values) {
-    let Ok(manifest) = Manifest::read("module", &job.source) else {
-        return (job.values.clone(), Values::new());
-    };
-    let pick = |wanted: &dyn Fn(&str) -> bool| {
-        job.values.iter().filter(|(name, _)| wanted(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
-    };
-    let values = pick(&|name| manifest.variable(name).is_some());
-    let ephemeral = pick(&|name| manifest.variable(name).is_some_and(|variable| variable.ephemeral));
-    (values, ephemeral)
-}
-
-fn words(step: Step) -> &'static str {
-    match step {
-        Step::Init => "initialisation",
-        Step::Plan => "plan",
-        _ => "apply",
-    }
 }
 
 pub(super) fn machinery(during: &'static str, error: io::Error) -> RunnerError {

@@ -12,17 +12,12 @@ use rad_core::source::{SourceTree, TreeEntry};
 use secrecy::ExposeSecret;
 
 use super::credentials::Granted;
+use super::layout;
 use super::network::RESOLVER;
 use super::tree;
 
-/// The name of the file that keeps the state where the platform finds it, whatever backend the module declares.
-const OVERRIDE: &str = "zzzz_platform_override.tf";
-
 /// The file of the state in [`Room::State`].
 pub(super) const STATE: &str = "terraform.tfstate";
-
-/// Where in [`Room::Module`] the engine leaves a state that it could not write to its place.
-pub(super) const ERRORED_STATE: &str = "errored.tfstate";
 
 /// The file of the values in [`Room::Inputs`].
 pub(super) const VALUES: &str = "values.tfvars.json";
@@ -146,36 +141,17 @@ impl Workspace {
     /// Unpacks a module. Its links must stay inside; what it brings of the engine's own files is left out.
     pub(super) fn unpack(&self, source: &SourceTree, state_inside: &Path) -> Result<(), LayoutError> {
         let module = self.path(Room::Module);
-        let mut links = Vec::new();
-        for (path, entry) in source.iter() {
-            if is_engines_own(path) {
-                continue;
-            }
+        for (path, entry) in layout::contents(source, state_inside).map_err(LayoutError::Module)? {
+            let place = module.join(&path);
+            parents(&module, &path)?;
             match entry {
                 TreeEntry::File { bytes, executable } => {
-                    let file = module.join(path);
-                    parents(&module, path)?;
-                    new_file(&file, if *executable { 0o700 } else { 0o600 })?.write_all(bytes)?;
+                    new_file(&place, if executable { 0o700 } else { 0o600 })?.write_all(&bytes)?;
                 }
-                TreeEntry::Symlink { target } => links.push((path, target)),
+                TreeEntry::Symlink { target } => symlink(target, place)?,
             }
         }
-        // Links come last, so that no file is written through one.
-        for (path, target) in links {
-            if !stays_inside(path, target) {
-                let detail =
-                    format!("{path} points to {target}, which is not inside the module's directory.");
-                return Err(LayoutError::Module(Diagnostic {
-                    place: Some((path.to_owned(), 1)),
-                    ..Diagnostic::error("A symbolic link leaves the module", detail)
-                }));
-            }
-            parents(&module, path)?;
-            symlink(target, module.join(path))?;
-        }
-        let path = serde_json::Value::from(state_inside.display().to_string());
-        let text = format!("terraform {{\n  backend \"local\" {{\n    path = {path}\n  }}\n}}\n");
-        Ok(self.write(Room::Module, OVERRIDE, text.as_bytes())?)
+        Ok(())
     }
 
     /// Removes the directory and all that is in it.
@@ -187,35 +163,6 @@ impl Workspace {
 /// Makes a directory for its owner only.
 pub(super) fn private_directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)
-}
-
-/// Whether a path is one that only the engine or the platform writes: a state in the module would be taken for its own.
-fn is_engines_own(path: &str) -> bool {
-    path == OVERRIDE
-        || path == ERRORED_STATE
-        || path.starts_with(".terraform/")
-        || path == ".terraform"
-        || path.starts_with("terraform.tfstate")
-}
-
-/// Whether a link's target, as written, stays below the tree's root: it climbs first and not past the root, and then
-/// only descends. Such links stay inside even where one leads to another.
-fn stays_inside(path: &str, target: &str) -> bool {
-    let depth = path.matches('/').count();
-    let mut climbed = 0;
-    let mut descended = false;
-    if target.is_empty() || target.starts_with('/') {
-        return false;
-    }
-    for part in target.split('/') {
-        match part {
-            ".." if descended => return false,
-            ".." => climbed += 1,
-            "" | "." => {}
-            _ => descended = true,
-        }
-    }
-    climbed <= depth
 }
 
 /// Makes the directories above a path of the module; a link or a file in the way is refused.
@@ -246,6 +193,7 @@ fn new_file(path: &Path, mode: u32) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::terraform::layout::OVERRIDE;
 
     fn unpacked(entries: &[(&str, TreeEntry)]) -> (tempfile::TempDir, Workspace, Result<(), LayoutError>) {
         let root = tempfile::tempdir().unwrap();
