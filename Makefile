@@ -1,7 +1,7 @@
 # The commands of daily work. `make` alone lists them; the work itself is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench-revenue bench-ledger bench-manifest fuzz
+.PHONY: help demo test test-all check soak bench-revenue bench-ledger bench-manifest fuzz
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -11,6 +11,9 @@ demo: ## Build the portal (release) and start it with demo accounts; ARGS="--lis
 
 test: ## Run all tests and doctests against a throw-away PostgreSQL; installs missing test needs with apt
 	@scripts/test.sh
+
+test-all: ## Run what `make test` runs, and test and check what needs heavy dependencies: runs on Kubernetes
+	@scripts/test.sh --all
 
 check: ## Check format, lints, documentation and dependency rules
 	@scripts/check.sh

@@ -10,6 +10,9 @@ for component in fmt clippy; do
 done
 require "c_compiler:gcc libc6-dev:builds the bundled SQLite"
 
+# The heavy ones are judged by `make test-all`.
+features=(--features "$(light_features)")
+
 say "Format"
 cargo fmt --all --check
 
@@ -17,10 +20,10 @@ say "Dependency rules"
 scripts/dependency-rules.sh
 
 say "Lints"
-cargo clippy "${locked[@]}" --workspace --all-targets --all-features -- -D warnings
+cargo clippy "${locked[@]}" --workspace --all-targets "${features[@]}" -- -D warnings
 
 say "Documentation"
-RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc "${locked[@]}" --workspace --all-features --no-deps
+RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc "${locked[@]}" --workspace "${features[@]}" --no-deps
 
 if cargo deny --version >/dev/null 2>&1; then
     say "Licences and sources of dependencies"

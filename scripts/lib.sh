@@ -12,6 +12,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 # shellcheck disable=SC2034 # used by the scripts that source this file
 locked=(${CI:+--locked})
 
+# Every feature of every crate but those that are heavy and tested apart, by `make test-all`: what --features takes.
+light_features() {
+    local heavy=rad-runner/kubernetes
+    awk -v heavy="$heavy" '
+        FNR == 1 { section = ""; crate = "" }
+        /^\[/ { section = $0 }
+        section == "[package]" && /^name = / { gsub(/"/, "", $3); crate = $3 }
+        section == "[features]" && /^[a-z0-9_-]+ = / && crate "/" $1 != heavy { printf "%s%s/%s", separator, crate, $1; separator = "," }
+    ' ./*/Cargo.toml examples/*/Cargo.toml
+}
+
 need_cargo() {
     have cargo || die "cargo is missing. Install Rust with rustup: https://rustup.rs"
 }
@@ -49,6 +60,7 @@ has_iproute2() { have ip; }
 has_util_linux() { have setpriv && have prlimit && have unshare; }
 has_chromium() { have chromium || have chromium-browser || have google-chrome; }
 has_chromedriver() { have chromedriver; }
+has_curl() { have curl; }
 has_git() { have git; }
 has_hledger() { have hledger; }
 has_beancount() { have bean-check && have bean-query; }

@@ -1,7 +1,12 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace against a throw-away PostgreSQL, then the doctests.
+# Runs every test of the workspace against a throw-away PostgreSQL, then the doctests. With --all, those of the heavy
+# features too, and judges those features as check.sh judges the others.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+[[ ${1:-} != --all ]] || export RAD_ALL_FEATURES=1
+features=(--features "$(light_features)")
+[[ -z ${RAD_ALL_FEATURES:-} ]] || features=(--all-features)
 
 main() {
     need_cargo
@@ -15,9 +20,17 @@ main() {
         "hledger:hledger:reads the journals that revenue-audit writes" \
         "beancount:beancount:reads the journals that revenue-audit writes"
     find_terraform
+    ((${#features[@]} > 1)) || require "curl:curl:the keeper of a run's state on Kubernetes"
     # The programs are built before the server starts, so that it lives only as long as the tests.
     run_tests --no-run
     scripts/with-postgres.sh scripts/test.sh run
+    ((${#features[@]} > 1)) || check_heavy
+}
+
+check_heavy() {
+    say "Lints and documentation with the heavy features"
+    cargo clippy "${locked[@]}" -p rad-runner --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc "${locked[@]}" -p rad-runner --all-features --no-deps
 }
 
 # The machine's own tofu or terraform is the one tested; a pinned OpenTofu is fetched only where there is none.
@@ -32,7 +45,7 @@ find_terraform() {
 }
 
 run_tests() {
-    local options=("${locked[@]}" --workspace --all-features "$@")
+    local options=("${locked[@]}" --workspace "${features[@]}" "$@")
     if cargo nextest --version >/dev/null 2>&1; then
         cargo nextest run "${options[@]}"
     else
@@ -42,7 +55,7 @@ run_tests() {
 
 if [[ ${1:-} == run ]]; then
     run_tests
-    cargo test "${locked[@]}" --workspace --all-features --doc
+    cargo test "${locked[@]}" --workspace "${features[@]}" --doc
 else
     main
 fi

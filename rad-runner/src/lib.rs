@@ -4,3 +4,6 @@
 pub mod store;
 pub mod terraform;
 pub mod worker;
+
+#[cfg(feature = "kubernetes")]
+pub use terraform::kubernetes;

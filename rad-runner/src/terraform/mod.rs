@@ -12,6 +12,8 @@ mod engine;
 mod event;
 mod gate;
 mod guard;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 mod launcher;
 mod layout;
 mod limits;

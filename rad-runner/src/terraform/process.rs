@@ -116,7 +116,7 @@ fn forward(stream: Option<impl AsyncRead + Unpin + Send + 'static>, lines: mpsc:
 }
 
 /// The next line, or what stands for one that is too long.
-async fn next_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
+pub(super) async fn next_line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     let mut length = 0;
     loop {

@@ -9,6 +9,8 @@
 mod credentials;
 mod greedy;
 mod hostile;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod lifecycle;
 mod market;
 mod network;

@@ -1,0 +1,210 @@
+//! The objects of a run: their names, their labels, and the Job that the cluster is given.
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::Resource;
+use rad_core::error::BackendError;
+use rad_core::id::{DeploymentId, RunId};
+use rad_core::runner::RunJob;
+use serde_json::{Map, Value, json};
+
+use super::config::KubernetesConfig;
+use super::kept::LARGEST;
+use super::package::PART;
+use crate::terraform::engine::init_speaks_json;
+
+/// The containers of a run's pod.
+pub(super) const ENGINE: &str = "engine";
+pub(super) const KEEPER: &str = "keeper";
+
+/// The labels of a run's objects.
+pub(super) const RUN: &str = "rad-run";
+pub(super) const DEPLOYMENT: &str = "rad-deployment";
+pub(super) const INSTANCE: &str = "rad-instance";
+
+/// The label of the Secrets of a state, and what it says of the one that names the others.
+pub(super) const KEPT: &str = "rad-kept";
+pub(super) const HEAD: &str = "head";
+
+/// The annotation of a Job whose plan may be applied.
+pub(super) const APPLY: &str = "rad-apply";
+
+/// Where the engine keeps the state in its container.
+pub(super) const STATE_INSIDE: &str = "/rad/work/state/terraform.tfstate";
+
+/// How long the keeper has for the last state once the engine is gone.
+const LAST_STATE_SECONDS: u64 = 30;
+
+/// Neither root nor anybody's; files of Secrets are given to its group.
+const USER: u32 = 65_532;
+
+/// What the engine's container prints where module files have overridden the backend.
+const ELSEWHERE: &str = r#"{"@message":"","type":"diagnostic","diagnostic":{"severity":"error","summary":"The module keeps its state elsewhere","detail":"Its files override the backend under which the platform keeps the state. Remove the backend or cloud block from the module's override files."}}"#;
+
+/// The name of a run's Job, with which the names of its other objects begin.
+pub(super) fn name(run: RunId) -> String {
+    format!("rad-run-{run}")
+}
+
+/// The labels of a run's objects.
+pub(super) fn labels(config: &KubernetesConfig, run: RunId, deployment: DeploymentId) -> Map<String, Value> {
+    let labels = [
+        ("app.kubernetes.io/managed-by", "rad".to_owned()),
+        (RUN, run.to_string()),
+        (DEPLOYMENT, deployment.to_string()),
+        (INSTANCE, config.instance.clone()),
+    ];
+    labels.into_iter().map(|(label, value)| (label.to_owned(), Value::from(value))).collect()
+}
+
+/// The Job of a run, suspended until its inputs are there. It runs once and is never tried again.
+pub(super) fn job(config: &KubernetesConfig, job: &RunJob, inputs: &[String]) -> Result<Job, BackendError> {
+    let labels = labels(config, job.run, job.deployment);
+    let limit = job.limits.whole;
+    let seconds = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+    let manifest = json!({
+        "apiVersion": Job::api_version(&()),
+        "kind": Job::kind(&()),
+        "metadata": { "name": name(job.run), "namespace": config.namespace, "labels": labels },
+        "spec": {
+            "suspend": true,
+            "parallelism": 1,
+            "completions": 1,
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            // A pod that the cluster takes away has failed: its run is not begun again.
+            "podFailurePolicy": { "rules": [
+                { "action": "FailJob", "onPodConditions": [{ "type": "DisruptionTarget" , "status": "True" }] },
+            ] },
+            "activeDeadlineSeconds": seconds.max(1),
+            "ttlSecondsAfterFinished": config.ttl.as_secs(),
+            "template": { "metadata": { "labels": labels }, "spec": pod(config, job, inputs) },
+        },
+    });
+    serde_json::from_value(manifest).map_err(|error| BackendError::permanent("writing a Job", error))
+}
+
+/// The API server's own form of a Secret with one value, owned by a Job: it vanishes with it.
+pub(super) fn input(config: &KubernetesConfig, job: &RunJob, owner: &Job, name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "namespace": config.namespace,
+            "labels": labels(config, job.run, job.deployment),
+            "ownerReferences": [owner_reference(owner)],
+        },
+    })
+}
+
+/// What makes an object vanish with a Job.
+pub(super) fn owner_reference(job: &Job) -> Value {
+    json!({
+        "apiVersion": Job::api_version(&()),
+        "kind": Job::kind(&()),
+        "name": job.metadata.name,
+        "uid": job.metadata.uid,
+    })
+}
+
+fn pod(config: &KubernetesConfig, job: &RunJob, inputs: &[String]) -> Value {
+    let sources: Vec<Value> = inputs.iter().map(|name| json!({ "secret": { "name": name } })).collect();
+    json!({
+        "restartPolicy": "Never",
+        "serviceAccountName": config.service_account,
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "nodeSelector": config.node_selector,
+        "terminationGracePeriodSeconds": config.grace.as_secs() + LAST_STATE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": { "type": "RuntimeDefault" },
+        },
+        // One that always restarts starts before the engine and is stopped after it.
+        "initContainers": [keeper(config, job)],
+        "containers": [engine(config, job)],
+        "volumes": [
+            { "name": "inputs", "projected": { "defaultMode": 0o600, "sources": sources } },
+            { "name": "work", "emptyDir": { "sizeLimit": config.disk } },
+            { "name": "tmp", "emptyDir": { "sizeLimit": config.disk } },
+            { "name": "gate", "emptyDir": { "medium": "Memory", "sizeLimit": "1Mi" } },
+            { "name": "own", "emptyDir": { "sizeLimit": "512Mi" } },
+            { "name": "token", "projected": { "defaultMode": 0o600, "sources": [
+                { "serviceAccountToken": { "path": "token", "expirationSeconds": 3600 } },
+                { "configMap": {
+                    "name": "kube-root-ca.crt",
+                    "items": [{ "key": "ca.crt", "path": "ca.crt" }],
+                } },
+            ] } },
+        ],
+    })
+}
+
+fn engine(config: &KubernetesConfig, job: &RunJob) -> Value {
+    let init = if init_speaks_json(&config.engine) { "-json" } else { "" };
+    let plan = if job.action.destroys() { "-destroy" } else { "" };
+    json!({
+        "name": ENGINE,
+        "image": config.image,
+        "command": ["sh", "-c", include_str!("engine.sh")],
+        "env": variables([
+            ("RAD_PROGRAM", config.program.clone()),
+            ("RAD_GRACE", config.grace.as_secs().to_string()),
+            ("RAD_INIT", init.to_owned()),
+            ("RAD_PLAN", plan.to_owned()),
+            ("RAD_ELSEWHERE", ELSEWHERE.to_owned()),
+        ]),
+        "resources": { "requests": config.requests, "limits": config.limits },
+        "securityContext": confined(),
+        "volumeMounts": [
+            { "name": "inputs", "mountPath": "/rad/inputs", "readOnly": true },
+            { "name": "work", "mountPath": "/rad/work" },
+            { "name": "tmp", "mountPath": "/tmp" },
+            { "name": "gate", "mountPath": "/rad/gate", "readOnly": true },
+        ],
+    })
+}
+
+fn keeper(config: &KubernetesConfig, job: &RunJob) -> Value {
+    let labels = Value::Object(labels(config, job.run, job.deployment)).to_string();
+    json!({
+        "name": KEEPER,
+        "image": config.keeper_image,
+        "restartPolicy": "Always",
+        "command": ["sh", "-c", include_str!("keeper.sh")],
+        "env": variables([
+            ("RAD_API", config.api_server.clone()),
+            ("RAD_NAMESPACE", config.namespace.clone()),
+            ("RAD_JOB", name(job.run)),
+            ("RAD_LABELS", labels[1..labels.len() - 1].to_owned()),
+            ("RAD_PART", PART.to_string()),
+            ("RAD_LARGEST", LARGEST.to_string()),
+        ]),
+        "resources": {
+            "requests": { "cpu": "10m", "memory": "16Mi" },
+            "limits": { "cpu": "500m", "memory": "64Mi" },
+        },
+        "securityContext": confined(),
+        "volumeMounts": [
+            { "name": "work", "mountPath": "/rad/work", "readOnly": true },
+            { "name": "gate", "mountPath": "/rad/gate" },
+            { "name": "own", "mountPath": "/rad/own" },
+            { "name": "token", "mountPath": "/rad/token", "readOnly": true },
+        ],
+    })
+}
+
+fn confined() -> Value {
+    json!({
+        "allowPrivilegeEscalation": false,
+        "readOnlyRootFilesystem": true,
+        "capabilities": { "drop": ["ALL"] },
+    })
+}
+
+fn variables<const N: usize>(variables: [(&str, String); N]) -> Vec<Value> {
+    variables.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}

@@ -1,0 +1,274 @@
+//! A [`Runner`] that has each run done by a Job of a Kubernetes cluster.
+//!
+//! The Job's pod has two containers. In the *engine*'s, module code runs; it sees no token and nothing of the platform.
+//! In the *keeper*'s nothing but a script of the platform runs: it stores every complete state in Secrets, which outlive
+//! the pod, its node and the worker. Terraform's own `kubernetes` backend would do that, too, but from inside the
+//! engine's container: module code would hold a token that reads the Secrets of others, and a state of more than 1 MiB
+//! would be lost.
+//!
+//! The pod goes on without the worker that made it. A worker that is restarted under the same name finds the Job, reads
+//! its log from the start, and carries the run on.
+
+mod cluster;
+mod config;
+mod follow;
+mod kept;
+mod log;
+mod manifest;
+mod package;
+mod verdict;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use rad_core::error::BackendError;
+use rad_core::id::RunId;
+use rad_core::runner::{Engine, RunEvent, RunJob, RunObserver, RunOutcome, Runner, RunnerError, StopReason};
+
+pub use config::{KubernetesConfig, KubernetesConfigBuilder};
+pub use kube::Client;
+
+use super::report::Report;
+use super::state::State;
+use super::{ConfigError, nothing_to_destroy};
+use cluster::{Cluster, Whose};
+use follow::Follower;
+use package::{Input, PackError};
+
+/// Carries out runs as Jobs of a cluster.
+///
+/// ```no_run
+/// use rad_runner::kubernetes::{Client, KubernetesConfig, KubernetesRunner};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = KubernetesConfig::builder("worker-1", "rad-runs", "ghcr.io/opentofu/opentofu:1.10.6")
+///     .engine("OpenTofu", "1.10.6")
+///     .build()?;
+/// // From inside the cluster, or by the operator's kubeconfig.
+/// let runner = KubernetesRunner::new(Client::try_default().await?, config)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct KubernetesRunner {
+    config: KubernetesConfig,
+    cluster: Cluster,
+    /// Runs that this process follows or will follow: their Jobs are not cleared.
+    spared: Mutex<BTreeSet<RunId>>,
+    /// Runs whose state was given out: it is cleared.
+    salvaged: Mutex<BTreeSet<RunId>>,
+}
+
+impl std::fmt::Debug for KubernetesRunner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KubernetesRunner").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl KubernetesRunner {
+    /// A runner on a cluster. The client's user needs what the README's Role `rad-worker` grants.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the field that is wrong.
+    pub fn new(client: Client, config: KubernetesConfig) -> Result<Self, ConfigError> {
+        config.check()?;
+        let cluster = Cluster::new(client, &config.namespace);
+        Ok(Self { config, cluster, spared: Mutex::default(), salvaged: Mutex::default() })
+    }
+
+    /// Makes the Job of a run; `Err(outcome)` within if the module cannot be run.
+    async fn start(
+        &self,
+        job: &RunJob,
+        observer: &dyn RunObserver,
+    ) -> Result<Result<(), RunOutcome>, BackendError> {
+        let inputs = match package::pack(job) {
+            Ok(inputs) => inputs,
+            Err(PackError::Module(diagnostic)) => {
+                let mut report = Report::new(job, observer, self.config.log_limit);
+                report.diagnose(diagnostic).await;
+                return Ok(Err(RunOutcome::Failure));
+            }
+            Err(PackError::Machinery(error)) => return Err(error),
+        };
+        let names: Vec<String> = (0..inputs.len()).map(|index| input_name(job.run, index)).collect();
+        self.cluster.create(&manifest::job(&self.config, job, &names)?).await?;
+        match self.cluster.job(job.run).await? {
+            Some(made) => self.hand_in(job, &made, inputs, &names).await.map(Ok),
+            None => Err(BackendError::unavailable("making a Job", "it was deleted at once")),
+        }
+    }
+
+    /// Writes the inputs of a suspended Job, and lets it begin.
+    async fn hand_in(
+        &self,
+        job: &RunJob,
+        made: &Job,
+        inputs: Vec<Input>,
+        names: &[String],
+    ) -> Result<(), BackendError> {
+        for (Input { file, content }, name) in inputs.into_iter().zip(names) {
+            let data = k8s_openapi::ByteString(content.to_vec());
+            let data = serde_json::to_value(data)
+                .map_err(|error| BackendError::permanent("writing a Secret", error))?;
+            let mut secret = manifest::input(&self.config, job, made, name);
+            secret["data"] = serde_json::Value::Object([(file, data)].into_iter().collect());
+            self.cluster.put(name, &secret).await?;
+        }
+        self.cluster.begin(job.run).await
+    }
+
+    /// Ends whatever earlier runs of the deployment still do: no two engines work on one deployment. A state that they
+    /// left and nobody has read is reported, and this run begins there. Gives the Secrets that are not needed once it has
+    /// begun.
+    async fn succeed(
+        &self,
+        job: &mut RunJob,
+        observer: &dyn RunObserver,
+    ) -> Result<Result<Vec<Secret>, StopReason>, BackendError> {
+        let whose = Whose::Deployment(job.deployment);
+        for earlier in self.cluster.jobs_of(whose).await? {
+            if let Some(run) = run_of(&earlier).filter(|run| *run != job.run && !is_finished(&earlier)) {
+                tracing::warn!(%run, deployment = %job.deployment, "ending the Job of a run that was given up");
+                self.cluster.delete(run).await?;
+                self.cluster.gone(run, patience(&self.config)).await?;
+            }
+        }
+        let mut left = self.cluster.states(whose).await?;
+        left.retain(|secret| secret.owner_references().is_empty());
+        let serial = |state: &Bytes| State::parse(state).map(|state| state.serial());
+        if let Some(newest) = kept::newest(&left)
+            && job.state.as_ref().is_none_or(|state| serial(state) < serial(&newest))
+        {
+            tracing::warn!(runs = ?kept::runs(&left), "a state that nobody had read is taken up");
+            if let Err(reason) = observer.event(RunEvent::State(newest.clone())).await {
+                return Ok(Err(reason));
+            }
+            job.state = Some(newest);
+        }
+        Ok(Ok(left))
+    }
+
+    /// Tidies up after a run: what it left vanishes with its Job, or at once if that is gone.
+    async fn tidy(&self, run: RunId) -> Result<(), BackendError> {
+        match self.cluster.job(run).await? {
+            Some(job) => self.cluster.hand_over(run, &job).await,
+            None => self.cluster.forget(&self.cluster.states(Whose::Run(run)).await?).await,
+        }
+    }
+
+    fn spared(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        self.spared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn salvaged(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        self.salvaged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Runner for KubernetesRunner {
+    async fn engine(&self) -> Result<Engine, RunnerError> {
+        Ok(self.config.engine.clone())
+    }
+
+    async fn run(&self, mut job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {
+        let run = job.run;
+        let made = self.cluster.job(run).await?;
+        let mut left = Vec::new();
+        if made.is_none() {
+            left = match self.succeed(&mut job, observer).await? {
+                Ok(left) => left,
+                Err(_) => return Ok(RunOutcome::Stopped),
+            };
+            if let Some(outcome) = nothing_to_destroy(&job, observer).await {
+                return Ok(outcome);
+            }
+        }
+        self.spared().insert(run);
+        if made.as_ref().is_none_or(is_suspended)
+            && let Err(outcome) = self.start(&job, observer).await?
+        {
+            self.cluster.delete(run).await?;
+            return Ok(outcome);
+        }
+        self.cluster.forget(&left).await?;
+        let outcome = Follower::new(&self.cluster, &self.config, &job, observer).run().await?;
+        if let Err(error) = self.tidy(run).await {
+            tracing::warn!(%run, %error, "what a run left on the cluster could not be tidied up");
+        }
+        self.spared().remove(&run);
+        Ok(outcome)
+    }
+
+    fn resources(&self, state: &[u8]) -> Option<Vec<String>> {
+        State::parse(state).map(State::addresses)
+    }
+
+    async fn continues(&self, run: RunId) -> Result<bool, RunnerError> {
+        let Some(job) = self.cluster.job(run).await? else { return Ok(false) };
+        if job.metadata.deletion_timestamp.is_some() {
+            return Ok(false);
+        }
+        // Without the beginning of its log, nobody knows which lines were told before.
+        for pod in self.cluster.pods(run).await? {
+            let start = self.cluster.log_start(&pod.name_any(), follow::START).await?;
+            if start.is_some_and(|start| !start.is_empty() && !follow::is_whole(&start)) {
+                return Ok(false);
+            }
+        }
+        self.spared().insert(run);
+        Ok(true)
+    }
+
+    async fn salvage(&self, run: RunId) -> Result<Option<Bytes>, RunnerError> {
+        self.cluster.delete(run).await?;
+        self.cluster.gone(run, patience(&self.config)).await?;
+        let state = kept::newest(&self.cluster.states(Whose::Run(run)).await?);
+        self.spared().remove(&run);
+        self.salvaged().insert(run);
+        Ok(state)
+    }
+
+    async fn clear(&self) -> Result<(), RunnerError> {
+        let salvaged = std::mem::take(&mut *self.salvaged());
+        for run in salvaged {
+            self.cluster.forget(&self.cluster.states(Whose::Run(run)).await?).await?;
+        }
+        for job in self.cluster.jobs_of(Whose::Instance(&self.config.instance)).await? {
+            let Some(run) = run_of(&job) else { continue };
+            let spared = self.spared().contains(&run);
+            if !spared && !is_finished(&job) {
+                self.cluster.delete(run).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long a pod may take to end: the engine's grace, the keeper's, and what the cluster needs itself.
+fn patience(config: &KubernetesConfig) -> Duration {
+    config.grace + Duration::from_secs(90)
+}
+
+fn input_name(run: RunId, index: usize) -> String {
+    format!("{}-input-{index}", manifest::name(run))
+}
+
+fn run_of(job: &Job) -> Option<RunId> {
+    job.labels().get(manifest::RUN)?.parse().ok()
+}
+
+fn is_suspended(job: &Job) -> bool {
+    job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true))
+}
+
+fn is_finished(job: &Job) -> bool {
+    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|one| matches!(&*one.type_, "Complete" | "Failed") && one.status == "True")
+}
