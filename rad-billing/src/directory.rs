@@ -122,15 +122,6 @@ impl Directory for SqlDirectory {
         row.map(read).transpose()
     }
 
-    async fn publishers_of(&self, repository: &str) -> Result<Vec<Publisher>, DirectoryError> {
-        let find = sql("SELECT publisher FROM directory_connections WHERE lower(repository) = lower($1)");
-        let rows = find
-            .bind(repository)
-            .rows(&self.database, "looking for who is connected to a repository")
-            .await?;
-        Ok(rows.iter().map(|row| row.get("publisher")).collect::<Result<_, _>>()?)
-    }
-
     async fn set_connection(
         &self,
         publisher: Publisher,

@@ -103,9 +103,6 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// The repository that a publisher publishes from.
     async fn connection(&self, publisher: Publisher) -> Result<Option<RepoConnection>, DirectoryError>;
 
-    /// Every publisher connected to a repository of this name, whatever the case of its ASCII letters, in any order.
-    async fn publishers_of(&self, repository: &str) -> Result<Vec<Publisher>, DirectoryError>;
-
     /// Replaces the repository of a publisher; `None` disconnects.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ stored_within! {
     RefineId: |bytes: Vec<u8>| bytes.try_into().ok().map(Self::from_bytes),
     RunId: |bytes: Vec<u8>| bytes.try_into().ok().map(Self::from_bytes),
     Digest: |bytes: Vec<u8>| bytes.try_into().ok().map(Self::from_bytes),
-    Publisher: |bytes: Vec<u8>| publisher(bytes),
+    Publisher: |bytes: Vec<u8>| Publisher::from_bytes(&bytes),
     DeploymentId: |text: String| text.parse().ok(),
     u8: |number: i64| number.try_into().ok(),
     u32: |number: i64| number.try_into().ok(),
@@ -82,11 +82,4 @@ impl Row {
     ) -> Result<Option<T>, BackendError> {
         Stored::read(self, name)?.map(|stored| read(stored).ok_or_else(|| invalid(name))).transpose()
     }
-}
-
-fn publisher(bytes: Vec<u8>) -> Option<Publisher> {
-    if bytes.is_empty() {
-        return Some(Publisher::Platform);
-    }
-    bytes.try_into().ok().map(|id| Publisher::Partner(AccountId::from_bytes(id)))
 }

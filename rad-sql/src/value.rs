@@ -69,7 +69,7 @@ bound_as! { Bytes:
     RefineId => |value| value.as_bytes().to_vec(),
     RunId => |value| value.as_bytes().to_vec(),
     &Digest => |value| value.as_bytes().to_vec(),
-    Publisher => |value| value.partner().map(|partner| partner.as_bytes().to_vec()).unwrap_or_default(),
+    Publisher => |value| value.as_bytes().to_vec(),
 }
 
 bound_as! { Text:

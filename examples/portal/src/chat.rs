@@ -35,7 +35,10 @@ struct Said {
     time: String,
     text: String,
     steps: Vec<(String, String)>,
-    commands: Vec<(String, String)>,
+    /// What was run, how it ended where that was not well, and what it printed.
+    commands: Vec<(String, Option<i64>, String)>,
+    /// Where pictures are.
+    pictures: Vec<String>,
 }
 
 struct ChangeView {
@@ -79,7 +82,7 @@ impl ChatView {
             url: progress.url.clone(),
             pull_request: progress.pull_request.clone(),
             problem: problem(view),
-            said: view.activities.iter().map(said).collect(),
+            said: view.activities.iter().map(|activity| said(view.session.id, activity)).collect(),
             waits_with_plan: progress.state == Some(SessionState::AwaitingPlanApproval),
             unreadable,
             change,
@@ -118,7 +121,7 @@ pub(crate) fn state(session: &RefineSession) -> String {
     }
 }
 
-fn said(activity: &Activity) -> Said {
+fn said(session: RefineId, activity: &Activity) -> Said {
     let (mut class, mut steps) = ("agent", Vec::new());
     let text = match &activity.event {
         ActivityEvent::UserMessaged { message } | ActivityEvent::AgentMessaged { message } => message.clone(),
@@ -139,8 +142,17 @@ fn said(activity: &Activity) -> Said {
         }
         _ => activity.description.clone().unwrap_or_default(),
     };
+    let name: String = form_urlencoded::byte_serialize(activity.id.as_bytes()).collect();
+    let pictures = activity.artifacts.iter().enumerate().filter_map(|(place, artifact)| match artifact {
+        Artifact::Media { media_type } if media_type.starts_with("image/") => {
+            Some(format!("/explore/{session}/pictures/{name}/{place}"))
+        }
+        _ => None,
+    });
     let commands = activity.artifacts.iter().filter_map(|artifact| match artifact {
-        Artifact::CommandOutput { command, output, .. } => Some((command.clone(), output.clone())),
+        Artifact::CommandOutput { command, output, exit_code } => {
+            Some((command.clone(), exit_code.filter(|code| *code != 0), output.clone()))
+        }
         _ => None,
     });
     let by = match &activity.originator {
@@ -160,6 +172,7 @@ fn said(activity: &Activity) -> Said {
         text,
         steps,
         commands: commands.collect(),
+        pictures: pictures.collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What happens in a session of a code agent.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -123,7 +124,7 @@ pub enum Artifact {
         /// The status it ended with, where it ended.
         exit_code: Option<i64>,
     },
-    /// A picture or the like. Its content stays with the agent.
+    /// A picture or the like. Its content stays with the agent: see [`CodeAgent::media`](super::CodeAgent::media).
     Media {
         /// What it is, as `image/png`.
         media_type: String,
@@ -133,6 +134,20 @@ pub enum Artifact {
         /// As the agent calls it; empty where it says nothing.
         name: String,
     },
+}
+
+/// The content of a picture or the like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// What it is, as `image/png`, in the words of the agent.
+    pub media_type: String,
+    /// The content.
+    pub content: Bytes,
+}
+
+impl Media {
+    /// The most bytes that are taken: 8 MiB.
+    pub const MAX_BYTES: usize = 8 << 20;
 }
 
 /// Activities of a session, and where the next ones begin.

@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
-pub use activity::{Activity, ActivityEvent, ActivityFeed, Artifact, FeedCursor, Originator, Plan, PlanStep};
+pub use activity::{
+    Activity, ActivityEvent, ActivityFeed, Artifact, FeedCursor, Media, Originator, Plan, PlanStep,
+};
 pub use change::ChangeSet;
 pub use session::{AgentSession, AgentSource, NewAgentSession, PullRequest, SessionState};
 
@@ -78,6 +80,18 @@ pub trait CodeAgent: Send + Sync + fmt::Debug {
         session: &str,
         since: Option<&FeedCursor>,
     ) -> Result<ActivityFeed, AgentError>;
+
+    /// The content of the artifact at `place` (from 0) of an activity; `None` if that is no [`Media`](Artifact::Media).
+    ///
+    /// # Errors
+    /// As [`session`](Self::session), for activities too; a failure of the backend above [`Media::MAX_BYTES`].
+    async fn media(
+        &self,
+        key: Option<&SecretString>,
+        session: &str,
+        activity: &str,
+        place: usize,
+    ) -> Result<Option<Media>, AgentError>;
 }
 
 /// What a code agent refuses.

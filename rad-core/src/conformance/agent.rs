@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::{must, must_fail};
 use crate::agent::{
-    Activity, ActivityEvent, AgentError, AgentSession, Artifact, ChangeSet, CodeAgent, FeedCursor,
+    Activity, ActivityEvent, AgentError, AgentSession, Artifact, ChangeSet, CodeAgent, FeedCursor, Media,
     NewAgentSession, Originator, Plan, PlanStep, PullRequest, SessionState,
 };
 
@@ -33,6 +33,9 @@ pub trait AgentFixture: Sync {
 
     /// Has the service tell of an activity in a session.
     async fn act(&self, session: &str, activity: Activity);
+
+    /// Gives the artifact at `place` of an activity its content.
+    async fn show(&self, session: &str, activity: &str, place: usize, content: &'static [u8]);
 
     /// Has the service tell of a session in this way.
     async fn tell(&self, session: AgentSession);
@@ -170,6 +173,20 @@ pub async fn feeds_every_kind_of_activity(fixture: &dyn AgentFixture) {
     }
     let feed = fixture.agent().activities(fixture.key(), &started.name, None).await;
     assert_eq!(must("the activities", feed).activities, wanted);
+
+    let content = b"\x89PNG\r\n\x1a\n\0";
+    let (name, picture) = (started.name.as_str(), wanted[4].id.as_str());
+    fixture.show(name, picture, 2, content).await;
+    let media = async |activity, place| fixture.agent().media(fixture.key(), name, activity, place).await;
+    let wanted = Media { media_type: "image/png".to_owned(), content: content.as_slice().into() };
+    assert_eq!(must("a picture", media(picture, 2).await), Some(wanted));
+    for place in [0, 1, 3, 4] {
+        assert_eq!(must("another artifact", media(picture, place).await), None, "{place} is no picture");
+    }
+    for missing in ["none", "", "../sessions", "a/b"] {
+        let refusal = must_fail("no such activity", media(missing, 0).await);
+        assert!(matches!(refusal, AgentError::NotFound { .. }), "{missing:?}: {refusal:?}");
+    }
 }
 
 /// However often the feed is asked since where it ended, all activities come, in order and always the same.

@@ -155,31 +155,6 @@ pub async fn connects_repositories(directory: &dyn Directory) {
     }
 }
 
-/// All publishers of a repository are found by its name, in whatever case, and no others.
-///
-/// # Panics
-/// If the contract is broken.
-pub async fn finds_publishers_by_repository(directory: &dyn Directory) {
-    let partners = [
-        create(directory, new(&tag(), Role::Partner)).await,
-        create(directory, new(&tag(), Role::Partner)).await,
-    ];
-    let [one, two] = partners.map(|partner| Publisher::Partner(partner.id));
-    let (shared, other) = (format!("Owner/{}", tag()), format!("owner/{}", tag()));
-    let publishers_of = async |repository: &str| {
-        let found = must("publishers can be found", directory.publishers_of(repository).await);
-        [one, two, Publisher::Platform].map(|publisher| found.contains(&publisher))
-    };
-    for (publisher, repository) in [(one, &shared), (two, &other), (Publisher::Platform, &shared)] {
-        let set = directory.set_connection(publisher, Some(&connection(repository))).await;
-        must("a repository can be connected", set);
-    }
-    assert_eq!(publishers_of(&shared.to_lowercase()).await, [true, false, true], "those of {shared}");
-    assert_eq!(publishers_of(&other).await, [false, true, false], "those of {other}");
-    must("a repository can be disconnected", directory.set_connection(Publisher::Platform, None).await);
-    assert_eq!(publishers_of(&shared).await, [true, false, false], "after one is disconnected");
-}
-
 /// Sessions end at their expiry or when they are closed; unknown ones are none.
 ///
 /// # Panics

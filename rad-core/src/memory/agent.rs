@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use secrecy::SecretString;
 
 use crate::agent::{
-    Activity, ActivityEvent, ActivityFeed, AgentError, AgentSession, AgentSource, CodeAgent, FeedCursor,
-    NewAgentSession, Originator, SessionState,
+    Activity, ActivityEvent, ActivityFeed, AgentError, AgentSession, AgentSource, Artifact, CodeAgent,
+    FeedCursor, Media, NewAgentSession, Originator, SessionState,
 };
 
 /// A [`CodeAgent`] that does what the program has it do; it asks for no key.
@@ -54,6 +55,8 @@ struct Played {
     asked: NewAgentSession,
     session: AgentSession,
     activities: Vec<Activity>,
+    /// By activity and place.
+    media: BTreeMap<(String, usize), Bytes>,
 }
 
 impl MemoryAgent {
@@ -68,6 +71,13 @@ impl MemoryAgent {
     pub fn act(&self, session: &str, activity: Activity) {
         if let Some(played) = self.stored().sessions.get_mut(session) {
             played.activities.push(activity);
+        }
+    }
+
+    /// Gives the artifact at `place` of an activity its content; nothing if there is no such session.
+    pub fn show(&self, session: &str, activity: &str, place: usize, content: impl Into<Bytes>) {
+        if let Some(played) = self.stored().sessions.get_mut(session) {
+            played.media.insert((activity.to_owned(), place), content.into());
         }
     }
 
@@ -135,7 +145,12 @@ impl CodeAgent for MemoryAgent {
             pull_request: None,
             change: None,
         };
-        let played = Played { asked: new.clone(), session: session.clone(), activities: Vec::new() };
+        let played = Played {
+            asked: new.clone(),
+            session: session.clone(),
+            activities: Vec::new(),
+            media: BTreeMap::new(),
+        };
         stored.sessions.insert(name, played);
         Ok(session)
     }
@@ -183,6 +198,22 @@ impl CodeAgent for MemoryAgent {
             let activities = played.activities.iter().skip(from).cloned().collect();
             let cursor = Some(FeedCursor::new(played.activities.len().to_string()));
             Ok(ActivityFeed { activities, cursor })
+        })
+    }
+
+    async fn media(
+        &self,
+        _key: Option<&SecretString>,
+        session: &str,
+        activity: &str,
+        place: usize,
+    ) -> Result<Option<Media>, AgentError> {
+        self.with(session, |played| {
+            let missing = || AgentError::NotFound { what: "activity", name: activity.to_owned() };
+            let found = played.activities.iter().find(|known| known.id == activity).ok_or_else(missing)?;
+            let Some(Artifact::Media { media_type }) = found.artifacts.get(place) else { return Ok(None) };
+            let content = played.media.get(&(activity.to_owned(), place)).cloned().unwrap_or_default();
+            Ok(Some(Media { media_type: media_type.clone(), content }))
         })
     }
 }

@@ -141,13 +141,6 @@ impl Directory for MemoryDirectory {
         Ok(self.tables().connections.get(&publisher).cloned())
     }
 
-    async fn publishers_of(&self, repository: &str) -> Result<Vec<Publisher>, DirectoryError> {
-        let tables = self.tables();
-        let of =
-            |(_, connection): &(_, &RepoConnection)| connection.repository.eq_ignore_ascii_case(repository);
-        Ok(tables.connections.iter().filter(of).map(|(publisher, _)| *publisher).collect())
-    }
-
     async fn set_connection(
         &self,
         publisher: Publisher,

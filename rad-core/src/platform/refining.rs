@@ -6,12 +6,16 @@ use chrono::TimeDelta;
 
 use super::{Actor, PlatformError};
 use crate::agent::change::{ChangeError, FileDiff};
-use crate::agent::{Activity, ActivityEvent, ChangeSet, CodeAgent, NewAgentSession, Plan, SessionState};
+use crate::agent::{
+    Activity, ActivityEvent, AgentError, ChangeSet, CodeAgent, Media, NewAgentSession, Plan, SessionState,
+};
 use crate::id::RefineId;
 use crate::refine::{AcceptedChange, RefineProgress, RefineSession, RefineStore};
 use crate::repo::{NewCommit, RepoAccess, RepoConnection, RepoError, RepoWriter, sub_dir_names};
 use crate::source::{CommitId, Digest};
 
+/// Pictures in which nothing runs.
+const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 /// The longest message to an agent, in bytes.
 const LONGEST_MESSAGE: usize = 20_000;
 /// Characters of the first message that a session is called by.
@@ -195,6 +199,28 @@ impl Actor {
         }
         let activities = self.refining()?.sessions.activities(id).await?;
         Ok(RefineView { session, activities, problem })
+    }
+
+    /// The content of a picture that an activity brought forth: the artifact at `place`, from 0. Only pictures are given that a
+    /// browser shows without running anything in them.
+    ///
+    /// # Errors
+    /// As [`refine_view`](Self::refine_view); `NotFound` for anything else, and what the agent refuses.
+    pub async fn agent_picture(
+        &self,
+        id: RefineId,
+        activity: &str,
+        place: usize,
+    ) -> Result<Media, PlatformError> {
+        let session = self.own_session(id).await?;
+        let key = self.agent_key(session.publisher).await?;
+        let found = self.refining()?.agent.media(key.as_ref(), begun(&session)?, activity, place).await;
+        let missing = PlatformError::NotFound { what: "picture" };
+        match found {
+            Ok(Some(media)) if PICTURES.contains(&media.media_type.as_str()) => Ok(media),
+            Ok(_) | Err(AgentError::NotFound { .. }) => Err(missing),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Sends a message to the agent.

@@ -16,7 +16,6 @@ async fn directory_keeps_the_contract() {
     directory::refuses_bad_input(&backend).await;
     directory::lists_in_pages(&backend).await;
     directory::connects_repositories(&backend).await;
-    directory::finds_publishers_by_repository(&backend).await;
     directory::keeps_sessions(&backend).await;
 }
 

@@ -63,6 +63,11 @@ impl<'a> About<'a> {
         }
     }
 
+    /// That there is no such thing.
+    pub(super) fn missing(self) -> AgentError {
+        AgentError::NotFound { what: self.what, name: self.name.chars().take(200).collect() }
+    }
+
     fn refused(self, refusal: Refusal) -> AgentError {
         // A wrong key is a bad request to Google's APIs.
         let is_key = refusal.status == StatusCode::BAD_REQUEST && refusal.message.contains("API key");
@@ -71,9 +76,7 @@ impl<'a> About<'a> {
                 AgentError::Denied { reason: refusal.message }
             }
             _ if is_key => AgentError::Denied { reason: refusal.message },
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
-                AgentError::NotFound { what: self.what, name: self.name.chars().take(200).collect() }
-            }
+            StatusCode::NOT_FOUND | StatusCode::GONE => self.missing(),
             _ => AgentError::Refused { reason: refusal.message },
         }
     }

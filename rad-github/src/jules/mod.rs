@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use http::{HeaderName, Method, StatusCode};
 use rad_core::agent::{
-    Activity, ActivityFeed, AgentError, AgentSession, AgentSource, CodeAgent, FeedCursor, NewAgentSession,
+    Activity, ActivityFeed, AgentError, AgentSession, AgentSource, CodeAgent, FeedCursor, Media,
+    NewAgentSession,
 };
 use rad_core::clock::{Clock, SystemClock};
 use secrecy::SecretString;
@@ -236,6 +237,23 @@ impl CodeAgent for Jules {
         let latest = activities.iter().filter_map(|activity| activity.at).max().max(since);
         let cursor = latest.map(|at| FeedCursor::new(at.to_rfc3339_opts(SecondsFormat::Micros, true)));
         Ok(ActivityFeed { activities, cursor })
+    }
+
+    async fn media(
+        &self,
+        key: Option<&SecretString>,
+        session: &str,
+        activity: &str,
+        place: usize,
+    ) -> Result<Option<Media>, AgentError> {
+        let (who, path) = (self.who(key)?, path(session)?);
+        let about = About::reading("activity", activity);
+        if !is_name(activity) || activity.len() > 200 {
+            return Err(about.missing());
+        }
+        let told = self.get(&who, format!("{path}/activities/{activity}")).await;
+        let told = told.map_err(|error| about.told(error))?;
+        wire::media(&told, place).map_err(|error| about.told(error))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the API sends and takes, and how it reads here. Nothing that is new in the API is an error.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use rad_core::agent::{
-    Activity, ActivityEvent, AgentSession, AgentSource, Artifact, ChangeSet, NewAgentSession, Originator,
-    Plan, PlanStep, PullRequest, SessionState,
+    Activity, ActivityEvent, AgentSession, AgentSource, Artifact, ChangeSet, Media, NewAgentSession,
+    Originator, Plan, PlanStep, PullRequest, SessionState,
 };
 use rad_core::source::Digest;
 use serde::{Deserialize, Serialize};
@@ -265,6 +267,22 @@ fn event(told: &Map<String, Value>) -> ActivityEvent {
         "sessionFailed" => ActivityEvent::Failed { reason: text("reason") },
         _ => ActivityEvent::Other { name: short(name) },
     }
+}
+
+/// The content of the artifact at a place of an activity, if that is a picture or the like.
+pub(super) fn media(told: &Map<String, Value>, place: usize) -> Result<Option<Media>, ApiError> {
+    let Some(body) = told.get("artifacts").and_then(|artifacts| artifacts.get(place)?.get("media")) else {
+        return Ok(None);
+    };
+    let text = |member: &str| body.get(member).and_then(Value::as_str).unwrap_or_default();
+    let data = text("data");
+    if data.len() / 4 * 3 > Media::MAX_BYTES {
+        return Err(ApiError::Unreadable(
+            format!("a picture has more than {} bytes", Media::MAX_BYTES).into(),
+        ));
+    }
+    let content = STANDARD.decode(data).map_err(|error| ApiError::Unreadable(error.into()))?;
+    Ok(Some(Media { media_type: short(text("mimeType")), content: content.into() }))
 }
 
 fn artifact(told: &Value) -> Artifact {

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use rad_core::id::RefineId;
 use rad_core::platform::PlatformError;
@@ -96,6 +97,20 @@ pub(super) async fn live(session: Session, Path(id): Path<String>, Query(seen): 
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     page(ChatView::of(&view, session.token.form_proof()))
+}
+
+/// `GET /explore/{id}/pictures/{activity}/{place}`: a picture of the agent, which never changes.
+pub(super) async fn picture(
+    session: Session,
+    Path((id, activity, place)): Path<(String, String, usize)>,
+) -> Answer {
+    let media = session.actor.agent_picture(parsed(&id)?, &activity, place).await?;
+    let headers = [
+        (CONTENT_TYPE, media.media_type.as_str()),
+        (CONTENT_DISPOSITION, "inline; filename=\"picture\""),
+        (CACHE_CONTROL, "private, max-age=86400, immutable"),
+    ];
+    Ok((headers, media.content).into_response())
 }
 
 /// `POST /explore/{id}/message`

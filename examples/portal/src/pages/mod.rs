@@ -54,6 +54,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/explore", get(explore::list).post(explore::start))
         .route("/explore/{id}", get(explore::show))
         .route("/explore/{id}/live", get(explore::live))
+        .route("/explore/{id}/pictures/{activity}/{place}", get(explore::picture))
         .route("/explore/{id}/message", post(explore::message))
         .route("/explore/{id}/plan", post(explore::approve))
         .route("/explore/{id}/change", post(explore::accept))

@@ -26,6 +26,8 @@ pub(crate) struct Window {
     pub(crate) client: Client,
     base: String,
     taken: u32,
+    /// What its pictures are of.
+    about: &'static str,
     // Ends the driver, and takes its profile away.
     _driver: Child,
     _profile: TempDir,
@@ -33,6 +35,11 @@ pub(crate) struct Window {
 
 impl Window {
     pub(crate) async fn open(demo: &Demo) -> Self {
+        Self::open_as(demo, "").await
+    }
+
+    /// A window whose pictures begin with what they are about.
+    pub(crate) async fn open_as(demo: &Demo, about: &'static str) -> Self {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -67,7 +74,14 @@ impl Window {
         let address = format!("http://127.0.0.1:{}", port.unwrap());
         let client = ClientBuilder::new(HttpConnector::new()).capabilities(wanted).connect(&address).await;
         let client = client.unwrap_or_else(|error| panic!("{NEEDED}: {error}"));
-        Self { client, base: demo.portal.url().to_owned(), taken: 0, _driver: driver, _profile: profile }
+        Self {
+            client,
+            base: demo.portal.url().to_owned(),
+            taken: 0,
+            about,
+            _driver: driver,
+            _profile: profile,
+        }
     }
 
     pub(crate) async fn go(&self, path: &str) {
@@ -123,7 +137,8 @@ impl Window {
         self.client.set_window_size(1360, u32::try_from(height).unwrap()).await.unwrap();
         let picture = self.client.screenshot().await.unwrap();
         self.client.set_window_size(1360, 1000).await.unwrap();
-        std::fs::write(pictures().join(format!("{:02}-{name}.png", self.taken)), picture).unwrap();
+        std::fs::write(pictures().join(format!("{}{:02}-{name}.png", self.about, self.taken)), picture)
+            .unwrap();
     }
 
     pub(crate) async fn sign_in(&self, demo: &Demo, name: &str) {

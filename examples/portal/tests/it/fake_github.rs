@@ -19,6 +19,8 @@ use rad_core::source::{SourceTree, TreeEntry};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::fake_git_data;
+
 /// A token that may do everything.
 pub(crate) const TOKEN: &str = "ghp_good";
 
@@ -49,8 +51,9 @@ impl FakeGitHub {
             .route("/repos/{owner}/{name}/branches/{branch}", get(branch))
             .route("/repos/{owner}/{name}/commits", get(commits))
             .route("/repos/{owner}/{name}/tarball/{commit}", get(archive))
-            .layer(middleware::from_fn_with_state(Arc::clone(&revoked), only_with_a_token))
-            .with_state(Arc::clone(&repos));
+            .with_state(Arc::clone(&repos))
+            .merge(fake_git_data::routes(Arc::clone(&repos)))
+            .layer(middleware::from_fn_with_state(Arc::clone(&revoked), only_with_a_token));
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { api, repos, revoked, task }
     }
@@ -58,6 +61,11 @@ impl FakeGitHub {
     /// Takes no token any more.
     pub(crate) fn revoke(&self) {
         self.revoked.store(true, Ordering::SeqCst);
+    }
+
+    /// The commit at the tip of the default branch.
+    pub(crate) async fn head(&self, repository: &str) -> String {
+        self.repos.head(access(repository), None).await.unwrap().commit.to_string()
     }
 
     /// Commits modules of one output each to `modules/` on `main`.
@@ -98,11 +106,11 @@ fn refuse(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-fn not_found() -> Response {
+pub(crate) fn not_found() -> Response {
     refuse(StatusCode::NOT_FOUND, "Not Found")
 }
 
-fn access(repository: &str) -> RepoAccess<'_> {
+pub(crate) fn access(repository: &str) -> RepoAccess<'_> {
     RepoAccess { repository, credential: None }
 }
 

@@ -16,6 +16,10 @@ use tempfile::TempDir;
 /// What opens it; nothing of it may reach a browser.
 pub(crate) const KEY: &str = "AIza-of-the-portal";
 
+/// A picture of one green pixel.
+const PICTURE: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
 /// The agent, stopped when it is dropped.
 pub(crate) struct FakeJules {
     pub(crate) api: String,
@@ -49,6 +53,7 @@ impl FakeJules {
             .route("/sessions", post(start))
             .route("/sessions/{id}", get(session).post(act))
             .route("/sessions/{id}/activities", get(activities))
+            .route("/sessions/{id}/activities/{activity}", get(activity))
             .layer(middleware::from_fn(only_with_the_key))
             .with_state(Arc::clone(&shared));
         let app = Router::new().nest("/v1alpha", routes);
@@ -99,9 +104,10 @@ async fn only_with_the_key(request: Request, next: Next) -> Response {
 
 async fn sources() -> Json<Value> {
     // The demo repository is on this machine, and has no owner.
-    Json(
-        json!({ "sources": [{ "name": "sources/1", "githubRepo": { "owner": "", "repo": "demo-modules" } }] }),
-    )
+    Json(json!({ "sources": [
+            { "name": "sources/1", "githubRepo": { "owner": "", "repo": "demo-modules" } },
+            { "name": "sources/2", "githubRepo": { "owner": "octo", "repo": "modules" } },
+        ] }))
 }
 
 async fn start(State(shared): State<Shared>, Json(asked): Json<Value>) -> Json<Value> {
@@ -126,13 +132,21 @@ async fn act(State(shared): State<Shared>, Path(id): Path<String>, Json(asked): 
         stored.add("user", "planApproved", json!({ "planId": "p" }), &[]);
         let output =
             json!({ "bashOutput": { "command": "terraform validate", "output": "Success!", "exitCode": 0 } });
-        stored.add("agent", "progressUpdated", json!({ "title": "Changed it" }), &[output, change]);
+        let picture = json!({ "media": { "data": PICTURE, "mimeType": "image/png" } });
+        stored.add("agent", "progressUpdated", json!({ "title": "Changed it" }), &[output, change, picture]);
         stored.add("system", "sessionCompleted", json!({}), &[]);
     } else {
         stored.add("user", "userMessaged", json!({ "userMessage": asked["prompt"] }), &[]);
         stored.add("agent", "agentMessaged", json!({ "agentMessage": "Here is another one." }), &[change]);
     }
     Json(json!({}))
+}
+
+async fn activity(State(shared): State<Shared>, Path((_, id)): Path<(String, String)>) -> Response {
+    match shared.lock().unwrap().activities.iter().find(|told| told["id"] == id) {
+        Some(told) => Json(told.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn activities(State(shared): State<Shared>, Path(_): Path<String>) -> Json<Value> {

@@ -65,6 +65,17 @@ async fn a_change_is_planned_shown_and_committed() {
     live.assert_has("<td class=\"sign\">+</td><td><ins>  input = &#34;Hello &#60;all&#62;!&#34;</ins>");
     live.assert_has("<td class=\"at\">6</td><td class=\"at\"></td><td class=\"sign\">−</td>");
     live.assert_has("terraform validate");
+    let picture = live.between("<img src=\"", "\"").to_owned();
+    let shown = partner.get(&picture).await;
+    assert_eq!((shown.status.as_u16(), shown.headers["content-type"].to_str().unwrap()), (200, "image/png"));
+    assert_eq!(shown.headers["x-content-type-options"], "nosniff");
+    assert!(shown.headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
+    assert_eq!(
+        partner.get(&picture.replace("/2", "/0")).await.status,
+        404,
+        "a command's output is no picture"
+    );
+    assert_eq!(demo.signed_in("admin").await.get(&picture).await.status, 404);
     assert_eq!(head(&demo), base, "nothing is committed before it is accepted");
 
     let change = live.between("name=\"change\" value=\"", "\"").to_owned();

@@ -25,6 +25,10 @@ impl AgentFixture for Played {
         self.0.act(session, activity);
     }
 
+    async fn show(&self, session: &str, activity: &str, place: usize, content: &'static [u8]) {
+        self.0.show(session, activity, place, content);
+    }
+
     async fn tell(&self, session: AgentSession) {
         let name = session.name.clone();
         self.0.update(&name, |told| *told = session);

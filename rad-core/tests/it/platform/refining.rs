@@ -290,6 +290,16 @@ impl rad_core::agent::CodeAgent for Mute {
         Err(AgentError::Refused { reason: "no".to_owned() })
     }
 
+    async fn media(
+        &self,
+        _: Option<&SecretString>,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> Result<Option<rad_core::agent::Media>, AgentError> {
+        Ok(None)
+    }
+
     async fn activities(
         &self,
         _: Option<&SecretString>,
@@ -338,4 +348,24 @@ async fn a_key_is_checked_before_it_is_saved_and_opens_the_agent_for_its_publish
 
     partner.forget_agent_key().await.unwrap();
     assert!(partner.refine("private", "with the key").await.is_err());
+}
+
+#[tokio::test]
+async fn pictures_are_shown_to_their_publisher_and_nothing_else_is() {
+    let talk = Talk::begin().await;
+    let media = |media_type: &str| Artifact::Media { media_type: media_type.to_owned() };
+    let artifacts = vec![media("image/png"), media("text/html"), media("image/svg+xml")];
+    talk.act("shows", ActivityEvent::Completed, artifacts);
+    for place in 0..3 {
+        talk.market.agent_service.show(talk.agents(), "shows", place, "content");
+    }
+    let id = talk.session.id;
+    let shown = talk.partner.agent_picture(id, "shows", 0).await.unwrap();
+    assert_eq!((shown.media_type.as_str(), shown.content.as_ref()), ("image/png", b"content".as_slice()));
+    for (activity, place) in [("shows", 1), ("shows", 2), ("shows", 3), ("none", 0)] {
+        let refused = talk.partner.agent_picture(id, activity, place).await.unwrap_err();
+        assert!(matches!(refused, PlatformError::NotFound { .. }), "{activity} {place}: {refused}");
+    }
+    let admin = talk.market.actor(talk.market.admin).await;
+    assert!(matches!(admin.agent_picture(id, "shows", 0).await, Err(PlatformError::NotFound { .. })));
 }

@@ -46,6 +46,10 @@ impl AgentFixture for Fixture {
         self.server.act(session, &activity);
     }
 
+    async fn show(&self, session: &str, activity: &str, place: usize, content: &'static [u8]) {
+        self.server.show(session, activity, place, content);
+    }
+
     async fn tell(&self, session: AgentSession) {
         self.server.tell(&session);
     }

@@ -11,6 +11,8 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rad_core::agent::{Activity, ActivityEvent, AgentSession, Artifact, ChangeSet, Originator};
 use rad_github::Jules;
 use rad_github::github::Patience;
@@ -62,6 +64,7 @@ impl Server {
             .route("/sessions", post(start))
             .route("/sessions/{id}", get(session).post(act))
             .route("/sessions/{id}/activities", get(activities))
+            .route("/sessions/{id}/activities/{activity}", get(activity))
             .layer(middleware::from_fn_with_state(Arc::clone(&state), gate))
             .with_state(Arc::clone(&state));
         let app = Router::new().nest("/v1alpha", routes);
@@ -115,6 +118,13 @@ impl Server {
             told["description"] = json!(description);
         }
         stored.find(session).unwrap().activities.push(told);
+    }
+
+    pub(super) fn show(&self, session: &str, activity: &str, place: usize, content: &[u8]) {
+        let mut stored = self.stored();
+        let activities = &mut stored.find(session).unwrap().activities;
+        let found = activities.iter_mut().find(|told| told["id"] == activity).unwrap();
+        found["artifacts"][place]["media"]["data"] = json!(STANDARD.encode(content));
     }
 
     pub(super) fn tell(&self, session: &AgentSession) {
@@ -324,6 +334,15 @@ async fn act(
     }
     session.activities.push(activity);
     axum::Json(json!({})).into_response()
+}
+
+async fn activity(State(shared): State<Shared>, Path((id, activity)): Path<(String, String)>) -> Response {
+    let mut stored = shared.lock().unwrap();
+    let found = stored.find(&format!("sessions/{id}"));
+    match found.and_then(|session| session.activities.iter().find(|told| told["id"] == activity)) {
+        Some(told) => axum::Json(told.clone()).into_response(),
+        None => refuse(404, "Requested entity was not found."),
+    }
 }
 
 async fn activities(
