@@ -58,6 +58,15 @@ pub(super) struct Follower<'a> {
     ending: Option<(Ending, Instant)>,
 }
 
+/// What became of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed {
+    /// How it ended.
+    pub(super) outcome: RunOutcome,
+    /// Whether its last state was taken; otherwise the one on the cluster is the only one.
+    pub(super) state_taken: bool,
+}
+
 /// Why a run has to stop before its end.
 #[derive(Debug, Clone, PartialEq)]
 enum Ending {
@@ -95,7 +104,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Follows the run to its end.
-    pub(super) async fn run(mut self) -> Result<RunOutcome, BackendError> {
+    pub(super) async fn run(mut self) -> Result<Followed, BackendError> {
         let mut news = self.cluster.news(self.job.run);
         let observer = self.observer;
         let mut told = pin!(observer.stop());
@@ -130,7 +139,8 @@ impl<'a> Follower<'a> {
                 _ => {}
             }
         };
-        self.end(end).await
+        let outcome = self.end(end).await?;
+        Ok(Followed { outcome, state_taken: self.report.refused().is_none() })
     }
 
     /// Looks how the run stands, and follows the log of its engine as soon as there is one.

@@ -198,12 +198,15 @@ impl Runner for KubernetesRunner {
             return Ok(outcome);
         }
         self.cluster.forget(&left).await?;
-        let outcome = Follower::new(&self.cluster, &self.config, &job, observer).run().await?;
-        if let Err(error) = self.tidy(run).await {
+        let followed = Follower::new(&self.cluster, &self.config, &job, observer).run().await?;
+        // The state of a run whose lease was lost waits for the deployment's next run.
+        if followed.state_taken
+            && let Err(error) = self.tidy(run).await
+        {
             tracing::warn!(%run, %error, "what a run left on the cluster could not be tidied up");
         }
         self.spared().remove(&run);
-        Ok(outcome)
+        Ok(followed.outcome)
     }
 
     fn resources(&self, state: &[u8]) -> Option<Vec<String>> {

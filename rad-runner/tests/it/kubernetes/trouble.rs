@@ -1,15 +1,21 @@
 //! What goes wrong on a cluster: connections, the API server, pods that do not start or are taken away, lost workers,
 //! modules that mean harm.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rad_core::conformance::runner::{self as contract, Modules, TerraformModules};
-use rad_core::runner::{RunOutcome, Runner};
+use rad_core::deployment::RunStatus;
+use rad_core::module::Values;
+use rad_core::runner::{RunEvent, RunObserver, RunOutcome, Runner, StopReason};
 use rad_core::source::SourceTree;
 use rad_runner::kubernetes::{KubernetesConfig, KubernetesConfigBuilder};
 use serde_json::json;
 
 use super::{Made, cluster, kubelet};
+use crate::market::Market;
 use crate::support::{Notes, copy, delete, job, job_of, play};
 
 #[tokio::test]
@@ -143,6 +149,82 @@ async fn a_run_takes_up_the_state_that_nobody_had_read() {
     assert!(!notes.log().contains("terraform_data.quick: Plan to create"), "{}", notes.log());
     assert_eq!(made.cluster.list("jobs", &format!("rad-run={run}")).len(), 0, "its engine was ended first");
     assert_eq!(made.cluster.list("secrets", &selector).len(), 0);
+}
+
+#[tokio::test]
+async fn a_state_that_was_refused_waits_for_the_next_run() {
+    let made = Made::new().await;
+    let mut job = job_of(TerraformModules.hanging(), json!({}));
+    let retry = copy(&job);
+    job.deployment = retry.deployment;
+    let outcome = made.runner().run(job, &LosesItsLease::default()).await.unwrap();
+    assert_eq!(outcome, RunOutcome::Stopped);
+    assert_eq!(made.cluster.list("jobs", "").len(), 0, "the engine is gone");
+    let delete = delete(&retry, None);
+    let (outcome, notes) = play(&made.runner(), delete).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    assert!(String::from_utf8_lossy(&notes.states()[0]).contains("quick"), "it was not lost");
+    assert!(notes.log().contains("terraform_data.quick: Destruction complete"), "{}", notes.log());
+}
+
+/// Refuses everything from the first state on.
+#[derive(Default)]
+struct LosesItsLease {
+    lost: AtomicBool,
+}
+
+#[async_trait]
+impl RunObserver for LosesItsLease {
+    async fn event(&self, event: RunEvent) -> Result<(), StopReason> {
+        if matches!(event, RunEvent::State(_)) {
+            self.lost.store(true, Ordering::SeqCst);
+        }
+        match self.lost.load(Ordering::SeqCst) {
+            true => Err(StopReason::LeaseLost),
+            false => Ok(()),
+        }
+    }
+
+    async fn stop(&self) -> StopReason {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_worker_carries_its_job_on() {
+    let made = Made::new().await;
+    let root = tempfile::tempdir().unwrap();
+    let market = Market::open(root.path(), Arc::new(made.runner())).await;
+    let mut source = TerraformModules.lingering();
+    source.insert_file("public.tf", "variable \"public_access\" { default = true }").unwrap();
+    let user = market.publish("lingering", &source).await;
+    let run = market.deploy(user, Values::new()).await.latest_run;
+    let (_shutdown, works) = market.work(|config| config);
+    for _ in 0..400 {
+        if market.log(run).await.contains("entry 3;") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    works.abort();
+    let _ = works.await;
+
+    let restarted = Market::open(root.path(), Arc::new(made.runner())).await;
+    restarted.archived(&source).await;
+    let (shutdown, works) = restarted.work(|config| config);
+    let ended = restarted.end(run).await;
+    let log = restarted.log(run).await;
+    assert_eq!(ended.status, RunStatus::Success, "{:?} {log}", ended.diagnostics);
+    let entries: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once("(local-exec): entry "))
+        .map(|(_, entry)| entry)
+        .collect();
+    assert_eq!(entries, ["1;", "2;", "3;", "4;", "5;", "6;", "7;", "8;"], "{log}");
+    assert_eq!(log.matches("Plan: 2 to add").count(), 1, "{log}");
+    assert_eq!(made.cluster.requests("POST"), 1, "one Job did it");
+    shutdown.send(()).unwrap();
+    works.await.unwrap();
 }
 
 #[tokio::test]
