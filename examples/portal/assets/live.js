@@ -19,6 +19,8 @@ if (run && run.dataset.live === "true") {
   events.addEventListener("status", (event) => {
     const progress = JSON.parse(event.data);
     setStatus(document.getElementById("status"), progress.status);
+    // What is to be confirmed, or no longer is, is on the page anew.
+    if (String(progress.asks) !== run.dataset.asks) window.location.reload();
     document.getElementById("step").textContent = progress.step;
     const bar = document.getElementById("bar");
     bar.max = Math.max(progress.total, 1);
@@ -31,6 +33,11 @@ if (run && run.dataset.live === "true") {
     // Outputs, costs and what can be done now are on the page anew.
     window.location.replace(window.location.pathname);
   });
+}
+
+// Between the end of what is stopped and the run of the purge there is nothing live to follow.
+if (run && run.dataset.live !== "true" && run.dataset.purging === "true") {
+  window.setTimeout(() => window.location.replace(window.location.pathname), 1000);
 }
 
 function resource(item) {

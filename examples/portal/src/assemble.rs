@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rad_billing::{SandboxPayments, SqlDirectory, SqlOrders, SqlSettings, SqliteLedger};
 use rad_core::checkpoint::SigningKey;
+use rad_core::deployment::LeaseLimits;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
 use rad_core::seal::Keyring;
@@ -92,6 +93,7 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let platform = platform.build()?;
     let worker = WorkerConfig::builder(stable_name(&data_dir.join("worker"))?)
         .concurrency(config.workers)
+        .most_runs(LeaseLimits { per_owner: config.runs_per_owner, total: None })
         .shutdown_grace(CLOSING)
         .build()?;
     let worker = Worker::new(platform.operations(), worker)?;

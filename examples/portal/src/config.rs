@@ -58,6 +58,9 @@ pub struct Options {
     /// How many deployments run at the same time, 1 to 64 [default: 2]
     #[arg(long, env = "RAD_WORKERS", value_name = "NUMBER")]
     pub workers: Option<usize>,
+    /// How many deployments of one account run at the same time, at least 1 [default: no limit; accounts take turns]
+    #[arg(long, env = "RAD_RUNS_PER_OWNER", value_name = "NUMBER")]
+    pub runs_per_owner: Option<u32>,
     /// Minutes between two signed checkpoints of the ledger, 1 to 10080 [default: 60]
     #[arg(long, env = "RAD_CHECKPOINT_MINUTES", value_name = "MINUTES")]
     pub checkpoint_minutes: Option<u32>,
@@ -130,6 +133,8 @@ pub struct Config {
     pub terraform: Option<PathBuf>,
     /// How many deployments run at the same time.
     pub workers: usize,
+    /// How many deployments of one account run at the same time, if that is limited.
+    pub runs_per_owner: Option<u32>,
     /// How long it is between two checkpoints of the ledger.
     pub checkpoint_every: Duration,
     /// The file with the key that signs them; `None`: in the data directory.
@@ -200,6 +205,7 @@ impl Options {
             repos_dir: self.repos_dir.or(other.repos_dir),
             terraform: self.terraform.or(other.terraform),
             workers: self.workers.or(other.workers),
+            runs_per_owner: self.runs_per_owner.or(other.runs_per_owner),
             checkpoint_minutes: self.checkpoint_minutes.or(other.checkpoint_minutes),
             checkpoint_key: self.checkpoint_key.or(other.checkpoint_key),
             jules_key: self.jules_key.or(other.jules_key),
@@ -223,6 +229,10 @@ impl Options {
         if !(1..=64).contains(&workers) {
             let reason = "between 1 and 64 deployments can run at the same time";
             return Err(ConfigError::Option { option: "workers", value: workers.to_string(), reason });
+        }
+        if self.runs_per_owner == Some(0) {
+            let reason = "with none at a time, none would ever run";
+            return Err(ConfigError::Option { option: "runs-per-owner", value: "0".to_owned(), reason });
         }
         let minutes = self.checkpoint_minutes.unwrap_or(60);
         if !(1..=MINUTES_OF_A_WEEK).contains(&minutes) {
@@ -249,6 +259,7 @@ impl Options {
             data_dir,
             terraform: self.terraform,
             workers,
+            runs_per_owner: self.runs_per_owner,
             jules_key: self.jules_key,
             jules_api: self.jules_api,
             keys: self.keys.map(Keys::ring).transpose()?,
@@ -327,6 +338,7 @@ mod tests {
         let poll_minutes = Some(1_441);
         assert!(refuse(Options { poll_minutes, ..Options::default() }).contains("poll-minutes"));
         assert!(refuse(Options { workers: Some(0), ..Options::default() }).contains("workers"));
+        assert!(refuse(Options { runs_per_owner: Some(0), ..Options::default() }).contains("runs-per-owner"));
         let refusal = refuse(Options { keys: Some("c2VjcmV0".to_owned().into()), ..Options::default() });
         assert!(refusal.contains("keys cannot be") && !refusal.contains("c2Vj"), "{refusal}");
         let public_url = Some("ftp://x".to_owned());

@@ -146,6 +146,7 @@ fn status_of(error: &PlatformError) -> StatusCode {
         }
         E::NotConnected
         | E::PlanChanged
+        | E::OfferChanged { .. }
         | E::Violation(_)
         | E::Ledger(_)
         | E::Directory(DirectoryError::EmailTaken { .. })

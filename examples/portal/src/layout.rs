@@ -268,6 +268,12 @@ fn notice(code: &str) -> Option<&'static str> {
         "deploying" => "The deployment is on its way.",
         "deleting" => "The deployment is being destroyed.",
         "retrying" => "The run was queued again.",
+        "updating" => {
+            "The update is on its way. What it destroys or replaces is asked for before anything is changed."
+        }
+        "cancelling" => "The run is being stopped. Its state is kept.",
+        "confirmed" => "The plan is confirmed. The run goes on.",
+        "purging" => "The deployment is being purged.",
         "paid" => "Thank you: the payment came through.",
         _ => return None,
     })

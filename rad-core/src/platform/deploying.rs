@@ -16,6 +16,7 @@ use crate::page::{Cursor, Page};
 use crate::revenue::{BurnOrder, Split};
 use crate::runner::{Engine, Output, ResourceProgress};
 use crate::settings::Settings;
+use crate::source::CommitId;
 
 /// The most bytes that the values of one module take, as JSON.
 const MOST_VALUES: usize = 256 * 1024;
@@ -29,6 +30,37 @@ pub struct DeployForm {
     pub quote: Quote,
     /// Modules that must be deployed first, and are not.
     pub unmet: Vec<String>,
+}
+
+impl DeployForm {
+    /// What the form shows to its deployer, to be sent back with it.
+    pub fn offer(&self) -> Offer {
+        Offer { commit: self.listing.revision.commit.clone(), cost: self.quote.cost }
+    }
+}
+
+/// What a deployer agrees to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The commit that is deployed.
+    pub commit: CommitId,
+    /// The fee.
+    pub cost: Credits,
+}
+
+/// A form that is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// Its id: the same again gives the deployment made the first time.
+    pub id: Uuid,
+    /// What its deployer saw; `None` where nobody saw a form, and whatever is on offer is wanted.
+    pub seen: Option<Offer>,
+}
+
+impl From<Uuid> for Submission {
+    fn from(id: Uuid) -> Self {
+        Self { id, seen: None }
+    }
 }
 
 /// What a deployment would take, by the same code that takes it.
@@ -129,7 +161,8 @@ impl Actor {
     /// The same `submission` again gives the deployment made the first time.
     ///
     /// # Errors
-    /// [`NotFound`](PlatformError::NotFound), [`Values`](PlatformError::Values) with a reason for each value,
+    /// [`NotFound`](PlatformError::NotFound), [`OfferChanged`](PlatformError::OfferChanged) where the deployer saw another commit
+    /// or fee, [`Values`](PlatformError::Values) with a reason for each value,
     /// [`Runner`](PlatformError::Runner) where nothing can be run, [`EngineVersion`](PlatformError::EngineVersion) where the
     /// module wants another engine, [`InsufficientPurchasedCredits`](PlatformError::InsufficientPurchasedCredits),
     /// [`InsufficientTotalCredits`](PlatformError::InsufficientTotalCredits). Whatever is refused leaves nothing behind.
@@ -137,13 +170,18 @@ impl Actor {
         &self,
         module: ModuleId,
         typed: &Values,
-        submission: Uuid,
+        submission: impl Into<Submission>,
     ) -> Result<Deployment, PlatformError> {
         self.require(Capability::Deploy)?;
         within_limit("values", typed)?;
         let settings = self.settings().await?;
         let listing = self.deployable(module, &settings).await?;
         let revision = &listing.revision;
+        let cost = self.fee(&listing, &settings);
+        let Submission { id: submission, seen } = submission.into();
+        if seen.is_some_and(|seen| seen.commit != revision.commit || seen.cost != cost) {
+            return Err(PlatformError::OfferChanged { commit: revision.commit.clone(), cost });
+        }
         let id = DeploymentId::new();
         let given = self.platform_values(id);
         let checked = revision
@@ -168,7 +206,7 @@ impl Actor {
             publisher: listing.publisher,
             module_name: listing.name.clone(),
             target,
-            cost: self.fee(&listing, &settings),
+            cost,
             purchased_only: revision.manifest.metadata.require_credit_purchases,
         };
         let now = self.parts.clock.now();

@@ -16,6 +16,7 @@ use crate::repo::RepoError;
 use crate::revenue::Violation;
 use crate::runner::{Engine, RunnerError};
 use crate::settings::SettingsError;
+use crate::source::CommitId;
 
 /// Why a use case was refused. The text is for the person who asked.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +91,14 @@ pub enum PlatformError {
         /// Why they cannot be compared, where they cannot.
         reason: Option<String>,
     },
+    /// The module is on offer at another commit or for another fee than the form showed.
+    #[error("the module changed since the form was shown: it is at {} now and costs {cost} credits", commit.short())]
+    OfferChanged {
+        /// The commit on offer.
+        commit: CommitId,
+        /// The fee.
+        cost: Credits,
+    },
     /// A field of a request is not right.
     #[error("{field}: {reason}")]
     Invalid {
@@ -148,6 +157,9 @@ impl PlatformError {
         match self {
             Self::InsufficientPurchasedCredits { .. } => Some("INSUFFICIENT_PURCHASED_CREDITS"),
             Self::InsufficientTotalCredits { .. } => Some("INSUFFICIENT_TOTAL_CREDITS"),
+            Self::EngineVersion { .. } => Some("ENGINE_VERSION"),
+            Self::DependencyCycle { .. } => Some("DEPENDENCY_CYCLE"),
+            Self::OfferChanged { .. } => Some("OFFER_CHANGED"),
             _ => None,
         }
     }

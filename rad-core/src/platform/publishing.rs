@@ -101,15 +101,14 @@ impl Actor {
     ///
     /// # Errors
     /// As [`module_grid`](Self::module_grid), and [`Unpublishable`](PlatformError::Unpublishable) for a selected module
-    /// that is invalid or not there, or publish-time values it does not take.
+    /// that is invalid or not there, or publish-time values it does not take;
+    /// [`DependencyCycle`](PlatformError::DependencyCycle) for modules that need each other in a circle.
     pub async fn plan_sync(&self, selection: &Selection) -> Result<SyncPlan, PlatformError> {
         let (grid, _) = self.scan().await?;
         check_selection(&grid, selection)?;
-        Ok(SyncPlan {
-            commit: grid.head.commit.clone(),
-            version: grid.version,
-            steps: grid.entries.iter().filter_map(|entry| plan_step(entry, selection, &grid)).collect(),
-        })
+        let steps = grid.steps(selection);
+        self.parts.check_needs(&grid, &steps, selection).await?;
+        Ok(SyncPlan { commit: grid.head.commit.clone(), version: grid.version, steps })
     }
 
     /// Applies the sync that was planned for `selection` at `commit` and `version`, all or nothing.
@@ -128,7 +127,8 @@ impl Actor {
             return Err(PlatformError::PlanChanged);
         }
         check_selection(&grid, selection)?;
-        let steps = grid.entries.iter().filter_map(|entry| plan_step(entry, selection, &grid)).collect();
+        let steps = grid.steps(selection);
+        self.parts.check_needs(&grid, &steps, selection).await?;
         self.parts.carry_out(&grid, &tree, steps, selection, Some(self.id())).await
     }
 
@@ -154,6 +154,11 @@ impl ModuleGrid {
         Self { publisher, repository, head, version, entries: compare(discover(tree), listings) }
     }
 
+    /// What publishing exactly `selection` would change.
+    fn steps(&self, selection: &Selection) -> Vec<PlannedStep> {
+        self.entries.iter().filter_map(|entry| plan_step(entry, selection, self)).collect()
+    }
+
     /// What keeps a catalogue up to date by itself: published modules that changed move to the head, those that are gone leave;
     /// those that cannot be published as they are at the head stay where they are.
     pub(super) fn update_steps(&self) -> Vec<PlannedStep> {
@@ -161,14 +166,17 @@ impl ModuleGrid {
         published.filter_map(|entry| self.update_step(entry)).collect()
     }
 
+    /// Leaves a published module where it is.
+    pub(super) fn stays(&self, entry: &GridEntry, why: &str) -> Option<PlannedStep> {
+        let listing = entry.listing.as_ref()?;
+        let (new, old) = (self.head.commit.short(), listing.revision.commit.short());
+        let reason = format!("cannot be published at {new} and stays at {old}: {why}");
+        Some(PlannedStep { module: entry.name.clone(), kind: StepKind::Keep, reason })
+    }
+
     fn update_step(&self, entry: &GridEntry) -> Option<PlannedStep> {
         let selection = Selection { modules: [entry.name.clone()].into(), ..Selection::default() };
-        let stays = |why: String| {
-            let listing = entry.listing.as_ref()?;
-            let (new, old) = (self.head.commit.short(), listing.revision.commit.short());
-            let reason = format!("cannot be published at {new} and stays at {old}: {why}");
-            Some(PlannedStep { module: entry.name.clone(), kind: StepKind::Keep, reason })
-        };
+        let stays = |why: String| self.stays(entry, &why);
         match (&entry.state, check_entry(entry, &selection)) {
             (GridState::Gone, _) => plan_step(entry, &selection, self),
             (GridState::Invalid(_) | GridState::Changed, Err(refusal)) => stays(told(refusal)),
@@ -356,7 +364,7 @@ fn check_entry(entry: &GridEntry, selection: &Selection) -> Result<(), PlatformE
 }
 
 /// The publish-time values the selection gives a module; without any, those it was published with stay.
-fn wanted_values<'a>(entry: &'a GridEntry, selection: &'a Selection) -> Option<&'a Values> {
+pub(super) fn wanted_values<'a>(entry: &'a GridEntry, selection: &'a Selection) -> Option<&'a Values> {
     selection.values.get(&entry.name).or(entry.listing.as_ref().map(|listing| &listing.revision.values))
 }
 

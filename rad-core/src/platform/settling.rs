@@ -71,21 +71,11 @@ pub(super) async fn hold_and_queue(
         // Another request of the same submission queued it: its hold is this one's.
         Ok(_) | Err(DeploymentError::Illegal(_)) => Ok(()),
         Err(DeploymentError::NotFound) => {
-            release(parts, run, now).await?;
+            settle_hold(parts, deployment, run).await?;
             Err(PlatformError::NotFound { what: "run" })
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Releases the hold of a run that a sweep took away before it was queued.
-async fn release(parts: &Parts, run: &Run, now: DateTime<Utc>) -> Result<(), PlatformError> {
-    if let Some(hold) = parts.ledger.by_key(run.owner, hold_key(run.id)).await? {
-        let body = Body::Release(Release { hold: hold.entry.seq });
-        let post = Post { account: run.owner, key: settle_key(run.id), at: now, actor: None, body };
-        parts.ledger.post(post).await?;
-    }
-    Ok(())
 }
 
 /// Of the modules a run needs, those its owner has not deployed.
@@ -156,6 +146,7 @@ pub(super) async fn settle(parts: &Parts, run: &Run) -> Result<(), PlatformError
     Ok(())
 }
 
+/// Captures the hold of a run that succeeded, and releases that of any other, once; where it has none, there is nothing to do.
 async fn settle_hold(parts: &Parts, deployment: &Deployment, run: &Run) -> Result<(), PlatformError> {
     let Some(hold) = parts.ledger.by_key(run.owner, hold_key(run.id)).await? else {
         return Ok(());

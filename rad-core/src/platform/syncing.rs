@@ -157,7 +157,8 @@ impl Parts {
             Some(head) if watch.auto_update => {
                 let (repository, catalogue) = (connection.repository.clone(), (version, listings));
                 let grid = ModuleGrid::of(publisher, repository, head.clone(), &tree, catalogue);
-                let (steps, selection) = (grid.update_steps(), Selection::default());
+                let steps = self.without_circles(&grid, grid.update_steps()).await?;
+                let selection = Selection::default();
                 Followed::of(&self.carry_out(&grid, &tree, steps, &selection, None).await?.steps)
             }
             _ => {

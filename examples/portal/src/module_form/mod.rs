@@ -4,10 +4,12 @@
 //! is kept as it was typed ([`Node`]), drawn again beside its problems ([`FormView`]), and turned into values only to be
 //! checked ([`values`]).
 
+mod asked;
 mod node;
 mod value;
 mod view;
 
+pub(crate) use asked::Asked;
 pub(crate) use node::Node;
 pub(crate) use value::values;
 pub(crate) use view::{FieldView, FormView, short_text};

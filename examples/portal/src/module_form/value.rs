@@ -1,7 +1,7 @@
 //! From what was typed to JSON values, and from values to what stands in the inputs.
 
 use indexmap::IndexMap;
-use rad_core::module::{Type, ValueProblem, Values, Variable};
+use rad_core::module::{Manifest, Type, ValueProblem, Values, Variable};
 use serde_json::{Map, Value};
 
 use super::Node;
@@ -102,6 +102,17 @@ impl Reader {
 
 fn trimmed(node: &Node) -> Option<&str> {
     node.text().map(str::trim).filter(|text| !text.is_empty())
+}
+
+impl Node {
+    /// What stands in the inputs for values of a module's variables.
+    pub(crate) fn of(values: &Values, manifest: &Manifest) -> Self {
+        let typed = values.iter().filter_map(|(name, value)| {
+            let variable = manifest.variable(name).filter(|_| !value.is_null())?;
+            Some((name.clone(), node_of(value, &variable.ty)))
+        });
+        Self::Group(typed.collect())
+    }
 }
 
 /// What stands in the inputs for a value of a type.

@@ -116,6 +116,19 @@ impl FormView {
         Self { pages: pages.collect() }
     }
 
+    /// The form with fields that may stay blank: they keep what is set.
+    pub(crate) fn keeping(mut self, kept: &[String]) -> Self {
+        for field in self.pages.iter_mut().flat_map(|page| &mut page.fields) {
+            let of = field.name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'));
+            if of.is_some_and(|name| kept.iter().any(|kept| kept == name)) {
+                field.required = false;
+                let help = field.help.trim_end();
+                field.help = format!("{help} It is set: leave it empty to keep it.").trim_start().to_owned();
+            }
+        }
+        self
+    }
+
     /// The form for the publisher of a module: its variables of group 0, under `prefix`.
     pub(crate) fn for_publisher(
         manifest: &Manifest,

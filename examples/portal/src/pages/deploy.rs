@@ -1,22 +1,20 @@
 //! `/deploy`: the catalogue, and the form of one module.
 
-use std::collections::HashSet;
-
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use rad_core::catalog::{Card, CatalogSort, Publisher};
 use rad_core::id::ModuleId;
-use rad_core::module::{ValueProblem, Values};
+use rad_core::module::ValueProblem;
 use rad_core::page::Cursor;
-use rad_core::platform::{DeployForm, PlatformError, Quote};
+use rad_core::platform::{DeployForm, Offer, PlatformError, Quote, Submission};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Answer, go, id_of, page, page_with, query};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
-use crate::module_form::{FormView, Node, PREFIX, values};
+use crate::module_form::{Asked, FormView, Node, PREFIX};
 use crate::session::{Posted, Session};
 
 #[derive(Template)]
@@ -152,6 +150,9 @@ struct FormPage {
     name: String,
     description: String,
     submission: String,
+    /// What is on offer, to be sent back.
+    offered_commit: String,
+    offered_cost: String,
     page: usize,
     form: FormView,
     refusal: Option<Refusal>,
@@ -182,6 +183,8 @@ struct QuoteView {
 struct Filled {
     typed: Node,
     submission: Uuid,
+    /// What the form showed.
+    seen: Offer,
     page: usize,
     problems: Vec<ValueProblem>,
     refusal: Option<Refusal>,
@@ -193,6 +196,7 @@ pub(super) async fn show(session: Session, Path(module): Path<String>) -> Answer
     let filled = Filled {
         typed: Node::default(),
         submission: Uuid::new_v4(),
+        seen: form.offer(),
         page: 1,
         problems: Vec::new(),
         refusal: None,
@@ -208,25 +212,18 @@ pub(super) async fn submit(Path(module): Path<String>, form: Posted) -> Answer {
     let mut filled = Filled {
         typed: Node::read(fields, PREFIX),
         submission: fields.parsed("submission")?,
+        seen: Offer { commit: fields.parsed("commit")?, cost: fields.parsed("cost")? },
         page: fields.text("page").parse().unwrap_or(1),
         problems: Vec::new(),
         refusal: None,
     };
-    let status = match fields.text("do").split_once(':') {
-        Some(("add", path)) => {
-            filled.typed.add_row(below_prefix(path));
-            StatusCode::OK
-        }
-        Some(("remove", path)) => {
-            filled.typed.remove(below_prefix(path));
-            StatusCode::OK
-        }
-        Some(("refresh", _)) => StatusCode::OK,
-        Some(("check", number)) => {
-            filled.problems = check(&asked, &filled.typed, number.parse().unwrap_or(1));
+    let pressed = asked_of(&asked).press(fields.text("do"), &mut filled.typed);
+    let status = match pressed {
+        Some(problems) => {
+            filled.problems = problems;
             if filled.problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
         }
-        _ => match deploy(session, module, &asked, &filled).await {
+        None => match deploy(session, module, &asked, &filled).await {
             Ok(_) => return go("/deployments?notice=deploying"),
             Err(PageError::Platform(PlatformError::Values { problems })) => {
                 filled.problems = problems;
@@ -249,8 +246,10 @@ async fn deploy(
     asked: &DeployForm,
     filled: &Filled,
 ) -> Result<(), PageError> {
-    let typed = typed_values(asked, &filled.typed).map_err(|problems| PlatformError::Values { problems })?;
-    session.actor.deploy(module, &typed, filled.submission).await?;
+    let typed =
+        asked_of(asked).values(&filled.typed).map_err(|problems| PlatformError::Values { problems })?;
+    let submission = Submission { id: filled.submission, seen: Some(filled.seen.clone()) };
+    session.actor.deploy(module, &typed, submission).await?;
     Ok(())
 }
 
@@ -262,45 +261,22 @@ fn shown_in_form(error: &PlatformError) -> bool {
             PlatformError::InsufficientPurchasedCredits { .. }
                 | PlatformError::InsufficientTotalCredits { .. }
                 | PlatformError::Violation(_)
+                | PlatformError::EngineVersion { .. }
+                | PlatformError::OfferChanged { .. }
                 | PlatformError::Runner(_)
         )
 }
 
-/// The values of the fields that are asked, and of those only.
-fn typed_values(asked: &DeployForm, typed: &Node) -> Result<Values, Vec<ValueProblem>> {
-    let manifest = &asked.listing.revision.manifest;
-    let hidden = hidden(asked, typed);
-    let fields = manifest.pages().into_iter().flat_map(|page| page.fields);
-    values(fields.filter(|variable| !hidden.contains(variable.name.as_str())), typed)
-}
-
-/// What is wrong on one page of the form.
-fn check(asked: &DeployForm, typed: &Node, number: usize) -> Vec<ValueProblem> {
-    let revision = &asked.listing.revision;
-    let checked = typed_values(asked, typed)
-        .and_then(|values| revision.manifest.check(&Values::new(), &revision.values, &values).map(drop));
-    let pages = revision.manifest.pages();
-    let here = number.checked_sub(1).and_then(|index| pages.get(index));
-    let on_page = |name: &str| here.is_some_and(|page| page.fields.iter().any(|field| field.name == name));
-    let problems = checked.err().unwrap_or_default();
-    problems.into_iter().filter(|problem| on_page(&problem.variable)).collect()
-}
-
-fn hidden<'a>(asked: &'a DeployForm, typed: &Node) -> HashSet<&'a str> {
-    let revision = &asked.listing.revision;
-    let fields = revision.manifest.pages().into_iter().flat_map(|page| page.fields);
-    let typed = values(fields, typed).unwrap_or_default();
-    revision.manifest.hidden(&Values::new(), &revision.values, &typed)
+fn asked_of(form: &DeployForm) -> Asked<'_> {
+    let revision = &form.listing.revision;
+    Asked { manifest: &revision.manifest, published: &revision.values, kept: &[] }
 }
 
 async fn view(session: &Session, asked: DeployForm, filled: Filled) -> Result<FormPage, PageError> {
-    let hidden = hidden(&asked, &filled.typed);
+    let asks = asked_of(&asked);
     let revision = &asked.listing.revision;
     let manifest = &revision.manifest;
-    let form = FormView::for_deployer(manifest, &revision.values, &filled.typed, &filled.problems, &hidden);
-    let fields: HashSet<&str> =
-        manifest.pages().iter().flat_map(|page| &page.fields).map(|field| field.name.as_str()).collect();
-    let stray = filled.problems.iter().filter(|problem| !fields.contains(problem.variable.as_str()));
+    let form = asks.form(&filled.typed, &filled.problems);
     let first_wrong = form.pages.iter().find(|page| page.has_problems).map(|page| page.number);
     Ok(FormPage {
         layout: session.layout(&asked.listing.name, Section::Deploy).await?,
@@ -308,10 +284,12 @@ async fn view(session: &Session, asked: DeployForm, filled: Filled) -> Result<Fo
         name: asked.listing.name.clone(),
         description: manifest.description.clone(),
         submission: filled.submission.to_string(),
+        offered_commit: asked.offer().commit.to_string(),
+        offered_cost: asked.offer().cost.to_string(),
         page: first_wrong.unwrap_or(filled.page),
         refusal: filled.refusal,
         problems: filled.problems.len(),
-        stray: stray.map(|problem| format!("{}: {}", problem.variable, problem.message)).collect(),
+        stray: asks.stray(&filled.problems),
         quote: quote_view(&asked.quote),
         unmet: asked.unmet.clone(),
         commit: revision.commit.short().to_owned(),
@@ -333,10 +311,6 @@ fn quote_view(quote: &Quote) -> QuoteView {
             Err(refusal) => Err(refusal.message.clone()),
         },
     }
-}
-
-fn below_prefix(path: &str) -> &str {
-    path.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default()
 }
 
 fn module_id(text: &str) -> Result<ModuleId, PageError> {

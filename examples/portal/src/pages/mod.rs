@@ -37,6 +37,7 @@ type Answer = Result<Response, PageError>;
 /// All routes that people and programs use; those of payment providers and of GitHub are in [`webhooks`].
 pub(crate) fn routes() -> Router<App> {
     Router::new()
+        .merge(deployments::routes())
         .route("/", get(|| async { Redirect::to("/deploy") }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/assets/{version}/{name}", get(assets::asset))
@@ -69,12 +70,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/deploy", get(deploy::list))
         .route("/deploy/{module}", get(deploy::show).post(deploy::submit))
         .route("/deploy/{module}/pin", post(deploy::pin))
-        .route("/deployments", get(deployments::list))
         .route("/deployments/events", get(events::deployments))
-        .route("/deployments/{id}", get(deployments::show))
-        .route("/deployments/{id}/delete", post(deployments::delete))
-        .route("/deployments/{id}/retry", post(deployments::retry))
-        .route("/deployments/{id}/outputs/{name}", post(deployments::reveal))
         .route("/runs/{id}/events", get(events::run))
         .route("/runs/{id}/log", get(events::log))
         .route("/credits", get(credits::show))

@@ -1,6 +1,6 @@
 //! The form of a module: values of the wrong type, rows, fields that come and go, plans that went stale.
 
-use crate::portal::{Demo, borrowed, form_of, newest, submit};
+use crate::portal::{Demo, borrowed, form_of, newest, sent_back, submit};
 
 #[tokio::test]
 async fn wrong_values_are_kept_with_the_message_beside_the_field() {
@@ -36,14 +36,13 @@ async fn rows_come_and_go_and_fields_depend_on_each_other_without_scripts() {
     let mut user = demo.signed_in("user").await;
     let form = form_of(&mut user, "web-stack").await;
     let page = user.get(&form).await;
-    let submission = page.between("name=\"submission\" value=\"", "\"").to_owned();
-    let mut fields: Vec<(String, String)> = vec![
-        ("submission".into(), submission),
+    let mut fields = sent_back(&page);
+    fields.extend([
         ("v/labels".into(), String::new()),
         ("v/labels/0/key".into(), "team".into()),
         ("v/labels/0/value".into(), "web".into()),
         ("v/create_database".into(), "false".into()),
-    ];
+    ]);
     fields.push(("do".into(), "add:v/labels".into()));
     let added = user.post(&form, &borrowed(&fields)).await;
     assert_eq!(added.status, 200);

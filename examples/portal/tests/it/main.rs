@@ -12,6 +12,7 @@ mod forms;
 mod github;
 mod github_browser;
 mod jules;
+mod lifecycle;
 mod pages;
 mod payments;
 mod portal;

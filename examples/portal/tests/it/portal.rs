@@ -132,11 +132,17 @@ pub(crate) async fn submit(
 ) -> (Answer, String, Vec<(String, String)>) {
     let form = form_of(browser, module).await;
     let page = browser.get(&form).await;
-    let submission = page.between("name=\"submission\" value=\"", "\"").to_owned();
-    let mut fields = vec![("submission".to_owned(), submission), ("do".to_owned(), "deploy".to_owned())];
+    let mut fields = sent_back(&page);
+    fields.push(("do".to_owned(), "deploy".to_owned()));
     fields.extend(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     let answer = browser.post(&form, &borrowed(&fields)).await;
     (answer, form, fields)
+}
+
+/// What a module's form has to be sent back as it was shown.
+pub(crate) fn sent_back(form: &Answer) -> Vec<(String, String)> {
+    let shown = |name: &str| form.between(&format!("name=\"{name}\" value=\""), "\"").to_owned();
+    ["submission", "commit", "cost"].map(|name| (name.to_owned(), shown(name))).into()
 }
 
 pub(crate) fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use rad_core::deployment::{DeploymentStatus, RunStatus};
 use rad_core::ledger::{Ledger, RevenueQuery};
-use rad_core::platform::{PlatformError, RevenueView};
+use rad_core::platform::{Offer, PlatformError, RevenueView, Submission};
 use rad_core::runner::{Engine, RunJob, RunObserver, RunOutcome, Runner, RunnerError};
 use uuid::Uuid;
 
@@ -211,4 +211,65 @@ async fn without_an_engine_nothing_is_stored_or_held() {
     assert!(matches!(refused, PlatformError::Runner(RunnerError::NoEngine { .. })), "{refused}");
     assert_eq!(market.credits(market.user).await, triple("100", "0", "0"));
     assert!(user.deployments(false, "", None).await.unwrap().items.is_empty());
+}
+
+/// An engine of a version that its modules ask for or not.
+#[derive(Debug)]
+struct OldEngine;
+
+#[async_trait]
+impl Runner for OldEngine {
+    async fn engine(&self) -> Result<Engine, RunnerError> {
+        Ok(Engine { name: "OpenTofu".to_owned(), version: "1.6.2".to_owned(), is_terraform: true })
+    }
+
+    async fn run(&self, _job: RunJob, _observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {
+        Ok(RunOutcome::Success)
+    }
+}
+
+#[tokio::test]
+async fn a_module_for_another_engine_is_refused_with_both_named_before_anything_is_held() {
+    let market = Market::with_runner(Arc::new(OldEngine)).await;
+    let module = |required: &str| {
+        format!(
+            "variable \"credit_cost\" {{ default = 5 }}\nvariable \"public_access\" {{ default = true }}\n\
+             terraform {{ required_version = \"{required}\" }}"
+        )
+    };
+    let (new, fine, odd) = (module(">= 1.7"), module("~> 1.6.0"), module(">= 1.5.0-beta1"));
+    market.push(&[("new", &new), ("fine", &fine), ("odd", &odd)]);
+    market.publish(&["new", "fine", "odd"]).await;
+    market.award(market.user, "100").await;
+    let user = market.actor(market.user).await;
+    let none = values(&[]);
+    user.deploy(market.module("fine").await, &none, Uuid::new_v4()).await.unwrap();
+    assert_eq!(market.credits(market.user).await.2, "5");
+    for (name, parts) in [("new", ["OpenTofu 1.6.2", ">= 1.7"]), ("odd", [">= 1.5.0-beta1", "pre-release"])] {
+        let refused = user.deploy(market.module(name).await, &none, Uuid::new_v4()).await.unwrap_err();
+        assert_eq!(refused.code(), Some("ENGINE_VERSION"));
+        assert!(parts.iter().all(|part| refused.to_string().contains(part)), "{refused}");
+    }
+    assert_eq!(market.credits(market.user).await.2, "5");
+    assert_eq!(user.deployments(false, "", None).await.unwrap().items.len(), 1, "nothing is stored");
+}
+
+#[tokio::test]
+async fn nobody_pays_what_the_form_did_not_show() {
+    let market = funded().await;
+    let user = market.actor(market.user).await;
+    let module = market.module("paid").await;
+    let seen = user.deploy_form(module).await.unwrap().offer();
+    let dearer = "variable \"credit_cost\" { default = 41 }\nvariable \"public_access\" { default = true }";
+    market.push(&[("paid", dearer)]);
+    market.publish(&["paid"]).await;
+    let send = async |seen: Offer| {
+        user.deploy(module, &values(&[]), Submission { id: Uuid::new_v4(), seen: Some(seen) }).await
+    };
+    let refused = send(seen.clone()).await.unwrap_err();
+    let PlatformError::OfferChanged { commit, cost } = refused else { panic!("{refused}") };
+    assert!(commit != seen.commit && cost == credits("41"));
+    assert_eq!(market.credits(market.user).await.2, "0");
+    send(Offer { commit, cost }).await.unwrap();
+    assert_eq!(market.credits(market.user).await.2, "41");
 }

@@ -168,3 +168,29 @@ async fn a_secret_of_the_publisher_never_gets_into_a_listing() {
     let refused = partner.plan_sync(&selection).await.unwrap_err();
     assert!(matches!(refused, PlatformError::Invalid { field: "values", .. }), "{refused}");
 }
+
+#[tokio::test]
+async fn modules_that_need_each_other_in_a_circle_are_not_published() {
+    let market = Market::open().await;
+    let needing = |name: &str| format!("variable \"module_dependency\" {{ default = [\"{name}\"] }}");
+    let (chicken, egg) = (needing("egg"), needing("chicken"));
+    market.push(&[("chicken", &chicken), ("egg", &egg), ("farm", &needing("chicken"))]);
+    market.connect(market.partner).await;
+    let partner = market.actor(market.partner).await;
+    let plan = async |names: &[&str]| {
+        let modules = names.iter().map(|name| (*name).to_owned()).collect();
+        partner.plan_sync(&Selection { modules, ..Selection::default() }).await
+    };
+    assert!(plan(&["farm", "chicken"]).await.is_ok(), "what is not published closes no circle");
+    let refused = plan(&["chicken", "egg", "farm"]).await.unwrap_err();
+    assert_eq!(refused.code(), Some("DEPENDENCY_CYCLE"));
+    assert!(refused.to_string().contains("chicken → egg → chicken"), "{refused}");
+
+    let admin = market.actor(market.admin).await;
+    market.connect(market.admin).await;
+    let own = Selection { modules: BTreeSet::from(["egg".to_owned()]), ..Selection::default() };
+    let planned = admin.plan_sync(&own).await.unwrap();
+    admin.apply_sync(&own, &planned.commit, planned.version).await.unwrap();
+    let over_the_platform = plan(&["chicken"]).await.unwrap_err();
+    assert_eq!(over_the_platform.code(), Some("DEPENDENCY_CYCLE"), "{over_the_platform}");
+}

@@ -173,3 +173,20 @@ fn tree() -> rad_core::source::SourceTree {
     tree.insert_file("bread/main.tf", "").unwrap();
     tree
 }
+
+#[tokio::test]
+async fn an_update_that_closes_a_circle_stays_where_it_is() {
+    let market = Market::open().await;
+    let needing = |name: &str| format!("variable \"module_dependency\" {{ default = [\"{name}\"] }}");
+    let egg = needing("chicken");
+    market.push(&[("chicken", ""), ("egg", &egg), ("other", "")]);
+    market.publish(&["chicken", "egg", "other"]).await;
+    let partner = market.actor(market.partner).await;
+    partner.set_auto_update(true).await.unwrap();
+    market.push(&[("chicken", &needing("egg")), ("egg", &egg), ("other", SMALL)]);
+    let report = look(&market).await;
+    assert_eq!(report.followed, Followed { withdrawn: 0, updated: 1, kept: 1 }, "only the circle stays open");
+    let sync = partner.syncs(1).await.unwrap().remove(0);
+    assert_eq!((sync.steps[0].module.as_str(), sync.steps[0].kind), ("chicken", StepKind::Keep));
+    assert!(sync.steps[0].reason.contains("chicken → egg → chicken"), "{}", sync.steps[0].reason);
+}

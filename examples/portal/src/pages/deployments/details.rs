@@ -1,81 +1,23 @@
-//! `/deployments`: the list, and everything about one.
+//! `/deployments/{id}`: everything about one deployment.
 
 use askama::Template;
-use axum::extract::{Path, Query};
-use rad_core::deployment::{Deployment, DeploymentStatus, Run, RunStatus, Settlement};
+use axum::extract::Path;
+use rad_core::deployment::{Deployment, DeploymentStatus, Plan, Run, RunStatus, Settlement, Wait};
 use rad_core::id::DeploymentId;
-use rad_core::page::Cursor;
 use rad_core::platform::{DeploymentDetails, PlatformError};
-use rad_core::runner::{Action, ChangeKind, ChangeStatus, Diagnostic, ResourceProgress, Severity, Step};
-use serde::{Deserialize, Serialize};
+use rad_core::runner::{Action, Diagnostic, PlannedChange, Severity};
 
-use super::events::is_live;
-use super::{Answer, go, id_of, page, query};
+use super::progress::{ProgressView, change};
+use super::{Answer, deployment_id, page};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::module_form::short_text;
+use crate::pages::events::is_live;
 use crate::session::{Posted, Session};
 use crate::show;
 
-#[derive(Template)]
-#[template(path = "pages/deployments.html")]
-struct ListPage {
-    layout: Layout,
-    may_see_all: bool,
-    all: bool,
-    search: String,
-    events: Option<String>,
-    rows: Vec<RowView>,
-    next: Option<String>,
-}
-
-struct RowView {
-    id: String,
-    module: String,
-    status: &'static str,
-    class: String,
-    cost: String,
-    time: String,
-    machine_time: String,
-}
-
-/// Which deployments to show.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Wanted {
-    all: bool,
-    q: String,
-    after: Option<String>,
-}
-
-/// `GET /deployments`
-pub(super) async fn list(session: Session, Query(wanted): Query<Wanted>) -> Answer {
-    let first_page = wanted.after.is_none();
-    let found = session.actor.deployments(wanted.all, &wanted.q, wanted.after.map(Cursor::new)).await?;
-    let all = if wanted.all { "true" } else { "" };
-    let address = |after: &str| query(&[("all", all), ("q", &wanted.q), ("after", after)]);
-    page(ListPage {
-        layout: session.layout("Deployments", Section::Deployments).await?,
-        may_see_all: session.actor.sees_all_deployments().await?,
-        all: wanted.all,
-        events: first_page.then(|| format!("/deployments/events{}", address(""))),
-        rows: found.items.iter().map(row_view).collect(),
-        next: found.next.as_ref().map(|cursor| format!("/deployments{}", address(cursor.as_str()))),
-        search: wanted.q,
-    })
-}
-
-fn row_view(deployment: &Deployment) -> RowView {
-    RowView {
-        id: deployment.id.to_string(),
-        module: deployment.module_name.clone(),
-        status: deployment.status.as_str(),
-        class: show::status_class(deployment.status),
-        cost: deployment.cost.to_string(),
-        time: show::time(deployment.created_at),
-        machine_time: show::machine_time(deployment.created_at),
-    }
-}
+/// More diagnostics than these are folded.
+const FEW: usize = 6;
 
 #[derive(Template)]
 #[template(path = "pages/deployment.html")]
@@ -99,15 +41,37 @@ struct DetailsPage {
     may_act: bool,
     may_retry: bool,
     may_delete: bool,
+    may_cancel: bool,
+    may_update: bool,
+    may_purge: bool,
+    diverged: bool,
+    purging: bool,
+    left: Option<Vec<String>>,
+    asks: Option<AskView>,
+    plan: Option<Vec<PlannedView>>,
     run: String,
     action: &'static str,
     progress: ProgressView,
     log: String,
     diagnostics: Vec<DiagnosticView>,
+    /// Whether they are folded: there are many, or they only tell that the run was stopped.
+    folded: bool,
     outputs: Vec<OutputView>,
     charged: Option<(String, String)>,
     variables: Vec<(String, Option<String>)>,
     runs: Vec<RunView>,
+}
+
+/// What a waiting run asks a person to confirm.
+struct AskView {
+    digest: String,
+    takes_away: Vec<PlannedView>,
+}
+
+struct PlannedView {
+    address: String,
+    change: &'static str,
+    takes_away: bool,
 }
 
 struct DiagnosticView {
@@ -133,75 +97,6 @@ struct RunView {
     took: String,
 }
 
-/// How far a run has come, for the page and for its events.
-#[derive(Debug, Serialize)]
-pub(super) struct ProgressView {
-    status: &'static str,
-    step: &'static str,
-    live: bool,
-    done: usize,
-    total: usize,
-    resources: Vec<ResourceView>,
-}
-
-#[derive(Debug, Serialize)]
-struct ResourceView {
-    address: String,
-    change: &'static str,
-    status: &'static str,
-    seconds: Option<u64>,
-}
-
-impl ProgressView {
-    pub(super) fn of(run: &Run, resources: &[ResourceProgress]) -> Self {
-        let changed = || resources.iter().filter(|resource| resource.change != ChangeKind::Read);
-        Self {
-            status: DeploymentStatus::of(run.action, run.status).as_str(),
-            step: match run.step {
-                _ if run.status.is_final() => "",
-                Some(Step::Init) => "fetching providers",
-                Some(Step::Plan) => "planning",
-                Some(Step::Apply) if run.action == Action::Delete => "destroying",
-                Some(Step::Apply) => "applying",
-                _ => "",
-            },
-            live: !run.status.is_final(),
-            done: changed().filter(|resource| resource.status == ChangeStatus::Complete).count(),
-            total: changed().count(),
-            resources: resources.iter().map(resource_view).collect(),
-        }
-    }
-
-    fn bar_max(&self) -> usize {
-        self.total.max(1)
-    }
-
-    fn failed(&self) -> bool {
-        self.resources.iter().any(|resource| resource.status == "failed")
-    }
-}
-
-fn resource_view(resource: &ResourceProgress) -> ResourceView {
-    ResourceView {
-        address: resource.address.clone(),
-        change: match resource.change {
-            ChangeKind::Create => "create",
-            ChangeKind::Update => "update",
-            ChangeKind::Replace => "replace",
-            ChangeKind::Delete => "destroy",
-            ChangeKind::Read => "read",
-            _ => "change",
-        },
-        status: match resource.status {
-            ChangeStatus::Planned => "planned",
-            ChangeStatus::Started => "started",
-            ChangeStatus::Complete => "done",
-            ChangeStatus::Errored => "failed",
-        },
-        seconds: resource.elapsed_seconds,
-    }
-}
-
 /// `GET /deployments/{id}`
 pub(super) async fn show(session: Session, Path(id): Path<String>) -> Answer {
     page(view(&session, deployment_id(&id)?, None).await?)
@@ -210,18 +105,6 @@ pub(super) async fn show(session: Session, Path(id): Path<String>) -> Answer {
 /// `POST /deployments/{id}/outputs/{name}`: the page with one sensitive output in the open.
 pub(super) async fn reveal(Path((id, name)): Path<(String, String)>, form: Posted) -> Answer {
     page(view(&form.session, deployment_id(&id)?, Some(&name)).await?)
-}
-
-/// `POST /deployments/{id}/delete`
-pub(super) async fn delete(Path(id): Path<String>, form: Posted) -> Answer {
-    form.session.actor.destroy(deployment_id(&id)?).await?;
-    go(format!("/deployments/{id}?notice=deleting"))
-}
-
-/// `POST /deployments/{id}/retry`
-pub(super) async fn retry(Path(id): Path<String>, form: Posted) -> Answer {
-    form.session.actor.retry(deployment_id(&id)?).await?;
-    go(format!("/deployments/{id}?notice=retrying"))
 }
 
 async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Result<DetailsPage, PageError> {
@@ -238,6 +121,9 @@ async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Re
     let charge = actor.charge_of(id).await?;
     let deployment = &details.deployment;
     let status = deployment.status;
+    let stands = status != DeploymentStatus::Deleted && deployment.purge_asked.is_none();
+    let unbegun =
+        !latest.action.destroys() && matches!(latest.status, RunStatus::Waiting | RunStatus::Queued);
     Ok(DetailsPage {
         layout: session.layout(&deployment.module_name, Section::Deployments).await?,
         id: id.to_string(),
@@ -251,23 +137,50 @@ async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Re
         live,
         settling: latest.settlement == Settlement::Owed,
         interrupted: status == DeploymentStatus::Run(RunStatus::Interrupted),
-        waiting: status == DeploymentStatus::Run(RunStatus::Waiting),
+        waiting: latest.waits_for == Some(Wait::Modules),
         needs: deployment.needs.clone(),
         has_state: details.has_state,
         is_owner: deployment.owner == actor.id(),
         may_act: details.may_act,
-        may_retry: !live && latest.status != RunStatus::Success,
-        may_delete: !live && status != DeploymentStatus::Deleted,
+        may_retry: stands && !live && latest.status != RunStatus::Success,
+        may_delete: stands && (!live || unbegun),
+        may_cancel: details.may_act && live && latest.action != Action::Purge && !latest.cancel_asked,
+        may_update: stands && !live && details.runs.iter().any(was_made),
+        may_purge: details.may_purge && stands,
+        diverged: deployment.diverged,
+        purging: deployment.purge_asked.is_some() && status != DeploymentStatus::Deleted,
+        left: (latest.action == Action::Purge && !live).then(|| deployment.left.clone()),
+        asks: ask_view(latest, &details.plan),
+        plan: details.plan.changes.as_deref().map(|changes| changes.iter().map(planned_view).collect()),
         run: latest.id.to_string(),
         action: action(latest.action),
         progress: ProgressView::of(latest, &details.resources),
         log,
+        folded: latest.status == RunStatus::Cancelled || latest.diagnostics.len() > FEW,
         diagnostics: latest.diagnostics.iter().map(diagnostic_view).collect(),
         outputs: outputs(&details, revealed),
         charged: charge.map(|(awarded, purchased)| (awarded.to_string(), purchased.to_string())),
         variables: variables(deployment),
         runs: details.runs.iter().map(run_view).collect(),
     })
+}
+
+/// Whether a run made the deployment for the first time.
+fn was_made(run: &Run) -> bool {
+    run.action == Action::Create && run.status == RunStatus::Success
+}
+
+fn ask_view(run: &Run, plan: &Plan) -> Option<AskView> {
+    let asks = run.waits_for == Some(Wait::Confirmation);
+    asks.then(|| AskView {
+        digest: plan.digest().to_string(),
+        takes_away: plan.takes_away().iter().map(planned_view).collect(),
+    })
+}
+
+fn planned_view(planned: &PlannedChange) -> PlannedView {
+    let PlannedChange { address, .. } = planned;
+    PlannedView { address: address.clone(), change: change(planned.change), takes_away: planned.destroys() }
 }
 
 async fn whole_log(session: &Session, run: &Run) -> Result<String, PageError> {
@@ -355,11 +268,9 @@ fn run_view(run: &Run) -> RunView {
 fn action(action: Action) -> &'static str {
     match action {
         Action::Create => "Create",
+        Action::Update => "Update",
         Action::Delete => "Delete",
+        Action::Purge => "Purge",
         _ => "Run",
     }
-}
-
-fn deployment_id(text: &str) -> Result<DeploymentId, PageError> {
-    id_of(text, "deployment")
 }

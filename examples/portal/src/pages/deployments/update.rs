@@ -1,0 +1,159 @@
+//! `/deployments/{id}/update`: other values, or the newer commit that is on offer.
+
+use askama::Template;
+use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use rad_core::id::DeploymentId;
+use rad_core::module::ValueProblem;
+use rad_core::platform::{PlatformError, UpdateForm};
+use rad_core::source::CommitId;
+use serde::Deserialize;
+
+use super::{Answer, deployment_id, page};
+use crate::error::PageError;
+use crate::layout::{Layout, Section};
+use crate::module_form::{Asked, FormView, Node, PREFIX};
+use crate::pages::{go, page_with};
+use crate::session::{Posted, Session};
+
+#[derive(Template)]
+#[template(path = "pages/update_form.html")]
+struct UpdatePage {
+    layout: Layout,
+    id: String,
+    module: String,
+    page: usize,
+    form: FormView,
+    refusal: Option<String>,
+    problems: usize,
+    stray: Vec<String>,
+    commit: String,
+    short_commit: String,
+    made_from: String,
+    newer: Option<String>,
+    /// Variables that were changed and for which resources may be made anew; once they are shown, sending again goes on.
+    unsafe_changes: Vec<String>,
+}
+
+/// Which commit the form is for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    newest: bool,
+}
+
+/// What was typed, and what came of it.
+struct Filled {
+    typed: Node,
+    page: usize,
+    problems: Vec<ValueProblem>,
+    refusal: Option<String>,
+    unsafe_changes: Vec<String>,
+}
+
+/// `GET /deployments/{id}/update`
+pub(super) async fn show(session: Session, Path(id): Path<String>, Query(wanted): Query<Wanted>) -> Answer {
+    let form = session.actor.update_form(deployment_id(&id)?, wanted.newest).await?;
+    let filled = Filled {
+        typed: Node::of(&form.current, &form.manifest),
+        page: 1,
+        problems: Vec::new(),
+        refusal: None,
+        unsafe_changes: Vec::new(),
+    };
+    page(view(&session, form, filled).await?)
+}
+
+/// `POST /deployments/{id}/update`: a page was checked, a row added or removed, or the update wanted.
+pub(super) async fn submit(Path(id): Path<String>, form: Posted) -> Answer {
+    let Posted { session, fields } = &form;
+    let id = deployment_id(&id)?;
+    let commit: CommitId = fields.parsed("commit")?;
+    let mut shown = session.actor.update_form(id, false).await?;
+    if shown.commit != commit {
+        shown = session.actor.update_form(id, true).await?;
+    }
+    let mut filled = Filled {
+        typed: Node::read(fields, PREFIX),
+        page: fields.text("page").parse().unwrap_or(1),
+        problems: Vec::new(),
+        refusal: None,
+        unsafe_changes: Vec::new(),
+    };
+    let pressed = asked(&shown).press(fields.text("do"), &mut filled.typed);
+    let status = match pressed {
+        Some(problems) => {
+            filled.problems = problems;
+            if filled.problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+        }
+        None => match update(session, id, &commit, &shown, &filled, fields.is_on("accept")).await {
+            Ok(unsafe_changes) if unsafe_changes.is_empty() => {
+                return go(format!("/deployments/{id}?notice=updating"));
+            }
+            Ok(unsafe_changes) => {
+                filled.unsafe_changes = unsafe_changes;
+                StatusCode::OK
+            }
+            Err(PageError::Platform(PlatformError::Values { problems })) => {
+                filled.problems = problems;
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Err(PageError::Platform(error)) if error.backend().is_none() => {
+                filled.refusal = Some(error.to_string());
+                PageError::Platform(error).status()
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    let html = view(session, shown, filled).await?;
+    page_with(status, html)
+}
+
+/// Updates, unless there is something to warn of that was not accepted: then nothing is done, and it is given.
+async fn update(
+    session: &Session,
+    id: DeploymentId,
+    commit: &CommitId,
+    shown: &UpdateForm,
+    filled: &Filled,
+    accepted: bool,
+) -> Result<Vec<String>, PageError> {
+    let typed = asked(shown).values(&filled.typed).map_err(|problems| PlatformError::Values { problems })?;
+    if !accepted {
+        let changed = session.actor.changed_by_update(id, commit, &typed).await?;
+        let unsafe_changes: Vec<String> =
+            changed.into_iter().filter(|one| !one.update_safe).map(|one| one.name).collect();
+        if !unsafe_changes.is_empty() {
+            return Ok(unsafe_changes);
+        }
+    }
+    session.actor.update(id, commit, &typed).await?;
+    Ok(Vec::new())
+}
+
+fn asked(form: &UpdateForm) -> Asked<'_> {
+    Asked { manifest: &form.manifest, published: &form.published, kept: &form.deployment.secret_names }
+}
+
+async fn view(session: &Session, shown: UpdateForm, filled: Filled) -> Result<UpdatePage, PageError> {
+    let asked = asked(&shown);
+    let form = asked.form(&filled.typed, &filled.problems);
+    let first_wrong = form.pages.iter().find(|page| page.has_problems).map(|page| page.number);
+    let last = form.pages.len() + 1;
+    let page = if filled.unsafe_changes.is_empty() { first_wrong.unwrap_or(filled.page) } else { last };
+    Ok(UpdatePage {
+        layout: session.layout(&shown.deployment.module_name, Section::Deployments).await?,
+        id: shown.deployment.id.to_string(),
+        module: shown.deployment.module_name.clone(),
+        page,
+        refusal: filled.refusal,
+        problems: filled.problems.len(),
+        stray: asked.stray(&filled.problems),
+        commit: shown.commit.to_string(),
+        short_commit: shown.commit.short().to_owned(),
+        made_from: shown.deployment.commit.short().to_owned(),
+        newer: shown.newer.as_ref().map(|newer| newer.short().to_owned()),
+        unsafe_changes: filled.unsafe_changes,
+        form,
+    })
+}
