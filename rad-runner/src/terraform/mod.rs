@@ -155,16 +155,6 @@ impl TerraformRunner {
         Ok(Ready { engine, sandbox, cgroups, enforcement })
     }
 
-    /// What a run logs on with.
-    async fn granted(&self, job: &RunJob) -> Result<Granted, BackendError> {
-        let Some(credentials) = &self.credentials else { return Ok(Granted::default()) };
-        let granted = credentials.grant(job).await?;
-        granted
-            .check()
-            .map_err(|reason| BackendError::permanent("taking the credentials of a run", reason))?;
-        Ok(granted)
-    }
-
     /// The sandbox that works here, and which engine answers in it.
     async fn find_out(
         &self,
@@ -206,7 +196,7 @@ impl Runner for TerraformRunner {
             launcher: &self.launcher,
             cache: &self.cache,
         };
-        let granted = self.granted(&job).await?;
+        let granted = granted(self.credentials.as_ref(), &job).await?;
         let outcome = match Session::begin(shared, &job, &granted, observer, &workspace).await? {
             Ok(session) => session.run().await?,
             Err(outcome) => outcome,
@@ -252,6 +242,14 @@ impl Runner for TerraformRunner {
         }
         Ok(())
     }
+}
+
+/// What a run logs on with.
+async fn granted(credentials: Option<&Arc<dyn Credentials>>, job: &RunJob) -> Result<Granted, BackendError> {
+    let Some(credentials) = credentials else { return Ok(Granted::default()) };
+    let granted = credentials.grant(job).await?;
+    granted.check().map_err(|reason| BackendError::permanent("taking the credentials of a run", reason))?;
+    Ok(granted)
 }
 
 /// Ends a run that is to destroy what was never made, or is gone.

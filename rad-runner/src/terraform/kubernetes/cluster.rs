@@ -70,6 +70,10 @@ impl Cluster {
         .await
     }
 
+    pub(super) async fn secret(&self, name: &str) -> Result<Option<Secret>, BackendError> {
+        patiently("reading a Secret", || async { self.secrets.get_opt(name).await }).await
+    }
+
     /// Makes or replaces a Secret.
     pub(super) async fn put(&self, secret_name: &str, secret: &Value) -> Result<(), BackendError> {
         let written = PatchParams::apply(WRITER).force();

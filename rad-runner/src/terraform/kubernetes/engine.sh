@@ -37,6 +37,9 @@ mark init
 mkdir -p /rad/work/module /rad/work/state /rad/work/data /rad/work/home || exit 70
 cat /rad/inputs/part-* | tar -xzf - -C /rad/work || exit 70
 cd /rad/work/module || exit 70
+if [ -e /rad/inputs/credentials.sh ]; then
+    . /rad/inputs/credentials.sh
+fi
 run init -input=false -no-color ${RAD_INIT:+"$RAD_INIT"}
 case $(tr -d ' \n' 2>/dev/null <"$TF_DATA_DIR/terraform.tfstate") in
 *'"backend":{"type":"local","config":{"path":"/rad/work/state/terraform.tfstate",'*) ;;

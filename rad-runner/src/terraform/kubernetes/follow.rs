@@ -103,6 +103,12 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// Masks these secrets, too.
+    pub(super) fn hiding(mut self, secrets: &[String]) -> Self {
+        secrets.iter().for_each(|secret| self.report.hide(secret));
+        self
+    }
+
     /// Follows the run to its end.
     pub(super) async fn run(mut self) -> Result<Followed, BackendError> {
         let mut news = self.cluster.news(self.job.run);

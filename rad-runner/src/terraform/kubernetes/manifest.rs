@@ -1,5 +1,6 @@
 //! The objects of a run: their names, their labels, and the Job that the cluster is given.
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::batch::v1::Job;
 use kube::Resource;
 use rad_core::error::BackendError;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::KubernetesConfig;
 use super::kept::LARGEST;
-use super::package::PART;
+use super::package::{CONTENT, Input, PART};
 use crate::terraform::engine::init_speaks_json;
 
 /// The containers of a run's pod.
@@ -31,6 +32,9 @@ pub(super) const APPLY: &str = "rad-apply";
 /// Where the engine keeps the state in its container.
 pub(super) const STATE_INSIDE: &str = "/rad/work/state/terraform.tfstate";
 
+/// Where the engine's container finds the files among the credentials.
+pub(super) const CREDENTIALS_INSIDE: &str = "/rad/inputs/credentials";
+
 /// How long the keeper has for the last state once the engine is gone.
 const LAST_STATE_SECONDS: u64 = 30;
 
@@ -45,6 +49,11 @@ pub(super) fn name(run: RunId) -> String {
     format!("rad-run-{run}")
 }
 
+/// The name of the Secret of a run's input.
+pub(super) fn input_name(run: RunId, index: usize) -> String {
+    format!("{}-input-{index}", name(run))
+}
+
 /// The labels of a run's objects.
 pub(super) fn labels(config: &KubernetesConfig, run: RunId, deployment: DeploymentId) -> Map<String, Value> {
     let labels = [
@@ -57,7 +66,7 @@ pub(super) fn labels(config: &KubernetesConfig, run: RunId, deployment: Deployme
 }
 
 /// The Job of a run, suspended until its inputs are there. It runs once and is never tried again.
-pub(super) fn job(config: &KubernetesConfig, job: &RunJob, inputs: &[String]) -> Result<Job, BackendError> {
+pub(super) fn job(config: &KubernetesConfig, job: &RunJob, inputs: &[Input]) -> Result<Job, BackendError> {
     let labels = labels(config, job.run, job.deployment);
     let limit = job.limits.whole;
     let seconds = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
@@ -83,17 +92,24 @@ pub(super) fn job(config: &KubernetesConfig, job: &RunJob, inputs: &[String]) ->
     serde_json::from_value(manifest).map_err(|error| BackendError::permanent("writing a Job", error))
 }
 
-/// The API server's own form of a Secret with one value, owned by a Job: it vanishes with it.
-pub(super) fn input(config: &KubernetesConfig, job: &RunJob, owner: &Job, name: &str) -> Value {
+/// The Secret of an input, owned by its Job: it vanishes with it.
+pub(super) fn input(
+    config: &KubernetesConfig,
+    job: &RunJob,
+    owner: &Job,
+    index: usize,
+    input: &Input,
+) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": name,
+            "name": input_name(job.run, index),
             "namespace": config.namespace,
             "labels": labels(config, job.run, job.deployment),
             "ownerReferences": [owner_reference(owner)],
         },
+        "data": { CONTENT: ByteString(input.content.to_vec()) },
     })
 }
 
@@ -107,8 +123,12 @@ pub(super) fn owner_reference(job: &Job) -> Value {
     })
 }
 
-fn pod(config: &KubernetesConfig, job: &RunJob, inputs: &[String]) -> Value {
-    let sources: Vec<Value> = inputs.iter().map(|name| json!({ "secret": { "name": name } })).collect();
+fn pod(config: &KubernetesConfig, job: &RunJob, inputs: &[Input]) -> Value {
+    let source = |(index, input): (usize, &Input)| {
+        let items = [json!({ "key": CONTENT, "path": input.file })];
+        json!({ "secret": { "name": input_name(job.run, index), "items": items } })
+    };
+    let sources: Vec<Value> = inputs.iter().enumerate().map(source).collect();
     json!({
         "restartPolicy": "Never",
         "serviceAccountName": config.service_account,

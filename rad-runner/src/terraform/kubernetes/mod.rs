@@ -19,7 +19,7 @@ mod package;
 mod verdict;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,10 +36,10 @@ pub use kube::Client;
 
 use super::report::Report;
 use super::state::State;
-use super::{ConfigError, nothing_to_destroy};
+use super::{ConfigError, Credentials, granted, nothing_to_destroy};
 use cluster::{Cluster, Whose};
 use follow::Follower;
-use package::{Input, PackError};
+use package::PackError;
 
 /// Carries out runs as Jobs of a cluster.
 ///
@@ -58,6 +58,7 @@ use package::{Input, PackError};
 pub struct KubernetesRunner {
     config: KubernetesConfig,
     cluster: Cluster,
+    credentials: Option<Arc<dyn Credentials>>,
     /// Runs that this process follows or will follow: their Jobs are not cleared.
     spared: Mutex<BTreeSet<RunId>>,
     /// Runs whose state was given out: it is cleared.
@@ -78,7 +79,15 @@ impl KubernetesRunner {
     pub fn new(client: Client, config: KubernetesConfig) -> Result<Self, ConfigError> {
         config.check()?;
         let cluster = Cluster::new(client, &config.namespace);
-        Ok(Self { config, cluster, spared: Mutex::default(), salvaged: Mutex::default() })
+        Ok(Self { config, cluster, credentials: None, spared: Mutex::default(), salvaged: Mutex::default() })
+    }
+
+    /// Gives the engine of each run what `credentials` grants it, in Secrets that vanish with its Job; without, none are
+    /// given.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Arc<dyn Credentials>) -> Self {
+        self.credentials = Some(credentials);
+        self
     }
 
     /// Makes the Job of a run; `Err(outcome)` within if the module cannot be run.
@@ -87,7 +96,8 @@ impl KubernetesRunner {
         job: &RunJob,
         observer: &dyn RunObserver,
     ) -> Result<Result<(), RunOutcome>, BackendError> {
-        let inputs = match package::pack(job) {
+        let granted = granted(self.credentials.as_ref(), job).await?;
+        let inputs = match package::pack(job, &granted) {
             Ok(inputs) => inputs,
             Err(PackError::Module(diagnostic)) => {
                 let mut report = Report::new(job, observer, self.config.log_limit);
@@ -96,31 +106,27 @@ impl KubernetesRunner {
             }
             Err(PackError::Machinery(error)) => return Err(error),
         };
-        let names: Vec<String> = (0..inputs.len()).map(|index| input_name(job.run, index)).collect();
-        self.cluster.create(&manifest::job(&self.config, job, &names)?).await?;
-        match self.cluster.job(job.run).await? {
-            Some(made) => self.hand_in(job, &made, inputs, &names).await.map(Ok),
-            None => Err(BackendError::unavailable("making a Job", "it was deleted at once")),
+        self.cluster.create(&manifest::job(&self.config, job, &inputs)?).await?;
+        let Some(made) = self.cluster.job(job.run).await? else {
+            return Err(BackendError::unavailable("making a Job", "it was deleted at once"));
+        };
+        if is_suspended(&made) {
+            for (index, input) in inputs.iter().enumerate() {
+                let secret = manifest::input(&self.config, job, &made, index, input);
+                self.cluster.put(&manifest::input_name(job.run, index), &secret).await?;
+            }
+            self.cluster.begin(job.run).await?;
         }
+        Ok(Ok(()))
     }
 
-    /// Writes the inputs of a suspended Job, and lets it begin.
-    async fn hand_in(
-        &self,
-        job: &RunJob,
-        made: &Job,
-        inputs: Vec<Input>,
-        names: &[String],
-    ) -> Result<(), BackendError> {
-        for (Input { file, content }, name) in inputs.into_iter().zip(names) {
-            let data = k8s_openapi::ByteString(content.to_vec());
-            let data = serde_json::to_value(data)
-                .map_err(|error| BackendError::permanent("writing a Secret", error))?;
-            let mut secret = manifest::input(&self.config, job, made, name);
-            secret["data"] = serde_json::Value::Object([(file, data)].into_iter().collect());
-            self.cluster.put(name, &secret).await?;
-        }
-        self.cluster.begin(job.run).await
+    /// What is masked in the log of a run besides its values: what its Job was given, by whichever process.
+    async fn masked(&self, run: RunId) -> Result<Vec<String>, BackendError> {
+        let secret = self.cluster.secret(&manifest::input_name(run, 0)).await?;
+        let data = secret.and_then(|secret| secret.data).unwrap_or_default();
+        let Some(content) = data.get(package::CONTENT) else { return Ok(Vec::new()) };
+        package::masked(&content.0)
+            .ok_or_else(|| BackendError::corrupt("reading what is masked in a log", "it is no list"))
     }
 
     /// Ends whatever earlier runs of the deployment still do: no two engines work on one deployment. A state that they
@@ -198,7 +204,9 @@ impl Runner for KubernetesRunner {
             return Ok(outcome);
         }
         self.cluster.forget(&left).await?;
-        let followed = Follower::new(&self.cluster, &self.config, &job, observer).run().await?;
+        let masked = self.masked(run).await?;
+        let follower = Follower::new(&self.cluster, &self.config, &job, observer);
+        let followed = follower.hiding(&masked).run().await?;
         // The state of a run whose lease was lost waits for the deployment's next run.
         if followed.state_taken
             && let Err(error) = self.tidy(run).await
@@ -257,10 +265,6 @@ impl Runner for KubernetesRunner {
 /// How long a pod may take to end: the engine's grace, the keeper's, and what the cluster needs itself.
 fn patience(config: &KubernetesConfig) -> Duration {
     config.grace + Duration::from_secs(90)
-}
-
-fn input_name(run: RunId, index: usize) -> String {
-    format!("{}-input-{index}", manifest::name(run))
 }
 
 fn run_of(job: &Job) -> Option<RunId> {

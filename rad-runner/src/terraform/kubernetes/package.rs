@@ -9,11 +9,13 @@ use flate2::write::GzEncoder;
 use rad_core::error::BackendError;
 use rad_core::runner::{Diagnostic, RunJob};
 use rad_core::source::TreeEntry;
+use secrecy::ExposeSecret;
 use tar::{Builder, EntryType, Header};
 
-use super::manifest::STATE_INSIDE;
+use super::manifest::{CREDENTIALS_INSIDE, STATE_INSIDE};
+use crate::terraform::credentials::Granted;
 use crate::terraform::layout::{contents, declared};
-use crate::terraform::workspace::{EPHEMERAL, VALUES};
+use crate::terraform::workspace::{CREDENTIALS, EPHEMERAL, VALUES};
 
 /// How many bytes one Secret takes; the API server allows 1 MiB.
 pub(super) const PART: usize = 900_000;
@@ -21,10 +23,16 @@ pub(super) const PART: usize = 900_000;
 /// The most parts that an archive may have.
 const PARTS: usize = 24;
 
+/// The file that lists what is masked in the log besides the values: a worker that carries the run on reads it.
+const MASKED: &str = "masked.json";
+
+/// The key of the file in its Secret.
+pub(super) const CONTENT: &str = "content";
+
 /// A file that a Secret holds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Input {
-    /// Its name in the pod.
+    /// Its path below the inputs of the pod.
     pub(super) file: String,
     /// What is in it.
     pub(super) content: Bytes,
@@ -45,10 +53,10 @@ impl From<io::Error> for PackError {
     }
 }
 
-/// The inputs of a run, each small enough for a Secret of its own.
-pub(super) fn pack(job: &RunJob) -> Result<Vec<Input>, PackError> {
+/// The inputs of a run, each small enough for a Secret of its own; first what is masked.
+pub(super) fn pack(job: &RunJob, granted: &Granted) -> Result<Vec<Input>, PackError> {
     let (values, ephemeral) = declared(job);
-    let mut inputs = Vec::new();
+    let mut inputs = credentials(granted)?;
     for (file, values) in [(VALUES, values), (EPHEMERAL, ephemeral)] {
         if file == EPHEMERAL && values.is_empty() {
             continue;
@@ -69,6 +77,28 @@ pub(super) fn pack(job: &RunJob) -> Result<Vec<Input>, PackError> {
         inputs.push(Input { file: format!("part-{part:02}"), content });
     }
     Ok(inputs)
+}
+
+/// What is masked, as [`pack`] wrote it.
+pub(super) fn masked(content: &[u8]) -> Option<Vec<String>> {
+    serde_json::from_slice(content).ok()
+}
+
+fn credentials(granted: &Granted) -> Result<Vec<Input>, PackError> {
+    let masked = serde_json::to_vec(&granted.secrets().collect::<Vec<_>>()).map_err(io::Error::other)?;
+    let mut files = vec![(MASKED.to_owned(), Bytes::from(masked))];
+    if !granted.is_empty() {
+        let script = granted.script(Path::new(CREDENTIALS_INSIDE));
+        files.push((CREDENTIALS.to_owned(), script.expose_secret().to_owned().into()));
+    }
+    for (name, content) in granted.files() {
+        files.push((format!("credentials/{name}"), content.to_owned().into()));
+    }
+    let input = |(file, content): (String, Bytes)| match content.len() {
+        bytes if bytes > PART => Err(too_large("The credentials are too large", bytes, PART)),
+        _ => Ok(Input { file, content }),
+    };
+    files.into_iter().map(input).collect()
 }
 
 fn archive(job: &RunJob) -> Result<Vec<u8>, PackError> {
@@ -135,6 +165,10 @@ mod tests {
         }
     }
 
+    fn packed(source: SourceTree, values: serde_json::Value) -> Result<Vec<Input>, PackError> {
+        pack(&job(source, values), &Granted::default())
+    }
+
     fn unpacked(inputs: &[Input]) -> BTreeMap<String, Vec<u8>> {
         let parts: Vec<&Input> = inputs.iter().filter(|input| input.file.starts_with("part-")).collect();
         assert!(parts.windows(2).all(|pair| pair[0].file < pair[1].file));
@@ -151,14 +185,27 @@ mod tests {
 
     #[test]
     fn a_module_its_state_and_its_values_are_packed() {
-        let inputs = pack(&job(TerraformModules.greeter(), json!({ "who": "Ada", "unknown": 1 }))).unwrap();
-        assert_eq!(inputs[0].file, VALUES);
-        assert_eq!(inputs[0].content, r#"{"who":"Ada"}"#, "only what the module declares");
+        let inputs = packed(TerraformModules.greeter(), json!({ "who": "Ada", "unknown": 1 })).unwrap();
+        assert_eq!((&*inputs[0].file, &*inputs[0].content), (MASKED, &b"[]"[..]));
+        assert_eq!(inputs[1].file, VALUES);
+        assert_eq!(inputs[1].content, r#"{"who":"Ada"}"#, "only what the module declares");
         let files = unpacked(&inputs);
         assert!(
             files.contains_key("module/main.tf") && files.contains_key("module/zzzz_platform_override.tf")
         );
         assert_eq!(files["state/terraform.tfstate"], b"{}");
+    }
+
+    #[test]
+    fn credentials_are_packed_with_what_is_masked() {
+        let granted = Granted::default().variable("KEY", "s3cret").file("FILE", "key.json", "{1}");
+        let inputs = pack(&job(TerraformModules.greeter(), json!({})), &granted).unwrap();
+        assert_eq!(masked(&inputs[0].content).unwrap(), ["s3cret", "{1}"]);
+        assert_eq!(
+            inputs[1].content,
+            "export KEY='s3cret'\nexport FILE='/rad/inputs/credentials/key.json'\n"
+        );
+        assert_eq!((&*inputs[2].file, &*inputs[2].content), ("credentials/key.json", &b"{1}"[..]));
     }
 
     #[test]
@@ -175,7 +222,7 @@ mod tests {
         let with = |bytes| {
             let mut source = TerraformModules.greeter();
             source.insert_file("noise.bin", noise(bytes)).unwrap();
-            pack(&job(source, json!({})))
+            packed(source, json!({}))
         };
         let inputs = with(2 * PART).unwrap();
         assert_eq!(inputs.iter().filter(|input| input.file.starts_with("part-")).count(), 3);
@@ -185,7 +232,7 @@ mod tests {
         assert!(refusal.detail.contains("21600000"), "{refusal:?}");
 
         let values = json!({ "who": "x".repeat(PART) });
-        let Err(PackError::Module(refusal)) = pack(&job(TerraformModules.greeter(), values)) else {
+        let Err(PackError::Module(refusal)) = packed(TerraformModules.greeter(), values) else {
             panic!("they are too large")
         };
         assert!(refusal.summary.contains("values"), "{refusal:?}");

@@ -181,6 +181,7 @@ fn mounted(cluster: &Cluster, root: &Path, spec: &Value) -> Vec<(String, PathBuf
         let mode = u32::try_from(volume["projected"]["defaultMode"].as_u64().unwrap_or(0o644)).unwrap();
         for source in volume["projected"]["sources"].as_array().into_iter().flatten() {
             for (file, content) in files(cluster, source) {
+                fs::create_dir_all(directory.join(&file).parent().unwrap()).unwrap();
                 fs::write(directory.join(&file), content).unwrap();
                 fs::set_permissions(directory.join(&file), fs::Permissions::from_mode(mode)).unwrap();
             }
@@ -193,9 +194,14 @@ fn mounted(cluster: &Cluster, root: &Path, spec: &Value) -> Vec<(String, PathBuf
 fn files(cluster: &Cluster, source: &Value) -> Vec<(String, Vec<u8>)> {
     if let Some(name) = source["secret"]["name"].as_str() {
         let secret = cluster.get("secrets", name).expect("a pod waits for its Secrets");
-        let data = secret["data"].as_object().unwrap().clone();
-        let read = |(file, value)| (file, serde_json::from_value::<ByteString>(value).unwrap().0);
-        return data.into_iter().map(read).collect();
+        let file = |item: &Value| {
+            let content = secret["data"][item["key"].as_str().unwrap()].clone();
+            (
+                item["path"].as_str().unwrap().to_owned(),
+                serde_json::from_value::<ByteString>(content).unwrap().0,
+            )
+        };
+        return source["secret"]["items"].as_array().unwrap().iter().map(file).collect();
     }
     let file = match source["configMap"].is_object() {
         true => "ca.crt",

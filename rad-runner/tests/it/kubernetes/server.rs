@@ -137,9 +137,10 @@ fn act(cluster: &Cluster, request: &Request) -> (u16, Value) {
             (200, cluster.put(kind, object))
         }
         ("PATCH", Some(mut object)) => {
+            let suspended = object["spec"]["suspend"] == true;
             merge(&mut object, &body);
             let object = cluster.put(kind, object);
-            if kind == "jobs" && body["spec"]["suspend"] == false {
+            if kind == "jobs" && suspended && object["spec"]["suspend"] == false {
                 kubelet::begin(cluster, &object);
             }
             (200, object)

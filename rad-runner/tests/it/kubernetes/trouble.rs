@@ -8,10 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rad_core::conformance::runner::{self as contract, Modules, TerraformModules};
 use rad_core::deployment::RunStatus;
+use rad_core::error::BackendError;
 use rad_core::module::Values;
-use rad_core::runner::{RunEvent, RunObserver, RunOutcome, Runner, StopReason};
+use rad_core::runner::{RunEvent, RunJob, RunObserver, RunOutcome, Runner, StopReason};
 use rad_core::source::SourceTree;
 use rad_runner::kubernetes::{KubernetesConfig, KubernetesConfigBuilder};
+use rad_runner::terraform::{Credentials, Granted};
 use serde_json::json;
 
 use super::{Made, cluster, kubelet};
@@ -302,6 +304,57 @@ async fn module_code_sees_no_token_and_the_values_are_private() {
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
     assert_eq!(pod["restartPolicy"], "Never");
+}
+
+#[derive(Debug)]
+struct Tenant;
+
+#[async_trait]
+impl Credentials for Tenant {
+    async fn grant(&self, _: &RunJob) -> Result<Granted, BackendError> {
+        Ok(Granted::default().variable("CLOUD_TOKEN", "t0p-s3cret").file(
+            "CLOUD_FILE",
+            "key.json",
+            "k3y-file",
+        ))
+    }
+}
+
+#[tokio::test]
+async fn credentials_reach_the_engine_and_are_masked_also_by_who_carries_on() {
+    let made = Made::new().await;
+    let text = "resource \"terraform_data\" \"look\" {\n provisioner \"local-exec\" {\n command = \"echo ${#CLOUD_TOKEN} \
+                long; echo $CLOUD_TOKEN; cat $CLOUD_FILE; sleep 3; echo late $CLOUD_TOKEN\"\n }\n}"
+        .replace("${#", "$${#");
+    let job = job(&text, json!({}));
+    let again = RunJob { run: job.run, ..copy(&job) };
+    let first = made.runner().with_credentials(Arc::new(Tenant));
+    let cut = tokio::time::timeout(Duration::from_secs(3), first.run(job, &Notes::default())).await;
+    assert!(cut.is_err(), "it goes on");
+    let next = made.runner();
+    assert!(next.continues(again.run).await.unwrap());
+    let (outcome, notes) = play(&next, again).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{log}");
+    assert!(log.contains("10 long") && log.contains("late (sensitive value)"), "{log}");
+    assert!(!log.contains("s3cret") && !log.contains("k3y"), "{log}");
+    let jobs = format!("{:?}", made.cluster.list("jobs", ""));
+    assert!(!jobs.contains("s3cret") && !jobs.contains("k3y"), "secrets stand in Secrets only");
+}
+
+#[tokio::test]
+async fn two_workers_never_make_two_engines_for_one_run() {
+    let made = Made::new().await;
+    let job = job_of(TerraformModules.lingering(), json!({}));
+    let same = RunJob { run: job.run, ..copy(&job) };
+    let (one, other) = (made.runner(), made.runner_with(other));
+    let (one, other) = tokio::join!(play(&one, job), play(&other, same));
+    for (outcome, notes) in [one, other] {
+        assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+        assert_eq!(notes.log().matches("(local-exec): entry 8;").count(), 1, "{}", notes.log());
+    }
+    assert_eq!(made.cluster.list("pods", "").len(), 1);
+    assert_eq!(made.cluster.list("jobs", "").len(), 1);
 }
 
 #[tokio::test]
