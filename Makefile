@@ -33,5 +33,5 @@ bench-sync: ## Measure syncs of a repository of 500 modules over the API of GitH
 fuzz: ## Fuzz what reads strangers' input (nightly, cargo-fuzz); ARGS="SECONDS TARGET …"
 	@scripts/fuzz.sh $(ARGS)
 
-soak: ## Post from many processes, and kill them and their servers more than 200 times; ARGS=1000 for more
+soak: ## Post and deploy from many processes, and kill them and their servers more than 200 times; ARGS="1000 500" for more
 	@scripts/soak.sh $(ARGS)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rad_billing::{SandboxPayments, SqlDirectory, SqlOrders, SqlSettings, SqliteLedger};
+use rad_billing::{SandboxPayments, SqlDirectory, SqlOrders, SqlSettings};
 use rad_core::checkpoint::SigningKey;
 use rad_core::deployment::LeaseLimits;
 use rad_core::directory::{Directory, SessionStore};
@@ -15,12 +15,13 @@ use rad_github::{
     GitHub, Jules, LocalSource, SqlArchive, SqlCatalog, SqlCredentials, SqlDeliveries, SqlGroups,
     SqlRefinements, SqlWatches,
 };
-use rad_runner::store::{SqliteDeployments, SqliteNotifier};
+use rad_runner::store::{SqlDeployments, SqlNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig, stable_name};
+use rad_sql::Database;
 
-use crate::checkpoints::Checkpointer;
-use crate::config::Config;
+use crate::checkpoints::{Books, Checkpointer};
+use crate::config::{Config, DatabaseAddress, Role};
 use crate::secret_file;
 use crate::sources::Sources;
 
@@ -38,13 +39,15 @@ pub(crate) struct Assembly {
     pub(crate) sessions: Arc<dyn SessionStore>,
     /// The stand-in for payment providers.
     pub(crate) sandbox: Arc<SandboxPayments>,
-    /// What carries out runs.
-    pub(crate) worker: Worker,
+    /// What carries out runs, if this process does.
+    pub(crate) worker: Option<Worker>,
+    /// Where credits are kept.
+    pub(crate) books: Books,
     /// What signs the ledger.
     pub(crate) checkpointer: Checkpointer,
 }
 
-/// Opens every backend: one database, keys and directories in the data directory.
+/// Opens every backend: one database, keys, and directories in the data directory.
 ///
 /// # Errors
 /// What cannot be opened, and why.
@@ -52,21 +55,19 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let data_dir = std::path::absolute(&config.data_dir)?;
     make_private_directory(&data_dir)?;
     make_private_directory(&config.repos_dir)?;
-    let pool = rad_billing::sqlite::open(&config.database)
-        .await
-        .with_context(|| format!("the database {} cannot be opened", config.database.display()))?;
-    rad_github::migrate(&pool.clone().into()).await?;
-    rad_runner::store::migrate(&pool).await?;
+    make_private_directory(&config.keys_dir)?;
+    let database = open(&config.database).await?;
+    let keys = &config.keys_dir;
 
-    let directory = Arc::new(SqlDirectory::new(pool.clone()));
-    let secret = secret_file::read_or_make(&data_dir.join("sandbox.key"))?;
-    let sandbox = Arc::new(SandboxPayments::new(pool.clone(), secret, url, &[])?);
-    let key = keyring(config, &data_dir.join("state.key"))?;
-    let ledger = Arc::new(SqliteLedger::new(pool.clone()));
+    let directory = Arc::new(SqlDirectory::new(database.clone()));
+    let secret = secret_file::read_or_make(&keys.join("sandbox.key"))?;
+    let sandbox = Arc::new(SandboxPayments::new(database.clone(), secret, url, &[])?);
+    let key = keyring(config, &keys.join("state.key"))?;
+    let books = Books::of(&database).context("this kind of database holds no ledger")?;
     let repos = Arc::new(Sources::new(LocalSource::new([&config.repos_dir])?, github(config)?));
-    let tokens = keyring(config, &data_dir.join("credentials.key"))?;
-    let credentials = Arc::new(SqlCredentials::new(pool.clone(), tokens));
-    let deployments = Arc::new(SqliteDeployments::new(pool.clone(), key).await?);
+    let tokens = keyring(config, &keys.join("credentials.key"))?;
+    let credentials = Arc::new(SqlCredentials::new(database.clone(), tokens));
+    let deployments = Arc::new(SqlDeployments::new(database.clone(), key).await?);
     // Once this is done, older keys can be put away.
     let resealed = credentials.reseal().await? + deployments.reseal().await?;
     if resealed > 0 {
@@ -74,32 +75,63 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     }
     let mut platform = Platform::builder()
         .directory(directory.clone())
-        .settings(Arc::new(SqlSettings::new(pool.clone())))
+        .settings(Arc::new(SqlSettings::new(database.clone())))
         .repos(repos.clone())
         .credentials(credentials)
-        .deliveries(Arc::new(SqlDeliveries::new(pool.clone())))
-        .groups(Arc::new(SqlGroups::new(pool.clone())))
-        .watches(Arc::new(SqlWatches::new(pool.clone())))
-        .catalog(Arc::new(SqlCatalog::new(pool.clone())))
-        .archive(Arc::new(SqlArchive::new(pool.clone())))
+        .deliveries(Arc::new(SqlDeliveries::new(database.clone())))
+        .groups(Arc::new(SqlGroups::new(database.clone())))
+        .watches(Arc::new(SqlWatches::new(database.clone())))
+        .catalog(Arc::new(SqlCatalog::new(database.clone())))
+        .archive(Arc::new(SqlArchive::new(database.clone())))
         .deployments(deployments)
         .runner(Arc::new(runner(config, &data_dir)?))
-        .ledger(ledger.clone())
-        .orders(Arc::new(SqlOrders::new(pool.clone())))
-        .notifier(Arc::new(SqliteNotifier::new(pool.clone())))
+        .ledger(books.ledger())
+        .orders(Arc::new(SqlOrders::new(database.clone())))
+        .notifier(Arc::new(SqlNotifier::new(database.clone())))
         .provider(sandbox.clone());
-    let refinements = Arc::new(SqlRefinements::new(pool));
+    let refinements = Arc::new(SqlRefinements::new(database));
     platform = platform.refining(Arc::new(code_agent(config)?), refinements, repos);
     let platform = platform.build()?;
-    let worker = WorkerConfig::builder(stable_name(&data_dir.join("worker"))?)
+    let worker = match config.role {
+        Role::Serve => None,
+        Role::All | Role::Worker => Some(worker(config, &data_dir, &platform)?),
+    };
+    let checkpointer =
+        Checkpointer::new(books.clone(), checkpoint_key(config, keys)?, config.checkpoint_every);
+    let sessions = directory.clone();
+    Ok(Assembly { platform, directory, sessions, sandbox, worker, books, checkpointer })
+}
+
+/// Opens the database, with the tables of all crates.
+async fn open(address: &DatabaseAddress) -> anyhow::Result<Database> {
+    let database: Database = match address {
+        DatabaseAddress::Sqlite(path) => rad_sql::sqlite::open(path)
+            .await
+            .with_context(|| format!("the database {} cannot be opened", path.display()))?
+            .into(),
+        DatabaseAddress::Postgres(url) => {
+            let name = rad_sql::postgres::name(url).context("database-url is no address")?;
+            let opened = rad_sql::postgres::open(url).await;
+            opened.with_context(|| format!("the database {name} cannot be opened"))?.into()
+        }
+    };
+    rad_billing::migrate(&database).await?;
+    rad_github::migrate(&database).await?;
+    rad_runner::store::migrate(&database).await?;
+    Ok(database)
+}
+
+/// What carries out runs, under a name that it has for as long as its data directory lasts.
+fn worker(config: &Config, data_dir: &Path, platform: &Platform) -> anyhow::Result<Worker> {
+    let name = stable_name(&data_dir.join("worker"))
+        .with_context(|| format!("no worker can work in {}", data_dir.display()))?;
+    let setup = WorkerConfig::builder(name)
         .concurrency(config.workers)
         .most_runs(LeaseLimits { per_owner: config.runs_per_owner, total: None })
+        .lease(config.lease, config.lease / 5)
         .shutdown_grace(CLOSING)
         .build()?;
-    let worker = Worker::new(platform.operations(), worker)?;
-    let checkpointer = Checkpointer::new(ledger, checkpoint_key(config, &data_dir)?, config.checkpoint_every);
-    let sessions = directory.clone();
-    Ok(Assembly { platform, directory, sessions, sandbox, worker, checkpointer })
+    Ok(Worker::new(platform.operations(), setup)?)
 }
 
 /// The keys that seal what is secret in the database: those of the configuration, or those in a file, made at the first start.
@@ -123,8 +155,8 @@ fn github(config: &Config) -> anyhow::Result<Option<GitHub>> {
 }
 
 /// The key that signs checkpoints; made at the first start.
-fn checkpoint_key(config: &Config, data_dir: &Path) -> anyhow::Result<SigningKey> {
-    let path = config.checkpoint_key.clone().unwrap_or_else(|| data_dir.join("checkpoint.key"));
+fn checkpoint_key(config: &Config, keys: &Path) -> anyhow::Result<SigningKey> {
+    let path = config.checkpoint_key.clone().unwrap_or_else(|| keys.join("checkpoint.key"));
     let secret = secret_file::read_or_make(&path)?;
     SigningKey::from_hex(&secret).with_context(|| format!("{} cannot be used", path.display()))
 }
@@ -146,6 +178,7 @@ fn runner(config: &Config, data_dir: &Path) -> anyhow::Result<TerraformRunner> {
     let mut builder = TerraformConfig::builder(data_dir.join("runs"))
         .plugin_cache(data_dir.join("plugins"))
         .allow_unsandboxed(config.allow_unsandboxed)
+        .patience(config.lease * 2 / 3)
         .grace(CLOSING);
     if let Some(engine) = &config.terraform {
         builder = builder.engine(engine);

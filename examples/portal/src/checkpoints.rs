@@ -4,23 +4,67 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rad_billing::SqliteLedger;
-use rad_core::checkpoint::{CheckpointError, CheckpointsExt, PublicKey, SigningKey};
+use rad_billing::{PostgresLedger, SqliteLedger};
+use rad_core::checkpoint::{CheckpointError, Checkpoints, CheckpointsExt, PublicKey, SigningKey};
 use rad_core::clock::{Clock, SystemClock};
+use rad_core::ledger::Ledger;
+use rad_sql::Database;
 use tokio::time::{MissedTickBehavior, interval};
+
+/// The ledger of a database.
+#[derive(Debug, Clone)]
+pub(crate) enum Books {
+    Sqlite(Arc<SqliteLedger>),
+    Postgres(Arc<PostgresLedger>),
+}
+
+impl Books {
+    /// The ledger of a database that has its tables; `None` for a kind of database that has none.
+    pub(crate) fn of(database: &Database) -> Option<Self> {
+        match database {
+            Database::Sqlite(pool) => Some(Self::Sqlite(Arc::new(SqliteLedger::new(pool.clone())))),
+            Database::Postgres(pool) => Some(Self::Postgres(Arc::new(PostgresLedger::new(pool.clone())))),
+            _ => None,
+        }
+    }
+
+    /// Where the platform posts.
+    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
+        match self {
+            Self::Sqlite(ledger) => ledger.clone(),
+            Self::Postgres(ledger) => ledger.clone(),
+        }
+    }
+
+    /// Where its checkpoints are.
+    fn checkpoints(&self) -> &dyn Checkpoints {
+        match self {
+            Self::Sqlite(ledger) => &**ledger,
+            Self::Postgres(ledger) => &**ledger,
+        }
+    }
+
+    /// Takes no more posts, and settles those it took.
+    pub(crate) async fn drain(&self) {
+        match self {
+            Self::Sqlite(ledger) => ledger.drain().await,
+            Self::Postgres(ledger) => ledger.drain().await,
+        }
+    }
+}
 
 /// Signs what the ledger is.
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
-    ledger: Arc<SqliteLedger>,
+    books: Books,
     key: SigningKey,
     every: Duration,
 }
 
 impl Checkpointer {
     /// Signs with `key`, not more often than `every`.
-    pub(crate) const fn new(ledger: Arc<SqliteLedger>, key: SigningKey, every: Duration) -> Self {
-        Self { ledger, key, every }
+    pub(crate) const fn new(books: Books, key: SigningKey, every: Duration) -> Self {
+        Self { books, key, every }
     }
 
     /// Whom the checkpoints are signed by.
@@ -43,13 +87,13 @@ impl Checkpointer {
 
     /// Lets the ledger take no more posts, and signs what it is then.
     pub(crate) async fn finish(self) {
-        self.ledger.drain().await;
+        self.books.drain().await;
         self.sign().await;
     }
 
     /// Signs what was posted since the last checkpoint. What keeps it from that is for the operator to see.
     async fn sign(&self) {
-        match self.ledger.checkpoint_changes(&self.key, SystemClock.now()).await {
+        match self.books.checkpoints().checkpoint_changes(&self.key, SystemClock.now()).await {
             Ok(None) => {}
             Ok(Some(signed)) => {
                 let made = signed.checkpoint;
@@ -104,7 +148,8 @@ mod tests {
         let account = AccountId::new();
         ledger.post(award(account, 1)).await.unwrap();
         let key = SigningKey::from_hex(&"5e".repeat(32).into()).unwrap();
-        let checkpointer = Checkpointer::new(Arc::clone(&ledger), key, Duration::from_secs(3_600));
+        let checkpointer =
+            Checkpointer::new(Books::Sqlite(Arc::clone(&ledger)), key, Duration::from_secs(3_600));
         let public = checkpointer.key();
         let (close, closing) = tokio::sync::oneshot::channel::<()>();
         let running = tokio::spawn(checkpointer.run(async { drop(closing.await) }));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use rad_core::seal::Keyring;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -23,12 +23,36 @@ const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
 #[derive(Debug, Clone, Default, Parser)]
 #[command(name = "portal", version, max_term_width = 110)]
 pub struct Cli {
+    /// What this process does [default: all]
+    #[arg(value_enum)]
+    pub role: Option<Role>,
     /// A TOML file with the options below
     #[arg(long, env = "RAD_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The options themselves.
     #[command(flatten)]
     pub options: Options,
+}
+
+/// What a process of the portal does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Role {
+    /// Serves people and carries out their deployments, alone over its database
+    #[default]
+    All,
+    /// Serves people, beside others over one PostgreSQL database; workers carry out the deployments
+    Serve,
+    /// Carries out deployments, beside others over one PostgreSQL database
+    Worker,
+}
+
+/// Where a portal keeps what it knows.
+#[derive(Debug, Clone)]
+pub enum DatabaseAddress {
+    /// In a SQLite file.
+    Sqlite(PathBuf),
+    /// In a PostgreSQL database; the address holds a password.
+    Postgres(SecretString),
 }
 
 /// The options, none of them set for certain: what a flag, the environment or the file leaves out falls through.
@@ -42,13 +66,18 @@ pub struct Options {
     /// [default: http:// and the address listened on]
     #[arg(long, env = "RAD_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
-    /// Directory for everything the portal keeps: database, key file, demo repositories, work of running deployments
-    /// [default: data]
+    /// Directory for everything the portal keeps: database, key files, demo repositories, work of running deployments;
+    /// each process needs its own, and a worker's need not last [default: data]
     #[arg(long, env = "RAD_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Database to use instead of portal.db in the data directory; only sqlite: so far
-    #[arg(long, env = "RAD_DATABASE_URL", value_name = "sqlite:PATH")]
+    /// Database to use instead of portal.db in the data directory: sqlite:PATH or
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE; a password is best in the environment
+    #[arg(long, alias = "database", env = "RAD_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
+    /// Directory with the key files, made if they are missing; processes over one database need the same keys
+    /// [default: the data directory]
+    #[arg(long, env = "RAD_KEYS_DIR", value_name = "DIR")]
+    pub keys_dir: Option<PathBuf>,
     /// Directory whose sub-directories are Git repositories that can be connected [default: repos in the data directory]
     #[arg(long, env = "RAD_REPOS_DIR", value_name = "DIR")]
     pub repos_dir: Option<PathBuf>,
@@ -61,6 +90,9 @@ pub struct Options {
     /// How many deployments of one account run at the same time, at least 1 [default: no limit; accounts take turns]
     #[arg(long, env = "RAD_RUNS_PER_OWNER", value_name = "NUMBER")]
     pub runs_per_owner: Option<u32>,
+    /// Seconds after which a worker that is not heard of any more has lost its deployments, 6 to 3600 [default: 15]
+    #[arg(long, env = "RAD_LEASE_SECONDS", value_name = "SECONDS")]
+    pub lease_seconds: Option<u32>,
     /// Minutes between two signed checkpoints of the ledger, 1 to 10080 [default: 60]
     #[arg(long, env = "RAD_CHECKPOINT_MINUTES", value_name = "MINUTES")]
     pub checkpoint_minutes: Option<u32>,
@@ -119,14 +151,18 @@ impl From<String> for Keys {
 /// The configuration of a portal, complete and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// What this process does.
+    pub role: Role,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Where people reach the portal, without a slash at the end; `None`: at the address listened on.
     pub public_url: Option<String>,
     /// Where everything is kept.
     pub data_dir: PathBuf,
-    /// The SQLite database.
-    pub database: PathBuf,
+    /// The database.
+    pub database: DatabaseAddress,
+    /// Where the key files are.
+    pub keys_dir: PathBuf,
     /// Where local repositories are.
     pub repos_dir: PathBuf,
     /// The engine to run, if it is not to be searched for.
@@ -135,6 +171,8 @@ pub struct Config {
     pub workers: usize,
     /// How many deployments of one account run at the same time, if that is limited.
     pub runs_per_owner: Option<u32>,
+    /// How long a worker is waited for that is not heard of.
+    pub lease: Duration,
     /// How long it is between two checkpoints of the ledger.
     pub checkpoint_every: Duration,
     /// The file with the key that signs them; `None`: in the data directory.
@@ -191,7 +229,17 @@ impl Cli {
             Some(path) => read_file(path)?,
             None => Options::default(),
         };
-        self.options.or(file).check()
+        let role = self.role.unwrap_or_default();
+        let config = Config { role, ..self.options.or(file).check()? };
+        if let (Role::Serve | Role::Worker, DatabaseAddress::Sqlite(_)) = (role, &config.database) {
+            let reason = "processes that share the work need one PostgreSQL database: give --database-url postgres://…";
+            return Err(ConfigError::Option {
+                option: "role",
+                value: format!("{role:?}").to_lowercase(),
+                reason,
+            });
+        }
+        Ok(config)
     }
 }
 
@@ -202,10 +250,12 @@ impl Options {
             public_url: self.public_url.or(other.public_url),
             data_dir: self.data_dir.or(other.data_dir),
             database_url: self.database_url.or(other.database_url),
+            keys_dir: self.keys_dir.or(other.keys_dir),
             repos_dir: self.repos_dir.or(other.repos_dir),
             terraform: self.terraform.or(other.terraform),
             workers: self.workers.or(other.workers),
             runs_per_owner: self.runs_per_owner.or(other.runs_per_owner),
+            lease_seconds: self.lease_seconds.or(other.lease_seconds),
             checkpoint_minutes: self.checkpoint_minutes.or(other.checkpoint_minutes),
             checkpoint_key: self.checkpoint_key.or(other.checkpoint_key),
             jules_key: self.jules_key.or(other.jules_key),
@@ -234,6 +284,11 @@ impl Options {
             let reason = "with none at a time, none would ever run";
             return Err(ConfigError::Option { option: "runs-per-owner", value: "0".to_owned(), reason });
         }
+        let lease = self.lease_seconds.unwrap_or(15);
+        if !(6..=3600).contains(&lease) {
+            let reason = "workers are waited for between 6 and 3600 seconds";
+            return Err(ConfigError::Option { option: "lease-seconds", value: lease.to_string(), reason });
+        }
         let minutes = self.checkpoint_minutes.unwrap_or(60);
         if !(1..=MINUTES_OF_A_WEEK).contains(&minutes) {
             let reason = "between two checkpoints are 1 to 10080 minutes";
@@ -251,10 +306,13 @@ impl Options {
             checkpoint_key: self.checkpoint_key,
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
             public_url: self.public_url.map(check_url).transpose()?,
+            role: Role::All,
+            lease: Duration::from_secs(lease.into()),
             database: match self.database_url {
-                Some(url) => sqlite_path(url)?,
-                None => data_dir.join("portal.db"),
+                Some(url) => database(url)?,
+                None => DatabaseAddress::Sqlite(data_dir.join("portal.db")),
             },
+            keys_dir: self.keys_dir.unwrap_or_else(|| data_dir.clone()),
             repos_dir: self.repos_dir.unwrap_or_else(|| data_dir.join("repos")),
             data_dir,
             terraform: self.terraform,
@@ -289,12 +347,17 @@ fn check_url(url: String) -> Result<String, ConfigError> {
     }
 }
 
-fn sqlite_path(url: String) -> Result<PathBuf, ConfigError> {
+fn database(url: String) -> Result<DatabaseAddress, ConfigError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(DatabaseAddress::Postgres(url.into()));
+    }
     let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
     match path {
-        Some(path) if !path.is_empty() && path != ":memory:" => Ok(PathBuf::from(path)),
+        Some(path) if !path.is_empty() && path != ":memory:" => {
+            Ok(DatabaseAddress::Sqlite(PathBuf::from(path)))
+        }
         _ => {
-            let reason = "only databases in a file are supported so far, as sqlite:PATH";
+            let reason = "it is a file, as sqlite:PATH, or a PostgreSQL database, as postgres://USER:PASSWORD@HOST:PORT/DATABASE";
             Err(ConfigError::Option { option: "database-url", value: redact(&url), reason })
         }
     }
@@ -321,18 +384,32 @@ mod tests {
         let config =
             Cli::try_parse_from(["portal", "--config", path, "--workers", "3"]).unwrap().resolve().unwrap();
         assert_eq!(config.workers, 3);
-        assert_eq!(config.database, Path::new("/srv/portal/portal.db"));
+        let DatabaseAddress::Sqlite(path) = config.database else { panic!("a file by default") };
+        assert_eq!(path, Path::new("/srv/portal/portal.db"));
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    }
+
+    #[test]
+    fn processes_that_share_the_work_need_a_database_that_can_be_shared() {
+        let resolve = |arguments: &[&str]| Cli::try_parse_from(arguments).unwrap().resolve();
+        assert_eq!(resolve(&["portal"]).unwrap().role, Role::All);
+        let refusal = resolve(&["portal", "worker"]).unwrap_err().to_string();
+        assert!(refusal.contains("\"worker\"") && refusal.contains("postgres://"), "{refusal}");
+        let config = resolve(&["portal", "serve", "--database", "postgres://rad@db/rad"]).unwrap();
+        assert_eq!(config.role, Role::Serve);
+        assert_eq!(config.keys_dir, config.data_dir);
     }
 
     #[test]
     fn what_cannot_be_used_is_refused_by_name_and_without_secrets() {
         let refuse = |options: Options| options.check().unwrap_err().to_string();
         let url = |url: &str| Options { database_url: Some(url.to_owned()), ..Options::default() };
-        let message = refuse(url("postgres://user:secret@db/portal"));
+        let message = refuse(url("mysql://user:secret@db/portal"));
         assert!(message.contains("database-url") && message.contains("sqlite:"), "{message}");
         assert!(!message.contains("secret"), "{message}");
-        assert!(refuse(url("sqlite::memory:")).contains("in a file"));
+        assert!(refuse(url("sqlite::memory:")).contains("sqlite:PATH"));
+        let kept = url("postgres://user:secret@db/portal").check().unwrap();
+        assert!(!format!("{kept:?}").contains("secret"), "{kept:?}");
         let checkpoint_minutes = Some(0);
         assert!(refuse(Options { checkpoint_minutes, ..Options::default() }).contains("checkpoint-minutes"));
         let poll_minutes = Some(1_441);

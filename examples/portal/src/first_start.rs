@@ -3,7 +3,7 @@
 use anyhow::Context;
 use include_dir::{Dir, include_dir};
 use rad_core::access::{Role, Roles};
-use rad_core::directory::{Account, NewAccount};
+use rad_core::directory::{Account, DirectoryError, NewAccount};
 use rad_core::money::Rate;
 use rad_core::platform::{Platform, PlatformError};
 use rad_core::settings::Settings;
@@ -49,7 +49,10 @@ pub(crate) async fn first_start(config: &Config, platform: &Platform) -> anyhow:
         account("admin", Role::Admin, "makes accounts, awards credits, changes settings").await?;
     let admin = match operations.found(new).await {
         Ok(admin) => admin,
-        Err(PlatformError::Invalid { .. }) => return Ok(Vec::new()),
+        // Another process that starts at this moment was faster.
+        Err(PlatformError::Invalid { .. } | PlatformError::Directory(DirectoryError::EmailTaken { .. })) => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(error).context("the first account cannot be made"),
     };
     let mut made = vec![first];

@@ -31,4 +31,4 @@ mod token;
 mod watcher;
 
 pub use first_start::FirstAccount;
-pub use server::{Portal, Signals, start};
+pub use server::{Portal, Signals, WorkerProcess, start, start_worker};

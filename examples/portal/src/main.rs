@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use portal::FirstAccount;
-use portal::config::Cli;
+use portal::config::{Cli, Config, Role};
 use secrecy::ExposeSecret;
 use tracing_subscriber::EnvFilter;
 
@@ -23,8 +23,16 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(cli: Cli) -> anyhow::Result<()> {
-    let mut signals = portal::Signals::listen()?;
-    let portal = portal::start(cli.resolve()?).await?;
+    let signals = portal::Signals::listen()?;
+    let config = cli.resolve()?;
+    match config.role {
+        Role::Worker => work(config, signals).await,
+        Role::All | Role::Serve => serve(config, signals).await,
+    }
+}
+
+async fn serve(config: Config, mut signals: portal::Signals) -> anyhow::Result<()> {
+    let portal = portal::start(config).await?;
     if let Err(error) = announce(&portal) {
         tracing::warn!(%error, url = portal.url(), "nobody reads what the portal has to say");
     }
@@ -32,6 +40,17 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     tracing::info!("closing: running deployments get a moment to stop; press again to end at once");
     tokio::select! {
         closed = portal.close() => closed,
+        () = signals.next() => Ok(()),
+    }
+}
+
+async fn work(config: Config, mut signals: portal::Signals) -> anyhow::Result<()> {
+    let worker = portal::start_worker(config).await?;
+    tracing::info!("the worker is at work");
+    signals.next().await;
+    tracing::info!("closing: running deployments get a moment to stop; press again to end at once");
+    tokio::select! {
+        closed = worker.close() => closed,
         () = signals.next() => Ok(()),
     }
 }

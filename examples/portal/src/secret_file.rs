@@ -16,15 +16,25 @@ use crate::token::Token;
 /// If others can read the file, or it cannot be read or made.
 pub(crate) fn read_or_make(path: &Path) -> anyhow::Result<SecretString> {
     let shown = path.display();
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(mut file) => {
-            let secret = Token::random()?.reveal();
-            file.write_all(secret.as_bytes())?;
-            file.sync_all()?;
-            Ok(secret.into())
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => read(path),
-        Err(error) => Err(error).with_context(|| format!("{shown} cannot be made")),
+    if !path.exists() {
+        make(path).with_context(|| format!("{shown} cannot be made"))?;
+    }
+    read(path)
+}
+
+/// Makes the file at once with all that is in it, for processes that start together read the same; the first one's stays.
+fn make(path: &Path) -> anyhow::Result<()> {
+    let secret = Token::random()?.reveal();
+    let unfinished = path.with_extension(format!("{}.new", std::process::id()));
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    file.write_all(secret.as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&unfinished, path);
+    fs::remove_file(&unfinished)?;
+    match linked {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

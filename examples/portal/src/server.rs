@@ -1,19 +1,20 @@
-//! Starting and closing the portal: backends, first start, routes, workers.
+//! Starting and closing the portal: backends, first start, routes, worker, sweeps.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use rad_core::checkpoint::PublicKey;
-use rad_core::platform::Platform;
+use rad_core::platform::{Operations, Platform};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::app;
 use crate::assemble::{Assembly, assemble};
-use crate::checkpoints::Checkpointer;
+use crate::checkpoints::{Books, Checkpointer};
 use crate::config::Config;
 use crate::first_start::{FirstAccount, first_start};
 use crate::pages::webhooks;
@@ -25,6 +26,9 @@ use crate::watcher::watch;
 /// How long open requests may go on once the portal closes.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
+/// How often a portal sweeps whose workers are processes of their own.
+const SWEEPS: Duration = Duration::from_secs(1);
+
 /// A portal that is running.
 #[derive(Debug)]
 pub struct Portal {
@@ -34,6 +38,7 @@ pub struct Portal {
     first_accounts: Vec<FirstAccount>,
     closing: watch::Sender<bool>,
     server: JoinHandle<std::io::Result<()>>,
+    /// Carries deployments out, or sweeps up after those that do.
     worker: JoinHandle<()>,
     checkpoint_key: PublicKey,
     checkpointer: JoinHandle<Checkpointer>,
@@ -51,7 +56,7 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let assembly = assemble(&config, &url).await?;
-    let Assembly { platform, directory, sessions, sandbox, worker, checkpointer } = assembly;
+    let Assembly { platform, directory, sessions, sandbox, worker, checkpointer, .. } = assembly;
     let first_accounts = first_start(&config, &platform).await?;
     let posted = platform.operations().post_share_rules().await;
     posted.context("the share rules cannot be brought into the ledger")?;
@@ -67,7 +72,10 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
         closing: closed.clone(),
     }));
     let until = until_closing(closed.clone());
-    let worker = tokio::spawn(async move { worker.run(until).await });
+    let worker = match worker {
+        Some(worker) => tokio::spawn(async move { worker.run(until).await }),
+        None => tokio::spawn(sweep(platform.operations(), until)),
+    };
     let checkpoint_key = checkpointer.key();
     let checkpointer = tokio::spawn(checkpointer.run(until_closing(closed.clone())));
     let operations = platform.operations();
@@ -134,6 +142,58 @@ impl Portal {
         match served {
             Ok(served) => Ok(served??),
             Err(_) => Ok(()),
+        }
+    }
+}
+
+/// A process that carries out deployments and nothing else.
+#[derive(Debug)]
+pub struct WorkerProcess {
+    closing: watch::Sender<bool>,
+    worker: JoinHandle<()>,
+    books: Books,
+}
+
+/// Starts to carry out what portals over the same database queue.
+///
+/// # Errors
+/// What is wrong with the configuration or the machine, in a sentence for the operator.
+pub async fn start_worker(config: Config) -> anyhow::Result<WorkerProcess> {
+    let url = config.public_url.clone().unwrap_or_default();
+    let Assembly { worker, books, .. } = assemble(&config, &url).await?;
+    let worker = worker.context("a process that only serves people has no worker")?;
+    let (closing, closed) = watch::channel(false);
+    let worker = tokio::spawn(async move { worker.run(until_closing(closed)).await });
+    Ok(WorkerProcess { closing, worker, books })
+}
+
+impl WorkerProcess {
+    /// Takes no more runs, lets those under way stop within their time and keeps their state.
+    ///
+    /// # Errors
+    /// If the worker had failed.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.closing.send_replace(true);
+        self.worker.await?;
+        self.books.drain().await;
+        Ok(())
+    }
+}
+
+/// Does what is due, for as long as the portal is open.
+async fn sweep(operations: Operations, until: impl Future<Output = ()>) {
+    let mut due = interval(SWEEPS);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(until);
+    loop {
+        tokio::select! {
+            () = &mut until => return,
+            _ = due.tick() => {
+                if let Err(error) = operations.sweep().await {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "a sweep did not come to its end");
+                }
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use rad_core::platform::{Actor, Platform, RevenueView, Selection};
 use rad_core::repo::RepoConnection;
 use rad_core::seal::Keyring;
 use rad_github::{LocalSource, SqlArchive, SqlCatalog};
-use rad_runner::store::{SqliteDeployments, SqliteNotifier};
+use rad_runner::store::{SqlDeployments, SqlNotifier};
 use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
 use rad_runner::worker::{Worker, WorkerConfig};
 use uuid::Uuid;
@@ -121,12 +121,12 @@ async fn assemble(dir: &Path) -> Result<(Platform, Arc<SandboxPayments>)> {
         .repos(Arc::new(LocalSource::new([samples])?))
         .catalog(Arc::new(SqlCatalog::new(pool.clone())))
         .archive(Arc::new(SqlArchive::new(pool.clone())))
-        .deployments(Arc::new(SqliteDeployments::new(pool.clone(), key).await?))
+        .deployments(Arc::new(SqlDeployments::new(pool.clone(), key).await?))
         .runner(Arc::new(runner))
         .ledger(Arc::new(SqliteLedger::new(pool.clone())))
         .orders(Arc::new(SqlOrders::new(pool.clone())))
         .provider(payments.clone())
-        .notifier(Arc::new(SqliteNotifier::new(pool)))
+        .notifier(Arc::new(SqlNotifier::new(pool)))
         .build()?;
     Ok((platform, payments))
 }

@@ -149,6 +149,8 @@ pub struct Run {
     pub waits_for: Option<Wait>,
     /// Whether a person asked to cancel it while a worker had it.
     pub cancel_asked: bool,
+    /// How often a worker gave it back because the platform could not begin it.
+    pub attempts: u32,
     /// The step the engine is in or was in last.
     pub step: Option<Step>,
     /// The credits it holds or held; zero for runs that cost nothing.

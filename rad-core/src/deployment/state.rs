@@ -56,6 +56,8 @@ pub enum Transition {
     Lease,
     /// Its plan destroys or replaces what nobody confirmed; the worker lets go of it.
     Ask,
+    /// Its worker could not begin it, or has no time for it: it changed nothing, and another attempt is to come.
+    GiveBack,
     /// The engine did all of it.
     Succeed,
     /// The engine refused or failed.
@@ -72,11 +74,12 @@ pub enum Transition {
 
 impl Transition {
     /// Every transition.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Park,
         Self::Queue,
         Self::Lease,
         Self::Ask,
+        Self::GiveBack,
         Self::Succeed,
         Self::Fail,
         Self::TimeOut,
@@ -90,7 +93,7 @@ impl Transition {
     #[must_use]
     pub const fn after_cancel_was_asked(self) -> Self {
         match self {
-            Self::Ask | Self::Interrupt => Self::Cancel,
+            Self::Ask | Self::GiveBack | Self::Interrupt => Self::Cancel,
             other => other,
         }
     }
@@ -137,22 +140,37 @@ impl RunStatus {
                 T::Queue => Some(Self::Queued),
                 T::Cancel => Some(Self::Cancelled),
                 T::Break => Some(Self::InternalError),
-                T::Lease | T::Ask | T::Succeed | T::Fail | T::TimeOut | T::Interrupt => None,
+                T::Lease | T::Ask | T::GiveBack | T::Succeed | T::Fail | T::TimeOut | T::Interrupt => None,
             },
             Self::Waiting => match transition {
                 T::Queue => Some(Self::Queued),
                 T::Cancel => Some(Self::Cancelled),
                 T::Break => Some(Self::InternalError),
-                T::Park | T::Lease | T::Ask | T::Succeed | T::Fail | T::TimeOut | T::Interrupt => None,
+                T::Park
+                | T::Lease
+                | T::Ask
+                | T::GiveBack
+                | T::Succeed
+                | T::Fail
+                | T::TimeOut
+                | T::Interrupt => None,
             },
             Self::Queued => match transition {
                 T::Lease => Some(Self::Working),
                 T::Cancel => Some(Self::Cancelled),
                 T::Break => Some(Self::InternalError),
-                T::Park | T::Queue | T::Ask | T::Succeed | T::Fail | T::TimeOut | T::Interrupt => None,
+                T::Park
+                | T::Queue
+                | T::Ask
+                | T::GiveBack
+                | T::Succeed
+                | T::Fail
+                | T::TimeOut
+                | T::Interrupt => None,
             },
             Self::Working => match transition {
                 T::Ask => Some(Self::Waiting),
+                T::GiveBack => Some(Self::Queued),
                 T::Succeed => Some(Self::Success),
                 T::Fail => Some(Self::Failure),
                 T::TimeOut => Some(Self::Timeout),
@@ -293,9 +311,9 @@ mod tests {
 
     #[test]
     fn what_a_worker_ends_is_ended_from_working_only() {
-        use Transition::{Ask, Fail, Interrupt, Succeed, TimeOut};
+        use Transition::{Ask, Fail, GiveBack, Interrupt, Succeed, TimeOut};
         for status in RunStatus::ALL {
-            for transition in [Ask, Succeed, Fail, TimeOut, Interrupt] {
+            for transition in [Ask, GiveBack, Succeed, Fail, TimeOut, Interrupt] {
                 assert_eq!(status.after(transition).is_ok(), status == RunStatus::Working, "{status}");
             }
         }

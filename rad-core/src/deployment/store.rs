@@ -51,7 +51,7 @@ pub struct LeaseLimits {
 /// - A lease holds until the run has ended or waits: by [`finish`](Self::finish), by
 ///   [`interrupt_lapsed`](Self::interrupt_lapsed) after the lease lapsed, or by [`supersede`](Self::supersede). From then on, and
 ///   with any other epoch, every write under it is refused with [`DeploymentError::LeaseLost`]. A run is leased again only
-///   after it waited.
+///   after it waited or was given back.
 /// - Owners take turns: the next lease goes to the owner with the fewest working runs, among those to whom the last lease was
 ///   given longest ago, and there to the run that was queued first.
 /// - A deployment has diverged when a run ended without success that had begun to change a resource in its apply, until a run
@@ -187,6 +187,18 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
         &self,
         lease: &Lease,
         transition: Transition,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError>;
+
+    /// Gives a leased run back to the queue, where a cancel was asked for cancels it. With a time, that was an attempt of
+    /// [`Run::attempts`], and nobody leases it before then.
+    ///
+    /// # Errors
+    /// [`LeaseLost`](DeploymentError::LeaseLost).
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        not_before: Option<DateTime<Utc>>,
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError>;
 

@@ -39,7 +39,7 @@ pub use deploying::{DeployForm, DeploymentDetails, Offer, Quote, QuoteRefusal, S
 pub use error::PlatformError;
 pub use following::{RunFollower, RunNews, RunStand};
 pub use hooks::WebhookSecret;
-pub use operations::{Operations, SweepReport, Told};
+pub use operations::{ATTEMPTS, Operations, SweepReport, Told};
 pub use publishing::{GridEntry, GridState, ModuleGrid, Selection, SyncPlan};
 pub use refining::{ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 
 use super::{Parts, PlatformError, billing, purging, settling, sharing};
@@ -18,7 +18,7 @@ use crate::id::RunId;
 use crate::live::{Subscription, Topic};
 use crate::notify::Notice;
 use crate::payment::Webhook;
-use crate::runner::{Action, Consent, Diagnostic, RunJob, RunLimits, RunOutcome, Runner};
+use crate::runner::{Action, Consent, Diagnostic, RunJob, RunLimits, RunOutcome, Runner, Step};
 
 /// The platform acting for itself, not for a person. Never hand it to a request handler that serves people.
 #[derive(Debug, Clone)]
@@ -51,6 +51,12 @@ pub struct SweepReport {
 
 /// How much of a log is read at a time.
 const LOG_PIECE: u32 = 1024 * 1024;
+
+/// How often the platform tries to begin a run.
+pub const ATTEMPTS: u32 = 5;
+
+/// How long it is until the second attempt; each later one takes twice as long as the one before.
+const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
 
 /// A pending run this old belongs to a request that is gone.
 const PENDING_FOR: TimeDelta = TimeDelta::seconds(60);
@@ -225,6 +231,47 @@ impl Operations {
         self.end(lease, transition).await
     }
 
+    /// Gives back a leased run that the platform could not begin, for another attempt after a while. One whose engine may have
+    /// changed something, and one that was tried [`ATTEMPTS`] times, ends with the reason instead.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub async fn give_back(&self, lease: &Lease, reason: Diagnostic) -> Result<Run, PlatformError> {
+        let run = self.parts.deployments.run(lease.run).await?;
+        let attempts = run.attempts.saturating_add(1);
+        if run.step == Some(Step::Apply) || attempts >= ATTEMPTS {
+            return self.fail(lease, reason).await;
+        }
+        let Diagnostic { summary, detail, .. } = &reason;
+        let said = format!("\nAttempt {attempts} of {ATTEMPTS}: {summary}. {detail}\n");
+        self.append_log(lease, said.as_bytes()).await?;
+        let pause = FIRST_PAUSE * (1 << (attempts - 1).min(8));
+        self.return_to_queue(lease, Some(self.parts.clock.now() + pause)).await
+    }
+
+    /// Gives back a leased run for which its worker has no more time, to be taken by another one at once. One whose engine may
+    /// have changed something ends as interrupted.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub async fn hand_over(&self, lease: &Lease) -> Result<Run, PlatformError> {
+        if self.parts.deployments.run(lease.run).await?.step == Some(Step::Apply) {
+            return self.finish(lease, RunOutcome::Stopped).await;
+        }
+        self.append_log(lease, b"\nThe worker closes: another one begins anew.\n").await?;
+        self.return_to_queue(lease, None).await
+    }
+
+    async fn return_to_queue(
+        &self,
+        lease: &Lease,
+        not_before: Option<DateTime<Utc>>,
+    ) -> Result<Run, PlatformError> {
+        let run = self.parts.deployments.give_back(lease, not_before, self.parts.clock.now()).await?;
+        self.follow_up(&run).await;
+        Ok(run)
+    }
+
     /// Ends a leased run that the platform could not carry out, with the reason.
     ///
     /// # Errors
@@ -237,15 +284,20 @@ impl Operations {
 
     async fn end(&self, lease: &Lease, transition: Transition) -> Result<Run, PlatformError> {
         let run = self.parts.deployments.finish(lease, transition, self.parts.clock.now()).await?;
+        self.follow_up(&run).await;
+        Ok(run)
+    }
+
+    /// Does what follows where a run's worker has let go of it.
+    async fn follow_up(&self, run: &Run) {
         if run.status.is_final() {
-            settling::settle_or_leave(&self.parts, &run).await;
+            settling::settle_or_leave(&self.parts, run).await;
         }
         if run.cancel_asked
-            && let Err(error) = self.purge_if_asked(&run).await
+            && let Err(error) = self.purge_if_asked(run).await
         {
             tracing::warn!(run = %run.id, %error, "a purge could not be carried on, the next sweep will");
         }
-        Ok(run)
     }
 
     /// Goes on with the purge for which a run was stopped.

@@ -72,6 +72,7 @@ async fn deployments_keep_the_contract() {
     deployment::supersedes_for_a_purge(&MemoryDeployments::new()).await;
     deployment::gives_turns_to_owners(&MemoryDeployments::new()).await;
     deployment::limits_what_works(&MemoryDeployments::new()).await;
+    deployment::gives_back_for_another_attempt(&MemoryDeployments::new()).await;
     deployment::keeps_versions_of_states(&MemoryDeployments::new()).await;
 }
 

@@ -1,29 +1,27 @@
-//! Notices on SQLite.
+//! Notices, in either database.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
 use rad_core::notify::{Notice, Notifier};
-use sqlx::sqlite::SqlitePool;
+use rad_sql::{Database, json, sql};
 
-use super::sqlite::{failed, json, json_text, time};
-
-/// A [`Notifier`] that keeps notices in a SQLite file, where people find them.
+/// A [`Notifier`] that keeps notices in a SQLite file or a PostgreSQL database, where people find them.
 #[derive(Debug, Clone)]
-pub struct SqliteNotifier {
-    pool: SqlitePool,
+pub struct SqlNotifier {
+    database: Database,
 }
 
-impl SqliteNotifier {
-    /// The notices in a database that [`open`](super::open) opened, or that [`migrate`](super::migrate) prepared.
-    pub fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+impl SqlNotifier {
+    /// The notices in a database that [`migrate`](super::migrate) prepared.
+    pub fn new(database: impl Into<Database>) -> Self {
+        Self { database: database.into() }
     }
 }
 
 #[async_trait]
-impl Notifier for SqliteNotifier {
+impl Notifier for SqlNotifier {
     async fn notify(
         &self,
         account: AccountId,
@@ -31,16 +29,13 @@ impl Notifier for SqliteNotifier {
         notice: &Notice,
         at: DateTime<Utc>,
     ) -> Result<(), BackendError> {
-        let insert =
-            "INSERT INTO notices (account, key, notice, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
-        sqlx::query(insert)
-            .bind(account.as_bytes().as_slice())
+        sql("INSERT INTO notices (account, key, notice, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+            .bind(account)
             .bind(key)
-            .bind(json_text(notice)?)
-            .bind(at.timestamp_micros())
-            .execute(&self.pool)
-            .await
-            .map_err(failed("keeping a notice"))?;
+            .bind(json(notice)?)
+            .bind(at)
+            .execute(&self.database, "keeping a notice")
+            .await?;
         Ok(())
     }
 
@@ -49,13 +44,8 @@ impl Notifier for SqliteNotifier {
         account: AccountId,
         limit: u32,
     ) -> Result<Vec<(DateTime<Utc>, Notice)>, BackendError> {
-        let select = "SELECT notice, at FROM notices WHERE account = ? ORDER BY seq DESC LIMIT ?";
-        let rows = sqlx::query(select)
-            .bind(account.as_bytes().as_slice())
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .map_err(failed("reading notices"))?;
-        rows.iter().map(|row| Ok((time(row, "at")?, json(row, "notice")?))).collect()
+        let list = sql("SELECT notice, at FROM notices WHERE account = $1 ORDER BY seq DESC LIMIT $2");
+        let rows = list.bind(account).bind(limit).rows(&self.database, "reading notices").await?;
+        rows.iter().map(|row| Ok((row.get("at")?, row.json("notice")?))).collect()
     }
 }

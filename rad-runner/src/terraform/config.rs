@@ -49,6 +49,11 @@ pub struct TerraformConfig {
     /// How long an engine that was told to stop may take before it is killed.
     #[serde(default = "grace")]
     pub grace: Duration,
+    /// How long an engine may go on while the process that started it stands still (stopped, or frozen). Less than a lease
+    /// lasts after it was last lengthened, so that no engine works on without one; a lease of 15 s that is lengthened every
+    /// 3 s leaves room for 10 s.
+    #[serde(default = "patience")]
+    pub patience: Duration,
     /// How many bytes of log one run may write; what follows is read and dropped.
     #[serde(default = "log_limit")]
     pub log_limit: u64,
@@ -68,6 +73,7 @@ impl TerraformConfig {
                 cgroup: None,
                 allow_unsandboxed: false,
                 grace: grace(),
+                patience: patience(),
                 log_limit: log_limit(),
             },
         }
@@ -106,6 +112,10 @@ impl TerraformConfig {
         if !(Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&self.grace) {
             let reason = format!("{:?} is not between a millisecond and an hour", self.grace);
             return Err(ConfigError { field: "grace", reason });
+        }
+        if !(Duration::from_secs(3)..=Duration::from_secs(3600)).contains(&self.patience) {
+            let reason = format!("{:?} is not between 3 seconds and an hour", self.patience);
+            return Err(ConfigError { field: "patience", reason });
         }
         Ok(())
     }
@@ -174,6 +184,13 @@ impl TerraformConfigBuilder {
         self
     }
 
+    /// How long an engine may go on while this process stands still; 10 s by default.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.config.patience = patience;
+        self
+    }
+
     /// How many bytes of log one run may write; 16 MiB by default.
     #[must_use]
     pub fn log_limit(mut self, bytes: u64) -> Self {
@@ -199,6 +216,10 @@ pub struct ConfigError {
     pub field: &'static str,
     /// What is wrong with it.
     pub reason: String,
+}
+
+fn patience() -> Duration {
+    Duration::from_secs(10)
 }
 
 fn grace() -> Duration {

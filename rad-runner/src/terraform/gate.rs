@@ -12,6 +12,7 @@ use super::cgroup::RunGroup;
 use super::launcher::Launcher;
 use super::network::Carrier;
 use super::sandbox::PATH;
+use super::watchdog::Watchdog;
 
 /// Says that it waits, reads whether to go on, sets the routes it is given, and becomes what it guards.
 const SCRIPT: &str = "echo; read -r go || exit 125; \
@@ -33,6 +34,8 @@ pub(super) struct Admitted {
     pub(super) child: Child,
     /// Carries the packets of its network.
     pub(super) carrier: Option<Child>,
+    /// Kills it should the platform stand still.
+    pub(super) watchdog: Option<Watchdog>,
 }
 
 /// A command that stops at the gate, to which what it guards is to be added; in a network namespace of its own if
@@ -67,6 +70,8 @@ impl Admission<'_> {
             let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
             pid.map_or(Ok(()), |pid| group.join(pid))?;
         }
+        // Before it can do anything.
+        let watchdog = self.launcher.watch(process).await?;
         let mut carried = None;
         let mut word = "go\n".to_owned();
         if let Some(carrier) = self.carrier {
@@ -75,6 +80,6 @@ impl Admission<'_> {
         }
         gate.write_all(word.as_bytes()).await?;
         drop(gate);
-        Ok(Admitted { child, carrier: carried })
+        Ok(Admitted { child, carrier: carried, watchdog })
     }
 }

@@ -27,6 +27,7 @@ mod sandbox;
 mod session;
 mod state;
 mod tree;
+mod watchdog;
 mod workspace;
 
 use std::fs::{self, File, Permissions};
@@ -94,7 +95,7 @@ impl TerraformRunner {
         config.check()?;
         let work_root = lock(&config.work_root)
             .map_err(|error| ConfigError { field: "work_root", reason: error.to_string() })?;
-        let launcher = Launcher::start().map_err(|error| ConfigError {
+        let launcher = Launcher::start(config.patience).map_err(|error| ConfigError {
             field: "engine",
             reason: format!("no thread to start it: {error}"),
         })?;

@@ -9,6 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
 use super::gate::{Admission, Admitted};
+use super::watchdog::Watchdog;
 
 /// A line longer than this is left out: a part of it could hold a part of a secret that no mask finds.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -22,6 +23,8 @@ pub(super) struct Process {
     child: Child,
     /// Carries the packets of its network; gone with the process.
     _carrier: Option<Child>,
+    /// Kills it should the platform stand still.
+    watchdog: Option<Watchdog>,
     isolated: bool,
 }
 
@@ -35,17 +38,19 @@ impl Process {
         command: Command,
         isolated: bool,
     ) -> io::Result<(Self, Lines)> {
-        let Admitted { mut child, carrier } = admission.start(command).await?;
+        let Admitted { mut child, carrier, watchdog } = admission.start(command).await?;
         let (sender, lines) = mpsc::channel(READ_AHEAD);
         forward(child.stdout.take(), sender.clone());
         forward(child.stderr.take(), sender);
-        Ok((Self { child, _carrier: carrier, isolated }, lines))
+        Ok((Self { child, _carrier: carrier, watchdog, isolated }, lines))
     }
 
     /// Waits until the process is gone. With a sandbox, all that ran in it is gone too.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         let group = self.pid();
         let status = self.child.wait().await?;
+        // Before another process can have its id.
+        self.watchdog = None;
         if let Some(group) = group.filter(|_| !self.isolated) {
             // What module code left running in the background.
             let _ = kill_process_group(group, Signal::KILL);

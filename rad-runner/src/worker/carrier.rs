@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rad_core::deployment::{DeploymentError, Lease, LeaseNews};
 use rad_core::platform::{Operations, PlatformError, Told};
-use rad_core::runner::{Diagnostic, RunEvent, RunJob, RunObserver, RunOutcome, StopReason};
+use rad_core::runner::{Diagnostic, RunEvent, RunJob, RunObserver, RunOutcome, RunnerError, StopReason};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
@@ -20,6 +20,13 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How often something is tried before a run is given up and its lease left to lapse.
 const TRIES: u32 = 20;
+
+/// Why a run was not carried out, and whether another attempt may do better.
+#[derive(Debug)]
+struct Undone {
+    reason: Diagnostic,
+    again: bool,
+}
 
 /// How a worker comes to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +84,7 @@ pub(super) async fn carry(
         return;
     }
     match ended {
-        Some(ended) => end(&operations, &lease, ended).await,
+        Some(ended) => end(&operations, &lease, ended, reporter.told_to_stop()).await,
         None => tracing::info!(run = %lease.run, "a run is left to go on"),
     }
 }
@@ -89,10 +96,12 @@ async fn work(
     lease: &Lease,
     reporter: &Reporter<'_>,
     beginning: Beginning,
-) -> Result<RunOutcome, Diagnostic> {
+) -> Result<RunOutcome, Undone> {
+    let fresh = beginning == Beginning::Taken;
     let (job, already) = prepared(operations, config, lease, beginning).await.map_err(|error| {
         tracing::error!(run = %lease.run, error = told(&error), "a run cannot be prepared");
-        Diagnostic::error("The platform could not prepare the run", error.to_string())
+        let reason = Diagnostic::error("The platform could not prepare the run", error.to_string());
+        Undone { reason, again: fresh && passes(&error) }
     })?;
     reporter.leave_out(already);
     let runner = operations.runner();
@@ -104,7 +113,14 @@ async fn work(
             if let Ok(Some(state)) = runner.salvage(lease.run).await {
                 let _ = reporter.event(RunEvent::State(state)).await;
             }
-            Err(Diagnostic::error("The platform could not carry out the run", error.to_string()))
+            let again = match &error {
+                // Another worker may have one.
+                RunnerError::NoEngine { .. } => fresh,
+                RunnerError::Backend(error) => fresh && error.is_retryable(),
+                _ => false,
+            };
+            let reason = Diagnostic::error("The platform could not carry out the run", error.to_string());
+            Err(Undone { reason, again })
         }
     }
 }
@@ -133,11 +149,20 @@ async fn prepared(
     }
 }
 
-async fn end(operations: &Operations, lease: &Lease, ended: Result<RunOutcome, Diagnostic>) {
+async fn end(
+    operations: &Operations,
+    lease: &Lease,
+    ended: Result<RunOutcome, Undone>,
+    stopped: Option<StopReason>,
+) {
     for _ in 0..TRIES {
         let run = match &ended {
+            Ok(RunOutcome::Stopped) if stopped == Some(StopReason::ShuttingDown) => {
+                operations.hand_over(lease).await
+            }
             Ok(outcome) => operations.finish(lease, *outcome).await,
-            Err(reason) => operations.fail(lease, reason.clone()).await,
+            Err(Undone { reason, again: true }) => operations.give_back(lease, reason.clone()).await,
+            Err(Undone { reason, .. }) => operations.fail(lease, reason.clone()).await,
         };
         match run {
             Ok(run) => return tracing::info!(run = %run.id, status = %run.status, "a run ended"),

@@ -15,6 +15,8 @@ mod lifecycle;
 mod market;
 mod network;
 mod outliving;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod store;
 mod support;
 mod terraform;

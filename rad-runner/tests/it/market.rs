@@ -21,8 +21,9 @@ use rad_core::repo::RepoConnection;
 use rad_core::runner::{Action, Runner};
 use rad_core::seal::Keyring;
 use rad_core::source::SourceTree;
-use rad_runner::store::{self, SqliteDeployments, SqliteNotifier};
+use rad_runner::store::{SqlDeployments, SqlNotifier};
 use rad_runner::worker::{Worker, WorkerConfig, WorkerConfigBuilder};
+use rad_sql::Database;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -32,19 +33,19 @@ pub(crate) const WORKER: &str = "worker-of-the-tests";
 
 pub(crate) struct Market {
     pub(crate) platform: Platform,
-    pub(crate) deployments: Arc<SqliteDeployments>,
+    pub(crate) deployments: Arc<SqlDeployments>,
     pub(crate) archive: Arc<MemoryArchive>,
-    pub(crate) notifier: Arc<SqliteNotifier>,
+    pub(crate) notifier: Arc<SqlNotifier>,
     repos: Arc<MemoryRepos>,
 }
 
 impl Market {
     /// A marketplace on the database in a directory.
     pub(crate) async fn open(root: &Path, runner: Arc<dyn Runner>) -> Self {
-        let pool = store::open(&root.join("rad.db")).await.unwrap();
+        let database: Database = rad_sql::sqlite::open(&root.join("rad.db")).await.unwrap().into();
         let key = Keyring::from_file(&root.join("key")).unwrap();
-        let deployments = Arc::new(SqliteDeployments::new(pool.clone(), key).await.unwrap());
-        let notifier = Arc::new(SqliteNotifier::new(pool));
+        let deployments = Arc::new(SqlDeployments::new(database.clone(), key).await.unwrap());
+        let notifier = Arc::new(SqlNotifier::new(database));
         let (archive, repos) = (Arc::new(MemoryArchive::default()), Arc::new(MemoryRepos::default()));
         let platform = Platform::builder()
             .directory(Arc::new(MemoryDirectory::default()))

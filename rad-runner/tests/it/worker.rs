@@ -12,6 +12,7 @@ use rad_core::notify::{Notice, Notifier};
 use rad_core::runner::{Runner, Step};
 use rad_core::source::SourceTree;
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
+use rad_sql::{Database, sql};
 use serde_json::json;
 
 use crate::market::{Market, WORKER, is_working};
@@ -148,7 +149,7 @@ async fn a_worker_that_slept_keeps_its_runs() {
 }
 
 #[tokio::test]
-async fn what_the_platform_cannot_do_ends_a_run_with_the_reason() {
+async fn what_a_worker_cannot_begin_goes_back_with_the_reason() {
     let root = tempfile::tempdir().unwrap();
     let config = TerraformConfig::builder(root.path().join("runs")).engine("/nowhere/tofu").build().unwrap();
     let engineless = Arc::new(TerraformRunner::new(config).unwrap());
@@ -158,10 +159,20 @@ async fn what_the_platform_cannot_do_ends_a_run_with_the_reason() {
     let market = Market::open(root.path(), engineless).await;
     market.archived(&scripted("{}")).await;
     let (shutdown, works) = market.work(|config| config);
-    let ended = market.end(run).await;
-    assert_eq!(ended.status, RunStatus::InternalError);
-    let told = format!("{:?}", ended.diagnostics);
-    assert!(told.contains("https://opentofu.org/"), "{told}");
+    let given_back = async {
+        loop {
+            let now = market.deployments.run(run).await.unwrap();
+            if now.attempts > 0 {
+                return now;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let now = tokio::time::timeout(Duration::from_secs(60), given_back).await.unwrap();
+    assert_eq!((now.status, now.attempts), (RunStatus::Queued, 1), "another worker may have an engine");
+    let log = market.deployments.log(run, 0, 4096).await.unwrap();
+    let log = String::from_utf8_lossy(&log.bytes);
+    assert!(log.contains("Attempt 1 of 5") && log.contains("could not carry out"), "{log}");
     shutdown.send(()).unwrap();
     works.await.unwrap();
 }
@@ -233,14 +244,10 @@ async fn a_portal_of_its_own() {
 
 /// Forgets the state that was saved while the run went on, so that only what lies in the run's directory is left.
 async fn forget_state(root: &Path, deployment: &str) {
-    let pool = rad_runner::store::open(&root.join("rad.db")).await.unwrap();
-    let forgotten =
-        sqlx::query("DELETE FROM deployment_states WHERE deployment = ?").bind(deployment.to_owned());
-    assert_eq!(
-        forgotten.execute(&pool).await.unwrap().rows_affected(),
-        1,
-        "the state was saved while it went on"
-    );
+    let database: Database = rad_sql::sqlite::open(&root.join("rad.db")).await.unwrap().into();
+    let forget = sql("DELETE FROM deployment_states WHERE deployment = $1").bind(deployment);
+    let forgotten = forget.execute(&database, "forgetting a state").await.unwrap();
+    assert_eq!(forgotten, 1, "the state was saved while it went on");
 }
 
 pub(crate) fn is_running(mark: &str) -> bool {

@@ -85,6 +85,39 @@ impl Browser {
         self.send(request, Body::from(body)).await
     }
 
+    /// The same person at another server.
+    pub(crate) fn at(&self, base: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            client: self.client.clone(),
+            cookies: self.cookies.clone(),
+            proof: self.proof.clone(),
+        }
+    }
+
+    /// Reads server-sent events until one of them is `until`, and then breaks off; gives the text of all of them. `last` is the
+    /// id of the last event that was seen before.
+    pub(crate) async fn events(&self, path: &str, last: &str, until: impl Fn(&str) -> bool) -> String {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = Request::get(self.address(path)).header(COOKIE, cookies.join("; "));
+        if !last.is_empty() {
+            request = request.header("last-event-id", last);
+        }
+        let response = self.client.request(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let (mut body, mut text) = (response.into_body(), String::new());
+        while let Some(frame) = body.frame().await {
+            text.push_str(&String::from_utf8_lossy(frame.unwrap().data_ref().unwrap()));
+            // Whole events only: what is cut off comes again.
+            if let Some((whole, _)) = text.rsplit_once("\n\n")
+                && whole.split("\n\n").any(&until)
+            {
+                return whole.to_owned();
+            }
+        }
+        text
+    }
+
     pub(crate) async fn sign_in(&mut self, email: &str, password: &str) -> Answer {
         self.get("/sign-in").await;
         let answer = self.post("/sign-in", &[("email", email), ("password", password), ("next", "/")]).await;

@@ -1,66 +1,22 @@
 //! The portal is killed while a run is applying, and started again on what it left.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
 use crate::client::Browser;
 use crate::portal::{balances, deploy, publish, wait_for};
+use crate::program::Program;
 
-/// The real program, as an operator starts it.
-struct Program {
-    child: Child,
-    url: String,
-    passwords: Vec<(String, String)>,
-}
-
-impl Program {
-    async fn start(data_dir: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portal"))
-            .args(["--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut url, mut passwords) = (String::new(), Vec::new());
-        while let Some(line) = lines.next_line().await.unwrap() {
-            let words: Vec<_> = line.split_whitespace().collect();
-            match words[..] {
-                ["The", "portal", "is", "at", address] => url = address.to_owned(),
-                [email, password, ..] if email.ends_with("@example.com") => {
-                    passwords.push((email.to_owned(), password.to_owned()));
-                }
-                ["Passwords", "were", ..] => break,
-                _ => {}
-            }
-            if passwords.len() == 5 {
-                break;
-            }
-        }
-        assert!(!url.is_empty(), "the portal said nothing of its address");
-        Self { child, url, passwords }
-    }
-
-    async fn signed_in(&self, name: &str, passwords: &[(String, String)]) -> Browser {
-        let email = format!("{name}@example.com");
-        let (_, password) = passwords.iter().find(|(known, _)| *known == email).unwrap();
-        let mut browser = Browser::new(&self.url);
-        assert_eq!(browser.sign_in(&email, password).await.status, 303);
-        browser
-    }
+async fn start(data_dir: &Path) -> Program {
+    let arguments = ["--listen", "127.0.0.1:0", "--data-dir"].map(AsRef::as_ref);
+    Program::start(&[&arguments[..], &[data_dir.as_os_str()]].concat(), &[]).await
 }
 
 #[tokio::test]
 async fn a_run_whose_portal_was_killed_ends_interrupted_with_its_state_and_costs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let mut first = Program::start(&data).await;
+    let mut first = start(&data).await;
     let passwords = first.passwords.clone();
     publish(&mut first.signed_in("partner", &passwords).await, &["fleet"]).await;
     let mut user = first.signed_in("user", &passwords).await;
@@ -69,10 +25,9 @@ async fn a_run_whose_portal_was_killed_ends_interrupted_with_its_state_and_costs
     some_resources(&mut user, &id).await;
     assert_eq!(balances(&mut user).await, ["0", "5", "15"]);
 
-    // SIGKILL: nothing of the process has a last word.
-    first.child.kill().await.unwrap();
+    first.kill().await;
 
-    let second = Program::start(&data).await;
+    let second = start(&data).await;
     assert!(second.passwords.is_empty());
     let mut user = second.signed_in("user", &passwords).await;
     let page = wait_for(&mut user, &id, "interrupted").await;
@@ -96,11 +51,10 @@ async fn a_run_whose_portal_was_killed_ends_interrupted_with_its_state_and_costs
 #[tokio::test]
 async fn a_portal_that_is_asked_to_close_does() {
     let dir = tempfile::tempdir().unwrap();
-    let mut program = Program::start(&dir.path().join("data")).await;
-    let id = rustix::process::Pid::from_raw(i32::try_from(program.child.id().unwrap()).unwrap()).unwrap();
-    rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-    let closed = tokio::time::timeout(Duration::from_secs(10), program.child.wait()).await;
-    assert!(closed.expect("it closes within 10 s").unwrap().success());
+    let mut program = start(&dir.path().join("data")).await;
+    program.signal(rustix::process::Signal::TERM);
+    let closed = tokio::time::timeout(Duration::from_secs(10), program.ended()).await;
+    assert!(closed.expect("it closes within 10 s").success());
 }
 
 /// Waits until some resources are done, but not all.

@@ -15,7 +15,7 @@ pub use self::acting::{
     supersedes_for_a_purge,
 };
 pub use self::states::keeps_versions_of_states;
-pub use self::turns::{gives_turns_to_owners, limits_what_works};
+pub use self::turns::{gives_back_for_another_attempt, gives_turns_to_owners, limits_what_works};
 use super::{must, must_fail, side_by_side};
 use crate::access::Publisher;
 use crate::deployment::{
@@ -370,6 +370,11 @@ pub async fn knows_what_is_deployed(store: &dyn DeploymentStore) {
     }
     let waiting = must("runs are found by status", store.runs_in(RunStatus::Failure, 10).await);
     assert_eq!(waiting.len(), 1);
+}
+
+/// A deployment of an account's, to be stored: for checks beyond the suite.
+pub fn sample(owner: AccountId) -> NewDeployment {
+    NewDeployment { owner, ..new("sample") }
 }
 
 fn new(module: &str) -> NewDeployment {

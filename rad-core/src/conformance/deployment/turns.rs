@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{must, new, time};
-use crate::deployment::{DeploymentStore, Lease, LeaseLimits, NewDeployment, Transition};
+use crate::deployment::{
+    DeploymentError, DeploymentStore, Lease, LeaseLimits, NewDeployment, RunStatus, Transition,
+};
 use crate::id::{AccountId, RunId};
 
 /// One owner's hundred runs do not starve another's one; the owner who waited longest comes next.
@@ -61,6 +63,36 @@ pub async fn limits_what_works(store: &dyn DeploymentStore) {
     let next = leased(store, limits).await;
     assert_eq!(owners[&next.run], one, "there is room again");
     assert_none(store, limits).await;
+}
+
+/// A run that was given back is taken again, not before its time; one that a person cancelled is not.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn gives_back_for_another_attempt(store: &dyn DeploymentStore) {
+    let owner = AccountId::new();
+    let run = queued(store, owner).await;
+    let first = leased(store, LeaseLimits::default()).await;
+    let back = must("a run is given back", store.give_back(&first, Some(time(50)), time(3)).await);
+    assert_eq!((back.status, back.attempts), (RunStatus::Queued, 1));
+    assert!(
+        matches!(store.append_log(&first, b"x").await, Err(DeploymentError::LeaseLost)),
+        "its lease is over"
+    );
+    assert_none(store, LeaseLimits::default()).await;
+    let early = must("leasing works", store.lease("w", LeaseLimits::default(), time(49), time(100)).await);
+    assert_eq!(early, None, "its time has not come");
+    let again = must("leasing works", store.lease("w", LeaseLimits::default(), time(50), time(100)).await);
+    let again = must("its time has come", again.ok_or(()));
+    assert_eq!(again.run, run);
+    assert!(again.epoch > first.epoch, "a later lease has a higher epoch");
+
+    let back = must("a run is given back", store.give_back(&again, None, time(51)).await);
+    assert_eq!((back.status, back.attempts), (RunStatus::Queued, 1), "that was no attempt");
+    let last = leased(store, LeaseLimits::default()).await;
+    must("a wish is kept", store.cancel(run, time(52)).await);
+    let cancelled = must("a run is given back", store.give_back(&last, Some(time(60)), time(53)).await);
+    assert_eq!(cancelled.status, RunStatus::Cancelled, "a person had asked for that");
 }
 
 async fn queued(store: &dyn DeploymentStore, owner: AccountId) -> RunId {

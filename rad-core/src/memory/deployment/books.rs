@@ -42,6 +42,8 @@ pub(super) struct RunRecord {
     /// Where it stands in the queue.
     pub(super) queued: u64,
     pub(super) lease: Option<(Lease, DateTime<Utc>)>,
+    /// When another attempt may begin.
+    pub(super) not_before: Option<DateTime<Utc>>,
     pub(super) target: Option<Target>,
     pub(super) plan: Plan,
     pub(super) resources: Vec<ResourceProgress>,
@@ -109,6 +111,7 @@ impl Books {
             status: RunStatus::Pending,
             waits_for: None,
             cancel_asked: false,
+            attempts: 0,
             step: None,
             cost: new.cost,
             settlement: Settlement::Nothing,
@@ -122,6 +125,7 @@ impl Books {
             order: self.tick(),
             queued: 0,
             lease: None,
+            not_before: None,
             target: new.target,
             plan: Plan::default(),
             resources: Vec::new(),

@@ -262,6 +262,17 @@ impl DeploymentStore for MemoryDeployments {
         Ok(run)
     }
 
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        not_before: Option<DateTime<Utc>>,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let run = self.books().give_back(lease, not_before, at)?;
+        self.news.tell_moved(&run);
+        Ok(run)
+    }
+
     async fn unsettled(&self, limit: u32) -> Result<Vec<Run>, DeploymentError> {
         Ok(self.books().select(limit, |record| record.run.settlement == Settlement::Owed))
     }

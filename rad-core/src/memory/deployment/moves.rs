@@ -86,7 +86,7 @@ impl Books {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Option<Lease>, DeploymentError> {
-        let Some(run) = self.next_in_turn(limits) else { return Ok(None) };
+        let Some(run) = self.next_in_turn(limits, now) else { return Ok(None) };
         let epoch = self.tick();
         let record = self.run_mut(run)?;
         let (deployment, owner) = (record.run.deployment, record.run.owner);
@@ -102,7 +102,7 @@ impl Books {
     }
 
     /// The run that a worker is to take.
-    fn next_in_turn(&self, limits: LeaseLimits) -> Option<RunId> {
+    fn next_in_turn(&self, limits: LeaseLimits, now: DateTime<Utc>) -> Option<RunId> {
         let mut working: BTreeMap<AccountId, u32> = BTreeMap::new();
         for record in self.runs.values().filter(|record| record.run.status == RunStatus::Working) {
             *working.entry(record.run.owner).or_default() += 1;
@@ -112,6 +112,7 @@ impl Books {
         }
         let works = |owner| working.get(&owner).copied().unwrap_or(0);
         let queued = self.runs.values().filter(|record| record.run.status == RunStatus::Queued);
+        let queued = queued.filter(|record| record.not_before.is_none_or(|from| from <= now));
         let allowed =
             queued.filter(|record| limits.per_owner.is_none_or(|most| works(record.run.owner) < most));
         let next = allowed.min_by_key(|record| {
@@ -138,6 +139,18 @@ impl Books {
         let asked = self.leased(lease)?.run.cancel_asked;
         let transition = if asked { transition.after_cancel_was_asked() } else { transition };
         self.enter(lease.run, transition, at)
+    }
+
+    pub(super) fn give_back(
+        &mut self,
+        lease: &Lease,
+        not_before: Option<DateTime<Utc>>,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let record = self.leased(lease)?;
+        record.not_before = not_before;
+        record.run.attempts += u32::from(not_before.is_some());
+        self.finish(lease, Transition::GiveBack, at)
     }
 
     /// Moves a run on, and its deployment with it; a run that ended is to be settled.

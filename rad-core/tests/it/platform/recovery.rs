@@ -2,21 +2,22 @@
 //! nothing waits for ever.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rad_core::access::Publisher;
 use rad_core::clock::Clock;
 use rad_core::deployment::{
-    Deployment, DeploymentStatus, DeploymentStore, NewDeployment, Run, RunStatus, Settlement, Target,
-    Transition,
+    Deployment, DeploymentStatus, DeploymentStore, LeaseLimits, NewDeployment, Run, RunReport, RunStatus,
+    Settlement, Target, Transition,
 };
 use rad_core::error::BackendError;
 use rad_core::id::{AccountId, DeploymentId, ModuleId, RunId};
 use rad_core::memory::{MemoryDeployments, MemorySettings};
 use rad_core::notify::Notice;
-use rad_core::platform::PlatformError;
-use rad_core::runner::RunOutcome;
+use rad_core::platform::{ATTEMPTS, PlatformError};
+use rad_core::runner::{Diagnostic, RunOutcome, Step};
 use rad_core::settings::{Settings, SettingsError, SettingsStore, VersionedSettings};
 use rad_core::source::Digest;
 use uuid::Uuid;
@@ -258,4 +259,52 @@ async fn values_have_a_size() {
     let typed = values(&[("name", &"x".repeat(300_000))]);
     let refused = user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap_err();
     assert!(matches!(refused, PlatformError::Invalid { field: "values", .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_run_that_no_worker_can_begin_is_tried_again_and_set_aside_with_the_reason() {
+    let market = funded().await;
+    let user = market.actor(market.user).await;
+    let typed = values(&[("name", "blue")]);
+    let id = user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap().id;
+    let operations = market.platform.operations();
+    let reason = || Diagnostic::error("No engine", "there is none on this machine");
+    for attempt in 1..ATTEMPTS {
+        let lease = market.lease("worker").await;
+        let run = operations.give_back(&lease, reason()).await.unwrap();
+        assert_eq!((run.status, run.attempts), (RunStatus::Queued, attempt));
+        assert_eq!(market.credits(market.user).await.2, "60", "its credits stay held");
+        let none = operations.lease("worker", LeaseLimits::default(), Duration::from_secs(15)).await;
+        assert_eq!(none.unwrap(), None, "it is not tried again at once");
+        market.clock.advance(TimeDelta::seconds(5 << (attempt - 1)));
+    }
+    let run = operations.give_back(&market.lease("worker").await, reason()).await.unwrap();
+    assert_eq!((run.status, &run.diagnostics[..]), (RunStatus::InternalError, &[reason()][..]));
+    assert_eq!(market.credits(market.user).await, triple("30", "100", "0"));
+    let log = user.run_log(run.id, 0).await.unwrap();
+    assert!(String::from_utf8_lossy(&log.bytes).contains("Attempt 4 of 5: No engine"), "{log:?}");
+    assert_eq!(user.deployment(id).await.unwrap().runs.len(), 1, "it was one run all the time");
+}
+
+#[tokio::test]
+async fn a_run_whose_apply_has_begun_is_never_given_back() {
+    let market = funded().await;
+    let user = market.actor(market.user).await;
+    let operations = market.platform.operations();
+    let typed = values(&[("name", "blue")]);
+    for (step, status) in [(Step::Plan, RunStatus::Queued), (Step::Apply, RunStatus::Interrupted)] {
+        user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap();
+        let lease = market.lease("worker").await;
+        let report = RunReport { step: Some(step), ..RunReport::default() };
+        operations.record(&lease, &report).await.unwrap();
+        assert_eq!(operations.hand_over(&lease).await.unwrap().status, status, "its worker closes");
+        // The one that was handed over comes to its end, too.
+        if status == RunStatus::Queued {
+            let lease = market.lease("another").await;
+            operations.record(&lease, &RunReport { step: Some(Step::Apply), ..report }).await.unwrap();
+            let ended = operations.give_back(&lease, Diagnostic::error("Lost", "")).await.unwrap();
+            assert_eq!(ended.status, RunStatus::InternalError);
+        }
+    }
+    assert_eq!(market.credits(market.user).await, triple("30", "100", "0"));
 }

@@ -4,177 +4,166 @@ use chrono::{DateTime, Utc};
 use rad_core::deployment::{DeploymentError, Lease, LeaseLimits, LeaseNews, Run, Transition};
 use rad_core::error::BackendError;
 use rad_core::id::RunId;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use rad_sql::{On, Row, sql};
 
 use super::lifecycle::enter;
-use super::{SqliteDeployments, listing, rows};
-use crate::store::sqlite::{begin, column, commit, corrupt, failed, id};
+use super::taking::{take_of_run, take_under};
+use super::{SqlDeployments, listing, rows};
 
-/// The first queued run of the owner whose turn it is, among those with fewer working runs than `?1`; none where `?2` runs
-/// work.
-const NEXT: &str = "WITH \
-    heads AS (SELECT owner, min(queued) AS queued FROM runs WHERE status = 'queued' GROUP BY owner), \
-    busy AS (SELECT owner, count(*) AS runs FROM runs WHERE status = 'working' GROUP BY owner) \
-    SELECT runs.* FROM heads \
-    JOIN runs ON runs.owner = heads.owner AND runs.queued = heads.queued AND runs.status = 'queued' \
-    LEFT JOIN busy ON busy.owner = heads.owner \
-    LEFT JOIN lease_turns ON lease_turns.owner = heads.owner \
-    WHERE coalesce(busy.runs, 0) < ?1 AND (SELECT coalesce(sum(runs), 0) FROM busy) < ?2 \
-    ORDER BY coalesce(busy.runs, 0), coalesce(lease_turns.turn, 0), heads.queued LIMIT 1";
+const LEASING: &str = "leasing a run";
+
+/// The first queued run of the owner whose turn it is, among those with fewer working runs than `$1`; none where `$2` runs
+/// work. Those that wait for another attempt are left out until `$3`.
+const NEXT: &str = "WITH
+    ready AS (SELECT * FROM runs WHERE status = 'queued' AND (not_before IS NULL OR not_before <= $3)),
+    heads AS (SELECT owner, min(queued) AS queued FROM ready GROUP BY owner),
+    busy AS (SELECT owner, count(*) AS runs FROM runs WHERE status = 'working' GROUP BY owner)
+    SELECT ready.* FROM heads
+    JOIN ready ON ready.owner = heads.owner AND ready.queued = heads.queued
+    JOIN deployments ON deployments.id = ready.deployment
+    LEFT JOIN busy ON busy.owner = heads.owner
+    LEFT JOIN lease_turns ON lease_turns.owner = heads.owner
+    WHERE coalesce(busy.runs, 0) < $1 AND (SELECT coalesce(sum(runs), 0) FROM busy) < $2
+    ORDER BY coalesce(busy.runs, 0), coalesce(lease_turns.turn, 0), heads.queued, ready.seq LIMIT 1";
 
 pub(super) async fn lease(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     worker: &str,
     limits: LeaseLimits,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Option<Lease>, DeploymentError> {
     // Asked outside a transaction first: workers ask often, and mostly there is nothing.
-    let mut connection = store.pool.acquire().await.map_err(failed("looking for a run"))?;
-    if next(&mut connection, limits).await?.is_none() {
+    if next(&store.database, limits, now, false).await?.is_none() {
         return Ok(None);
     }
-    drop(connection);
-    let mut transaction = begin(&store.pool).await?;
-    let Some(run) = next(&mut transaction, limits).await? else {
+    let mut transaction = store.database.begin().await?;
+    if limits != LeaseLimits::default() {
+        // Who counts what works must not have others begin meanwhile.
+        transaction.lock("leases").await?;
+    }
+    let Some(run) = next(&mut transaction, limits, now, true).await? else {
         return Ok(None);
     };
-    let update = "UPDATE runs SET worker = ?, epoch = epoch + 1, lease_until = ?, started_at = ?, step = NULL \
-                  WHERE id = ?";
-    sqlx::query(update)
+    // Its deployment is ours now; somebody may have moved it on just before.
+    let run = listing::find_run(&mut transaction, run.id).await?;
+    if run.status.after(Transition::Lease).is_err() {
+        return Ok(None);
+    }
+    sql("UPDATE runs SET worker = $1, epoch = epoch + 1, lease_until = $2, started_at = $3, step = NULL WHERE id = $4")
         .bind(worker)
-        .bind(until.timestamp_micros())
-        .bind(now.timestamp_micros())
-        .bind(run.id.as_bytes().as_slice())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("leasing a run"))?;
+        .bind(until)
+        .bind(now)
+        .bind(run.id)
+        .execute(&mut transaction, LEASING)
+        .await?;
     // Of a plan that waited for its confirmation.
-    sqlx::query("DELETE FROM run_resources WHERE run = ?")
-        .bind(run.id.as_bytes().as_slice())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("leasing a run"))?;
-    let turn = "INSERT INTO lease_turns (owner, turn) SELECT ?, coalesce(max(turn), 0) + 1 FROM lease_turns \
-                WHERE true ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn";
-    sqlx::query(turn)
-        .bind(run.owner.as_bytes().as_slice())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("keeping whose turn it was"))?;
+    let clear = sql("DELETE FROM run_resources WHERE run = $1").bind(run.id);
+    clear.execute(&mut transaction, LEASING).await?;
+    let turn =
+        sql("INSERT INTO lease_turns (owner, turn) SELECT $1, coalesce(max(turn), 0) + 1 FROM lease_turns
+         WHERE true ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn");
+    turn.bind(run.owner).execute(&mut transaction, "keeping whose turn it was").await?;
     enter(&mut transaction, &run, Transition::Lease, now).await?;
-    let row = sqlx::query("SELECT id, deployment, worker, epoch FROM runs WHERE id = ?")
-        .bind(run.id.as_bytes().as_slice())
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed("leasing a run"))?;
-    let lease = read(&row)?;
-    commit(transaction).await?;
+    let find = sql("SELECT id, deployment, worker, epoch FROM runs WHERE id = $1").bind(run.id);
+    let lease = read(&find.one(&mut transaction, LEASING).await?)?;
+    transaction.commit(LEASING).await?;
     Ok(Some(lease))
 }
 
-/// The run that a worker is to take.
-async fn next(connection: &mut SqliteConnection, limits: LeaseLimits) -> Result<Option<Run>, BackendError> {
+/// The run that a worker is to take; `taking` it leaves out those that others are at.
+async fn next(
+    on: impl Into<On<'_>>,
+    limits: LeaseLimits,
+    now: DateTime<Utc>,
+    taking: bool,
+) -> Result<Option<Run>, BackendError> {
     let most = |limit: Option<u32>| limit.map_or(i64::MAX, i64::from);
-    let row = sqlx::query(NEXT)
-        .bind(most(limits.per_owner))
-        .bind(most(limits.total))
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("looking for a run"))?;
-    row.as_ref().map(rows::run).transpose()
+    let mut find = sql(NEXT).bind(most(limits.per_owner)).bind(most(limits.total)).bind(now);
+    if taking {
+        find = find.skip_locked("deployments");
+    }
+    find.optional(on, "looking for a run").await?.as_ref().map(rows::run).transpose()
 }
 
-pub(super) async fn leases(store: &SqliteDeployments, worker: &str) -> Result<Vec<Lease>, DeploymentError> {
-    let select = "SELECT id, deployment, worker, epoch FROM runs WHERE status = 'working' AND worker = ?";
-    let found = sqlx::query(select)
-        .bind(worker)
-        .fetch_all(&store.pool)
-        .await
-        .map_err(failed("reading a worker's leases"))?;
-    Ok(found.iter().map(read).collect::<Result<_, BackendError>>()?)
+pub(super) async fn leases(store: &SqlDeployments, worker: &str) -> Result<Vec<Lease>, DeploymentError> {
+    let list = sql("SELECT id, deployment, worker, epoch FROM runs WHERE status = 'working' AND worker = $1");
+    let found = list.bind(worker).rows(&store.database, "reading a worker's leases").await?;
+    Ok(found.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 pub(super) async fn renew(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     lease: &Lease,
     until: DateTime<Utc>,
 ) -> Result<LeaseNews, DeploymentError> {
-    let mut transaction = under(store, lease).await?;
-    let cancel_asked =
-        sqlx::query_scalar("UPDATE runs SET lease_until = ? WHERE id = ? RETURNING cancel_asked")
-            .bind(until.timestamp_micros())
-            .bind(lease.run.as_bytes().as_slice())
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed("lengthening a lease"))?;
-    commit(transaction).await?;
-    Ok(LeaseNews { cancel_asked })
+    let during = "lengthening a lease";
+    let mut transaction = take_under(store, lease).await?;
+    let update = sql("UPDATE runs SET lease_until = $1 WHERE id = $2 RETURNING cancel_asked");
+    let row = update.bind(until).bind(lease.run).one(&mut transaction, during).await?;
+    transaction.commit(during).await?;
+    Ok(LeaseNews { cancel_asked: row.get("cancel_asked")? })
 }
 
 pub(super) async fn interrupt_lapsed(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     now: DateTime<Utc>,
 ) -> Result<Vec<Run>, DeploymentError> {
-    let select = "SELECT * FROM runs WHERE status = 'working' AND lease_until < ? ORDER BY seq";
-    let lapsed = async |connection: &mut SqliteConnection| {
-        let found = sqlx::query(select).bind(now.timestamp_micros()).fetch_all(connection).await;
-        found.map_err(failed("looking for lapsed leases"))
-    };
-    // As in [`lease`]: a sweep looks every second, and mostly there is nothing.
-    let mut connection = store.pool.acquire().await.map_err(failed("looking for lapsed leases"))?;
-    if lapsed(&mut connection).await?.is_empty() {
-        return Ok(Vec::new());
-    }
-    drop(connection);
-    let mut transaction = begin(&store.pool).await?;
+    let list =
+        sql("SELECT id FROM runs WHERE status = 'working' AND lease_until < $1 ORDER BY seq").bind(now);
     let mut interrupted = Vec::new();
-    for row in lapsed(&mut transaction).await? {
-        let run = rows::run(&row)?;
-        interrupted.push(enter(&mut transaction, &run, Transition::Interrupt, now).await?);
+    for row in list.rows(&store.database, "looking for lapsed leases").await? {
+        let run: RunId = row.get("id")?;
+        let mut transaction = take_of_run(store, run).await?;
+        // Its worker may have lengthened or ended it just before.
+        let still = sql("SELECT 1 FROM runs WHERE id = $1 AND status = 'working' AND lease_until < $2");
+        if still.bind(run).bind(now).finds(&mut transaction, "looking at a lapsed lease").await? {
+            let run = listing::find_run(&mut transaction, run).await?;
+            interrupted.push(enter(&mut transaction, &run, Transition::Interrupt, now).await?);
+            transaction.commit("interrupting a run").await?;
+        }
     }
-    commit(transaction).await?;
     Ok(interrupted)
 }
 
 pub(super) async fn finish(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     lease: &Lease,
     transition: Transition,
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
-    let mut transaction = under(store, lease).await?;
+    let mut transaction = take_under(store, lease).await?;
     let run = listing::find_run(&mut transaction, lease.run).await?;
     let transition = if run.cancel_asked { transition.after_cancel_was_asked() } else { transition };
     let run = enter(&mut transaction, &run, transition, at).await?;
-    commit(transaction).await?;
+    transaction.commit("ending a run").await?;
     Ok(run)
 }
 
-/// A transaction in which the lease holds to its end.
-pub(super) async fn under(
-    store: &SqliteDeployments,
+pub(super) async fn give_back(
+    store: &SqlDeployments,
     lease: &Lease,
-) -> Result<Transaction<'static, Sqlite>, DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
-    let select = "SELECT 1 FROM runs WHERE id = ? AND deployment = ? AND status = 'working' AND worker = ? AND epoch = ?";
-    let holds = sqlx::query(select)
-        .bind(lease.run.as_bytes().as_slice())
-        .bind(lease.deployment.as_str())
-        .bind(&lease.worker)
-        .bind(i64::try_from(lease.epoch).unwrap_or(i64::MAX))
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(failed("checking a lease"))?;
-    holds.map(|_| transaction).ok_or(DeploymentError::LeaseLost)
+    not_before: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
+) -> Result<Run, DeploymentError> {
+    let during = "giving a run back";
+    let mut transaction = take_under(store, lease).await?;
+    let attempt = u32::from(not_before.is_some());
+    let update = sql("UPDATE runs SET attempts = attempts + $1, not_before = $2 WHERE id = $3");
+    update.bind(attempt).bind(not_before).bind(lease.run).execute(&mut transaction, during).await?;
+    let run = listing::find_run(&mut transaction, lease.run).await?;
+    let transition = Transition::GiveBack;
+    let transition = if run.cancel_asked { transition.after_cancel_was_asked() } else { transition };
+    let run = enter(&mut transaction, &run, transition, at).await?;
+    transaction.commit(during).await?;
+    Ok(run)
 }
 
-fn read(row: &SqliteRow) -> Result<Lease, BackendError> {
+fn read(row: &Row) -> Result<Lease, BackendError> {
     Ok(Lease {
-        run: RunId::from_bytes(id(row, "id")?),
-        deployment: column::<&str>(row, "deployment")?.parse().map_err(corrupt)?,
-        worker: column(row, "worker")?,
-        epoch: u64::try_from(column::<i64>(row, "epoch")?).map_err(corrupt)?,
+        run: row.get("id")?,
+        deployment: row.get("deployment")?,
+        worker: row.get("worker")?,
+        epoch: row.get("epoch")?,
     })
 }

@@ -10,71 +10,67 @@ use rad_core::deployment::{
 use rad_core::error::BackendError;
 use rad_core::id::{DeploymentId, RunId};
 use rad_core::runner::Action;
+use rad_sql::{Transaction, json, sql, word};
 use secrecy::ExposeSecret;
-use sqlx::SqliteConnection;
 
 use super::rows::{self, Record, TargetRecord};
-use super::{SqliteDeployments, listing};
-use crate::store::sqlite::{begin, commit, failed, json_text, word_of};
+use super::taking::{take, take_of_run};
+use super::{SqlDeployments, listing};
 
 pub(super) async fn create(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     new: NewDeployment,
     run: RunId,
     at: DateTime<Utc>,
 ) -> Result<(Deployment, Run), DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
-    let first = sqlx::query("SELECT * FROM deployments WHERE owner = ? AND submission = ?")
-        .bind(new.owner.as_bytes().as_slice())
-        .bind(new.submission.as_bytes().as_slice())
-        .fetch_optional(&mut *transaction)
-        .await
-        .map_err(failed("looking for a submission"))?;
-    if let Some(row) = first {
+    let mut transaction = store.database.begin().await?;
+    transaction.lock(&format!("submission {}", new.submission)).await?;
+    let find = sql("SELECT * FROM deployments WHERE owner = $1 AND submission = $2");
+    let find = find.bind(new.owner).bind(new.submission.as_bytes().as_slice());
+    if let Some(row) = find.optional(&mut transaction, "looking for a submission").await? {
         let deployment = rows::deployment(&row)?;
-        let run = first_run(&mut transaction, deployment.id).await?;
-        return Ok((deployment, run));
+        let first = sql("SELECT * FROM runs WHERE deployment = $1 ORDER BY seq LIMIT 1").bind(deployment.id);
+        let first = first.optional(&mut transaction, "looking for a run").await?;
+        return Ok((deployment, rows::run(&first.ok_or(DeploymentError::NotFound)?)?));
     }
-    if listing::find(&mut transaction, new.id).await?.is_some() {
+    if !insert(store, &mut transaction, &new, run, at).await? {
         return Err(DeploymentError::IdTaken { deployment: new.id });
     }
-    insert(store, &mut transaction, &new, run, at).await?;
     let first = NewRun { id: run, deployment: new.id, action: Action::Create, cost: new.cost, target: None };
     insert_run(store, &mut transaction, &first, at).await?;
-    let stored = listing::find(&mut transaction, new.id).await?.ok_or(DeploymentError::NotFound)?;
+    let stored = listing::find(&mut transaction, new.id).await?;
     let run = listing::find_run(&mut transaction, run).await?;
-    commit(transaction).await?;
+    transaction.commit("storing a deployment").await?;
     Ok((stored, run))
 }
 
 pub(super) async fn add_run(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     new: NewRun,
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
-    let of = listing::find(&mut transaction, new.deployment).await?.ok_or(DeploymentError::NotFound)?;
+    let mut transaction = take(store, new.deployment).await?;
+    let of = listing::find(&mut transaction, new.deployment).await?;
     if of.purge_asked.is_some() || live_run(&mut transaction, of.id).await?.is_some() {
         return Err(DeploymentError::Busy { deployment: of.id });
     }
     insert_run(store, &mut transaction, &new, at).await?;
     let run = listing::find_run(&mut transaction, new.id).await?;
-    commit(transaction).await?;
+    transaction.commit("storing a run").await?;
     Ok(run)
 }
 
 /// Stores a run in place of one that goes on; gives that one, and the new one.
 pub(super) async fn supersede(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     new: NewRun,
     at: DateTime<Utc>,
 ) -> Result<(Option<Run>, Run), DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
-    let of = listing::find(&mut transaction, new.deployment).await?.ok_or(DeploymentError::NotFound)?;
+    let mut transaction = take(store, new.deployment).await?;
     let mut ended = None;
-    if let Some(live) = live_run(&mut transaction, of.id).await? {
+    if let Some(live) = live_run(&mut transaction, new.deployment).await? {
         if live.action == Action::Purge {
-            return Err(DeploymentError::Busy { deployment: of.id });
+            return Err(DeploymentError::Busy { deployment: new.deployment });
         }
         let ends = match live.status {
             RunStatus::Working => Transition::Interrupt,
@@ -84,33 +80,33 @@ pub(super) async fn supersede(
     }
     insert_run(store, &mut transaction, &new, at).await?;
     let run = listing::find_run(&mut transaction, new.id).await?;
-    commit(transaction).await?;
+    transaction.commit("storing a run").await?;
     Ok((ended, run))
 }
 
 pub(super) async fn advance(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     run: RunId,
     transition: Transition,
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
+    let mut transaction = take_of_run(store, run).await?;
     let now = listing::find_run(&mut transaction, run).await?;
     let unconfirmed = now.waits_for == Some(Wait::Confirmation) && transition == Transition::Queue;
     if now.status == RunStatus::Working || transition == Transition::Lease || unconfirmed {
         return Err(IllegalTransition { status: now.status, transition }.into());
     }
     let run = enter(&mut transaction, &now, transition, at).await?;
-    commit(transaction).await?;
+    transaction.commit("moving a run on").await?;
     Ok(run)
 }
 
 pub(super) async fn cancel(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     run: RunId,
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
+    let mut transaction = take_of_run(store, run).await?;
     let now = listing::find_run(&mut transaction, run).await?;
     let run = if now.status == RunStatus::Working {
         ask_to_cancel(&mut transaction, run).await?;
@@ -118,85 +114,66 @@ pub(super) async fn cancel(
     } else {
         enter(&mut transaction, &now, Transition::Cancel, at).await?
     };
-    commit(transaction).await?;
+    transaction.commit("cancelling a run").await?;
     Ok(run)
 }
 
 /// Keeps the wish for a purge; gives the run that is to stop for it.
 pub(super) async fn ask_purge(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     deployment: DeploymentId,
     at: DateTime<Utc>,
 ) -> Result<Option<RunId>, DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
-    let update = "UPDATE deployments SET purge_asked = coalesce(purge_asked, ?) WHERE id = ?";
-    let asked = sqlx::query(update)
-        .bind(at.timestamp_micros())
-        .bind(deployment.as_str())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("asking for a purge"))?;
-    if asked.rows_affected() == 0 {
-        return Err(DeploymentError::NotFound);
-    }
+    let during = "asking for a purge";
+    let mut transaction = take(store, deployment).await?;
+    let ask = sql("UPDATE deployments SET purge_asked = coalesce(purge_asked, $1) WHERE id = $2");
+    ask.bind(at).bind(deployment).execute(&mut transaction, during).await?;
     let live = live_run(&mut transaction, deployment).await?;
     let stopping = live.filter(|run| run.status == RunStatus::Working && run.action != Action::Purge);
     if let Some(run) = &stopping {
         ask_to_cancel(&mut transaction, run.id).await?;
     }
-    commit(transaction).await?;
+    transaction.commit(during).await?;
     Ok(stopping.map(|run| run.id))
 }
 
 pub(super) async fn keep_left(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     deployment: DeploymentId,
     left: &[String],
 ) -> Result<(), DeploymentError> {
-    let kept = sqlx::query("UPDATE deployments SET remains = ? WHERE id = ?")
-        .bind(json_text(&left)?)
-        .bind(deployment.as_str())
-        .execute(&store.pool)
-        .await
-        .map_err(failed("keeping what a purge left"))?;
-    if kept.rows_affected() == 0 { Err(DeploymentError::NotFound) } else { Ok(()) }
+    let update = sql("UPDATE deployments SET remains = $1 WHERE id = $2").bind(json(&left)?).bind(deployment);
+    let kept = update.execute(&store.database, "keeping what a purge left").await?;
+    if kept == 0 { Err(DeploymentError::NotFound) } else { Ok(()) }
 }
 
-pub(super) async fn discard(store: &SqliteDeployments, run: RunId) -> Result<(), DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
+pub(super) async fn discard(store: &SqlDeployments, run: RunId) -> Result<(), DeploymentError> {
+    let during = "removing a run";
+    let mut transaction = take_of_run(store, run).await?;
     let stored = listing::find_run(&mut transaction, run).await?;
     if stored.status != RunStatus::Pending {
         let status = stored.status;
         return Err(IllegalTransition { status, transition: Transition::Cancel }.into());
     }
-    sqlx::query("DELETE FROM runs WHERE id = ?")
-        .bind(run.as_bytes().as_slice())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("removing a run"))?;
-    let orphan =
-        "DELETE FROM deployments WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM runs WHERE deployment = ?1)";
-    sqlx::query(orphan)
-        .bind(stored.deployment.as_str())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("removing a deployment"))?;
-    Ok(commit(transaction).await?)
+    sql("DELETE FROM runs WHERE id = $1").bind(run).execute(&mut transaction, during).await?;
+    let orphan = sql(
+        "DELETE FROM deployments WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM runs WHERE deployment = $1)",
+    );
+    orphan.bind(stored.deployment).execute(&mut transaction, during).await?;
+    Ok(transaction.commit(during).await?)
 }
 
-pub(super) async fn settled(store: &SqliteDeployments, run: RunId) -> Result<(), DeploymentError> {
-    let update = "UPDATE runs SET settlement = CASE settlement WHEN 'owed' THEN 'done' ELSE settlement END WHERE id = ?";
-    let done = sqlx::query(update)
-        .bind(run.as_bytes().as_slice())
-        .execute(&store.pool)
-        .await
-        .map_err(failed("marking a run as settled"))?;
-    if done.rows_affected() == 0 { Err(DeploymentError::NotFound) } else { Ok(()) }
+pub(super) async fn settled(store: &SqlDeployments, run: RunId) -> Result<(), DeploymentError> {
+    let update = sql(
+        "UPDATE runs SET settlement = CASE settlement WHEN 'owed' THEN 'done' ELSE settlement END WHERE id = $1",
+    );
+    let done = update.bind(run).execute(&store.database, "marking a run as settled").await?;
+    if done == 0 { Err(DeploymentError::NotFound) } else { Ok(()) }
 }
 
 /// Moves a run on, and its deployment with it; a run that ended is to be settled.
 pub(super) async fn enter(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     run: &Run,
     transition: Transition,
     at: DateTime<Utc>,
@@ -204,144 +181,118 @@ pub(super) async fn enter(
     let status = run.status.after(transition)?;
     let ended = status.is_final();
     if status == RunStatus::Queued {
-        sqlx::query("UPDATE runs SET queued = (SELECT coalesce(max(queued), 0) + 1 FROM runs) WHERE id = ?")
-            .bind(run.id.as_bytes().as_slice())
-            .execute(&mut *connection)
-            .await
-            .map_err(failed("queueing a run"))?;
+        // Runs that are queued at the same moment may have the same place; then the older one comes first.
+        let queue =
+            sql("UPDATE runs SET queued = (SELECT coalesce(max(queued), 0) + 1 FROM runs) WHERE id = $1");
+        queue.bind(run.id).execute(&mut *transaction, "queueing a run").await?;
     }
-    let update = "UPDATE runs SET status = ?, waits_for = ?, \
-                  finished_at = CASE WHEN ? THEN ? ELSE finished_at END, \
-                  settlement = CASE WHEN ? THEN ? ELSE settlement END WHERE id = ?";
-    sqlx::query(update)
-        .bind(word_of(status)?)
-        .bind(transition.waits_for().map(word_of).transpose()?)
-        .bind(ended)
-        .bind(at.timestamp_micros())
-        .bind(ended)
-        .bind(word_of(Settlement::Owed)?)
-        .bind(run.id.as_bytes().as_slice())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("moving a run on"))?;
-    let run = listing::find_run(connection, run.id).await?;
-    follow(connection, &run, at).await?;
+    sql("UPDATE runs SET status = $1, waits_for = $2,
+             finished_at = CASE WHEN $3 THEN $4 ELSE finished_at END,
+             settlement = CASE WHEN $3 THEN $5 ELSE settlement END WHERE id = $6")
+    .bind(word(status)?)
+    .bind(transition.waits_for().map(word).transpose()?)
+    .bind(ended)
+    .bind(at)
+    .bind(word(Settlement::Owed)?)
+    .bind(run.id)
+    .execute(&mut *transaction, "moving a run on")
+    .await?;
+    let run = listing::find_run(&mut *transaction, run.id).await?;
+    follow(transaction, &run, at).await?;
     Ok(run)
 }
 
 /// Has a deployment stand as a run of it does, which becomes its latest.
-async fn follow(connection: &mut SqliteConnection, run: &Run, at: DateTime<Utc>) -> Result<(), BackendError> {
-    let update = "UPDATE deployments SET latest_run = ?1, action = ?2, status = ?3, updated_at = ?4, \
-                  diverged = CASE WHEN ?5 THEN 0 WHEN ?6 AND EXISTS (SELECT 1 FROM run_resources \
-                  WHERE run = ?1 AND change <> 'read' AND status <> 'planned') THEN 1 ELSE diverged END WHERE id = ?7";
-    sqlx::query(update)
-        .bind(run.id.as_bytes().as_slice())
-        .bind(word_of(run.action)?)
-        .bind(word_of(run.status)?)
-        .bind(at.timestamp_micros())
-        .bind(run.status == RunStatus::Success)
-        .bind(run.status.is_final())
-        .bind(run.deployment.as_str())
-        .execute(connection)
-        .await
-        .map_err(failed("moving a deployment on"))?;
+async fn follow(transaction: &mut Transaction, run: &Run, at: DateTime<Utc>) -> Result<(), BackendError> {
+    sql("UPDATE deployments SET latest_run = $1, action = $2, status = $3, updated_at = $4,
+             diverged = CASE WHEN $5 THEN FALSE WHEN $6 AND EXISTS (SELECT 1 FROM run_resources
+                 WHERE run = $1 AND change <> 'read' AND status <> 'planned') THEN TRUE ELSE diverged END
+         WHERE id = $7")
+    .bind(run.id)
+    .bind(word(run.action)?)
+    .bind(word(run.status)?)
+    .bind(at)
+    .bind(run.status == RunStatus::Success)
+    .bind(run.status.is_final())
+    .bind(run.deployment)
+    .execute(transaction, "moving a deployment on")
+    .await?;
     Ok(())
 }
 
 /// The run of a deployment that goes on.
 async fn live_run(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     deployment: DeploymentId,
 ) -> Result<Option<Run>, BackendError> {
-    let live =
-        "SELECT * FROM runs WHERE deployment = ? AND status IN ('pending', 'waiting', 'queued', 'working')";
-    let live = sqlx::query(live)
-        .bind(deployment.as_str())
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("looking for a live run"))?;
+    let find = sql(
+        "SELECT * FROM runs WHERE deployment = $1 AND status IN ('pending', 'waiting', 'queued', 'working')",
+    );
+    let live = find.bind(deployment).optional(transaction, "looking for a live run").await?;
     live.as_ref().map(rows::run).transpose()
 }
 
-async fn ask_to_cancel(connection: &mut SqliteConnection, run: RunId) -> Result<(), BackendError> {
-    sqlx::query("UPDATE runs SET cancel_asked = 1 WHERE id = ?")
-        .bind(run.as_bytes().as_slice())
-        .execute(connection)
-        .await
-        .map_err(failed("asking to cancel a run"))?;
-    Ok(())
+async fn ask_to_cancel(transaction: &mut Transaction, run: RunId) -> Result<(), BackendError> {
+    let ask = sql("UPDATE runs SET cancel_asked = TRUE WHERE id = $1").bind(run);
+    ask.execute(transaction, "asking to cancel a run").await.map(drop)
 }
 
-async fn first_run(
-    connection: &mut SqliteConnection,
-    deployment: DeploymentId,
-) -> Result<Run, DeploymentError> {
-    let row = sqlx::query("SELECT * FROM runs WHERE deployment = ? ORDER BY seq LIMIT 1")
-        .bind(deployment.as_str())
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("looking for a run"))?;
-    Ok(rows::run(&row.ok_or(DeploymentError::NotFound)?)?)
-}
-
+/// Stores a deployment; false if its id is taken.
 async fn insert(
-    store: &SqliteDeployments,
-    connection: &mut SqliteConnection,
+    store: &SqlDeployments,
+    transaction: &mut Transaction,
     new: &NewDeployment,
     run: RunId,
     at: DateTime<Utc>,
-) -> Result<(), BackendError> {
+) -> Result<bool, BackendError> {
     let secrets = store.key.seal(&secrets_place(new.id), &plain(&new.target.secrets)?)?;
-    let insert = "INSERT INTO deployments (id, owner, submission, module_name, record, search, secrets, latest_run, \
-                  action, status, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    sqlx::query(insert)
-        .bind(new.id.as_str())
-        .bind(new.owner.as_bytes().as_slice())
-        .bind(new.submission.as_bytes().as_slice())
-        .bind(&new.module_name)
-        .bind(json_text(&Record::of(new))?)
-        .bind(format!("{}\n{}", new.module_name.to_lowercase(), new.id))
-        .bind(secrets)
-        .bind(run.as_bytes().as_slice())
-        .bind(word_of(Action::Create)?)
-        .bind(word_of(RunStatus::Pending)?)
-        .bind(at.timestamp_micros())
-        .bind(at.timestamp_micros())
-        .execute(connection)
-        .await
-        .map_err(failed("storing a deployment"))?;
-    Ok(())
+    let stored = sql(
+        "INSERT INTO deployments (id, owner, submission, module_name, record, search, secrets, latest_run, action,
+             status, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(new.id)
+    .bind(new.owner)
+    .bind(new.submission.as_bytes().as_slice())
+    .bind(&new.module_name)
+    .bind(json(&Record::of(new))?)
+    .bind(format!("{}\n{}", new.module_name.to_lowercase(), new.id))
+    .bind(secrets)
+    .bind(run)
+    .bind(word(Action::Create)?)
+    .bind(word(RunStatus::Pending)?)
+    .bind(at)
+    .execute(transaction, "storing a deployment")
+    .await?;
+    Ok(stored == 1)
 }
 
 async fn insert_run(
-    store: &SqliteDeployments,
-    connection: &mut SqliteConnection,
+    store: &SqlDeployments,
+    transaction: &mut Transaction,
     new: &NewRun,
     at: DateTime<Utc>,
 ) -> Result<(), BackendError> {
-    let insert = "INSERT INTO runs (id, deployment, owner, action, status, cost, settlement, created_at) \
-                  SELECT ?, id, owner, ?, ?, ?, ?, ? FROM deployments WHERE id = ?";
-    sqlx::query(insert)
-        .bind(new.id.as_bytes().as_slice())
-        .bind(word_of(new.action)?)
-        .bind(word_of(RunStatus::Pending)?)
-        .bind(new.cost.micros())
-        .bind(word_of(Settlement::Nothing)?)
-        .bind(at.timestamp_micros())
-        .bind(new.deployment.as_str())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed("storing a run"))?;
+    sql("INSERT INTO runs (id, deployment, owner, action, status, cost, settlement, created_at)
+         SELECT $1, id, owner, $2, $3, $4, $5, $6 FROM deployments WHERE id = $7")
+    .bind(new.id)
+    .bind(word(new.action)?)
+    .bind(word(RunStatus::Pending)?)
+    .bind(new.cost)
+    .bind(word(Settlement::Nothing)?)
+    .bind(at)
+    .bind(new.deployment)
+    .execute(&mut *transaction, "storing a run")
+    .await?;
     if let Some(target) = &new.target {
         let secrets = store.key.seal(&secrets_place(new.deployment), &plain(&target.secrets)?)?;
-        sqlx::query("INSERT INTO run_targets (run, deployment, target, secrets) VALUES (?, ?, ?, ?)")
-            .bind(new.id.as_bytes().as_slice())
-            .bind(new.deployment.as_str())
-            .bind(json_text(&TargetRecord::of(target))?)
+        sql("INSERT INTO run_targets (run, deployment, target, secrets) VALUES ($1, $2, $3, $4)")
+            .bind(new.id)
+            .bind(new.deployment)
+            .bind(json(&TargetRecord::of(target))?)
             .bind(secrets)
-            .execute(connection)
-            .await
-            .map_err(failed("storing what a run is to make"))?;
+            .execute(transaction, "storing what a run is to make")
+            .await?;
     }
     Ok(())
 }

@@ -3,22 +3,23 @@
 use bytes::Bytes;
 use rad_core::deployment::{DeploymentError, LOG_CUT, LOG_LIMIT, Lease, LogChunk, RunStatus};
 use rad_core::id::RunId;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use rad_sql::{On, Row, sql};
 
-use super::SqliteDeployments;
-use super::leases::under;
-use crate::store::sqlite::{column, commit, corrupt, failed, word};
+use super::SqlDeployments;
+use super::taking::take_under;
+use crate::store::database::corrupt;
+
+const APPENDING: &str = "appending to a log";
 
 pub(super) async fn append(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     lease: &Lease,
     bytes: &[u8],
 ) -> Result<u64, DeploymentError> {
-    let mut transaction = under(store, lease).await?;
+    let mut transaction = take_under(store, lease).await?;
     let row = stand(&mut transaction, lease.run).await?;
-    let mut length = read_length(&row)?;
-    if bytes.is_empty() || column(&row, "log_cut")? {
+    let mut length: u64 = row.get("log_length")?;
+    if bytes.is_empty() || row.get("log_cut")? {
         return Ok(length);
     }
     let room = usize::try_from(LOG_LIMIT.saturating_sub(length)).unwrap_or(usize::MAX);
@@ -28,52 +29,38 @@ pub(super) async fn append(
     if cut {
         kept.extend_from_slice(LOG_CUT.as_bytes());
     }
-    sqlx::query("INSERT INTO run_log (run, start, bytes) VALUES (?, ?, ?)")
-        .bind(lease.run.as_bytes().as_slice())
-        .bind(stored(length))
-        .bind(kept.as_slice())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("appending to a log"))?;
+    let start = length;
     length += kept.len() as u64;
-    sqlx::query("UPDATE runs SET log_length = ?, log_cut = ? WHERE id = ?")
-        .bind(stored(length))
-        .bind(cut)
-        .bind(lease.run.as_bytes().as_slice())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("appending to a log"))?;
-    commit(transaction).await?;
+    let insert = sql("INSERT INTO run_log (run, start, bytes) VALUES ($1, $2, $3)");
+    insert.bind(lease.run).bind(start).bind(kept).execute(&mut transaction, APPENDING).await?;
+    let update = sql("UPDATE runs SET log_length = $1, log_cut = $2 WHERE id = $3");
+    update.bind(length).bind(cut).bind(lease.run).execute(&mut transaction, APPENDING).await?;
+    transaction.commit(APPENDING).await?;
     Ok(length)
 }
 
 pub(super) async fn read(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     run: RunId,
     offset: u64,
     limit: u32,
 ) -> Result<LogChunk, DeploymentError> {
-    let mut connection = store.pool.acquire().await.map_err(failed("reading a log"))?;
     // First how the run stands, then the bytes: what is complete then has no more.
-    let row = stand(&mut connection, run).await?;
-    let status: RunStatus = word(&row, "status")?;
-    let length = read_length(&row)?;
+    let row = stand(&store.database, run).await?;
+    let status: RunStatus = row.word("status")?;
+    let length: u64 = row.get("log_length")?;
     let from = offset.min(length);
     let to = from.saturating_add(u64::from(limit)).min(length);
     let mut bytes = Vec::new();
     let mut next = from;
-    // Piece by piece: one piece can be as long as the answer may be.
-    let piece = "SELECT start, bytes FROM run_log WHERE run = ? AND start <= ? ORDER BY start DESC LIMIT 1";
     while next < to {
-        let row = sqlx::query(piece)
-            .bind(run.as_bytes().as_slice())
-            .bind(stored(next))
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(failed("reading a log"))?
-            .ok_or_else(|| corrupt("a log has a gap"))?;
-        let start = u64::try_from(column::<i64>(&row, "start")?).map_err(corrupt)?;
-        let content: &[u8] = column(&row, "bytes")?;
+        // Piece by piece: one piece can be as long as the answer may be.
+        let piece = sql(
+            "SELECT start, bytes FROM run_log WHERE run = $1 AND start <= $2 ORDER BY start DESC LIMIT 1",
+        );
+        let row = piece.bind(run).bind(next).optional(&store.database, "reading a log").await?;
+        let row = row.ok_or_else(|| corrupt("a log has a gap"))?;
+        let (start, content): (u64, Vec<u8>) = (row.get("start")?, row.get("bytes")?);
         let skipped = usize::try_from(next - start).map_err(corrupt)?;
         let wanted = usize::try_from(to - next).map_err(corrupt)?;
         let rest = content.get(skipped..).unwrap_or_default();
@@ -88,19 +75,7 @@ pub(super) async fn read(
 }
 
 /// How long a run's log is, whether it was cut, and how the run stands.
-async fn stand(connection: &mut SqliteConnection, run: RunId) -> Result<SqliteRow, DeploymentError> {
-    let row = sqlx::query("SELECT status, log_length, log_cut FROM runs WHERE id = ?")
-        .bind(run.as_bytes().as_slice())
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("looking at a log"))?;
-    row.ok_or(DeploymentError::NotFound)
-}
-
-fn read_length(row: &SqliteRow) -> Result<u64, DeploymentError> {
-    Ok(u64::try_from(column::<i64>(row, "log_length")?).map_err(corrupt)?)
-}
-
-fn stored(offset: u64) -> i64 {
-    i64::try_from(offset).unwrap_or(i64::MAX)
+async fn stand(on: impl Into<On<'_>>, run: RunId) -> Result<Row, DeploymentError> {
+    let find = sql("SELECT status, log_length, log_cut FROM runs WHERE id = $1").bind(run);
+    find.optional(on, "looking at a log").await?.ok_or(DeploymentError::NotFound)
 }

@@ -1,7 +1,9 @@
-//! Deployments on SQLite.
+//! Deployments, in either database.
 
 mod leases;
 mod lifecycle;
+#[cfg(feature = "postgres")]
+mod listening;
 mod listing;
 mod logs;
 mod plans;
@@ -9,8 +11,11 @@ mod reports;
 mod reseal;
 mod rows;
 mod states;
+mod taking;
 
 use std::num::NonZeroU32;
+#[cfg(feature = "postgres")]
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,42 +31,51 @@ use rad_core::live::{News, Topic};
 use rad_core::page::Page;
 use rad_core::runner::{Output, PlannedChange, ResourceProgress};
 use rad_core::seal::Keyring;
-use sqlx::sqlite::SqlitePool;
+use rad_sql::{Database, sql};
 
-use super::sqlite::{failed, migrate};
+use super::database::migrate;
 
 /// What the key of a database is tried on.
 const KEY_PROBE: &str = "runner_key";
 
-/// A [`DeploymentStore`] in a SQLite file.
+/// A [`DeploymentStore`] in a SQLite file or a PostgreSQL database.
+///
+/// On PostgreSQL it hears what other processes change, over a connection of its own, for as long as it or a clone of it is there.
+/// Of a SQLite file it hears what is changed through it and its clones.
 #[derive(Debug, Clone)]
-pub struct SqliteDeployments {
-    pool: SqlitePool,
+pub struct SqlDeployments {
+    database: Database,
     key: Keyring,
     news: News,
     keep_states: NonZeroU32,
+    #[cfg(feature = "postgres")]
+    _listening: Option<Arc<listening::Listening>>,
 }
 
-impl SqliteDeployments {
-    /// The deployments in a database that [`open`](super::open) opened, or another crate did; it is brought to the
-    /// schema of this release.
+impl SqlDeployments {
+    /// The deployments in a database, which is brought to the schema of this release.
     ///
     /// # Errors
     /// [`WrongKey`](OpenError::WrongKey) if the database was encrypted with another key, or a failure of the database.
-    pub async fn new(pool: SqlitePool, key: Keyring) -> Result<Self, OpenError> {
-        migrate(&pool).await?;
+    pub async fn new(database: impl Into<Database>, key: Keyring) -> Result<Self, OpenError> {
+        let database = database.into();
+        migrate(&database).await?;
         let sealed = key.seal(KEY_PROBE, KEY_PROBE.as_bytes())?;
-        sqlx::query("INSERT INTO runner_key (id, sealed) VALUES (1, ?) ON CONFLICT DO NOTHING")
-            .bind(sealed)
-            .execute(&pool)
-            .await
-            .map_err(failed("keeping the proof of the key"))?;
-        let sealed: Vec<u8> = sqlx::query_scalar("SELECT sealed FROM runner_key")
-            .fetch_one(&pool)
-            .await
-            .map_err(failed("reading the proof of the key"))?;
+        let keep =
+            sql("INSERT INTO runner_key (id, sealed) VALUES (1, $1) ON CONFLICT DO NOTHING").bind(sealed);
+        keep.execute(&database, "keeping the proof of the key").await?;
+        let row = sql("SELECT sealed FROM runner_key").one(&database, "reading the proof of the key").await?;
+        let sealed: Vec<u8> = row.get("sealed")?;
         key.unseal(KEY_PROBE, &sealed).map_err(|_| OpenError::WrongKey)?;
-        Ok(Self { pool, key, news: News::default(), keep_states: STATE_VERSIONS })
+        let news = News::default();
+        Ok(Self {
+            #[cfg(feature = "postgres")]
+            _listening: listening::listen(&database, &news).await?.map(Arc::new),
+            database,
+            key,
+            news,
+            keep_states: STATE_VERSIONS,
+        })
     }
 
     /// Keeps so many versions of each state, instead of [`STATE_VERSIONS`].
@@ -87,7 +101,7 @@ pub enum OpenError {
 }
 
 #[async_trait]
-impl DeploymentStore for SqliteDeployments {
+impl DeploymentStore for SqlDeployments {
     fn news(&self) -> &News {
         &self.news
     }
@@ -144,7 +158,7 @@ impl DeploymentStore for SqliteDeployments {
     }
 
     async fn deployment(&self, id: DeploymentId) -> Result<Deployment, DeploymentError> {
-        listing::deployment(self, id).await
+        listing::find(&self.database, id).await
     }
 
     async fn secrets(&self, id: DeploymentId) -> Result<SecretValues, DeploymentError> {
@@ -156,7 +170,7 @@ impl DeploymentStore for SqliteDeployments {
     }
 
     async fn run(&self, id: RunId) -> Result<Run, DeploymentError> {
-        listing::run(self, id).await
+        listing::find_run(&self.database, id).await
     }
 
     async fn target(&self, run: RunId) -> Result<Option<Target>, DeploymentError> {
@@ -211,6 +225,17 @@ impl DeploymentStore for SqliteDeployments {
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError> {
         let run = leases::finish(self, lease, transition, at).await?;
+        self.news.tell_moved(&run);
+        Ok(run)
+    }
+
+    async fn give_back(
+        &self,
+        lease: &Lease,
+        not_before: Option<DateTime<Utc>>,
+        at: DateTime<Utc>,
+    ) -> Result<Run, DeploymentError> {
+        let run = leases::give_back(self, lease, not_before, at).await?;
         self.news.tell_moved(&run);
         Ok(run)
     }

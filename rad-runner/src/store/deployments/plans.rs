@@ -1,122 +1,103 @@
 //! What a run is to make of its deployment, what its plan would do, and what a person confirmed of it.
 
 use chrono::{DateTime, Utc};
-use rad_core::deployment::{
-    DeploymentError, IllegalTransition, Lease, Plan, Run, SecretValues, Target, Transition, Wait,
-};
+use rad_core::deployment::{DeploymentError, IllegalTransition, Lease, Plan, Run, Target, Transition, Wait};
 use rad_core::error::BackendError;
-use rad_core::id::{DeploymentId, RunId};
+use rad_core::id::RunId;
 use rad_core::runner::PlannedChange;
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use rad_sql::{Row, Transaction, json, sql};
 
 use super::lifecycle::enter;
 use super::rows::{Record, TargetRecord};
-use super::{SqliteDeployments, listing};
-use crate::store::sqlite::{begin, column, commit, corrupt, failed, json, json_text};
+use super::taking::take_of_run;
+use super::{SqlDeployments, listing};
+use crate::store::database::corrupt;
 
 /// The most changes kept of a plan.
 const CHANGES: usize = 10_000;
 
-pub(super) async fn target(store: &SqliteDeployments, run: RunId) -> Result<Option<Target>, DeploymentError> {
-    let row = sqlx::query("SELECT deployment, target, secrets FROM run_targets WHERE run = ?")
-        .bind(run.as_bytes().as_slice())
-        .fetch_optional(&store.pool)
-        .await
-        .map_err(failed("reading what a run is to make"))?;
-    let Some(row) = row else {
+pub(super) async fn target(store: &SqlDeployments, run: RunId) -> Result<Option<Target>, DeploymentError> {
+    let find = sql("SELECT deployment, target, secrets FROM run_targets WHERE run = $1").bind(run);
+    let Some(row) = find.optional(&store.database, "reading what a run is to make").await? else {
         // None, or no such run.
-        listing::run(store, run).await?;
+        listing::find_run(&store.database, run).await?;
         return Ok(None);
     };
-    let deployment: DeploymentId = column::<&str>(&row, "deployment")?.parse().map_err(corrupt)?;
-    let secrets: SecretValues = listing::unsealed_secrets(store, deployment, column(&row, "secrets")?)?;
-    Ok(Some(json::<TargetRecord>(&row, "target")?.with(secrets)))
+    let sealed: Vec<u8> = row.get("secrets")?;
+    let secrets = listing::unsealed_secrets(store, row.get("deployment")?, &sealed)?;
+    Ok(Some(row.json::<TargetRecord>("target")?.with(secrets)))
 }
 
 /// Makes a deployment what a leased run is to make of it, if it is to make something.
 pub(super) async fn adopt_target(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     lease: &Lease,
 ) -> Result<(), DeploymentError> {
-    let row = sqlx::query("SELECT target, secrets FROM run_targets WHERE run = ?")
-        .bind(lease.run.as_bytes().as_slice())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(failed("reading what a run is to make"))?;
-    let Some(row) = row else { return Ok(()) };
-    let now = sqlx::query("SELECT record FROM deployments WHERE id = ?")
-        .bind(lease.deployment.as_str())
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed("reading a deployment"))?;
-    let record = json::<Record>(&now, "record")?.with(json(&row, "target")?);
-    sqlx::query("UPDATE deployments SET record = ?, secrets = ? WHERE id = ?")
-        .bind(json_text(&record)?)
-        .bind(column::<Vec<u8>>(&row, "secrets")?)
-        .bind(lease.deployment.as_str())
-        .execute(connection)
-        .await
-        .map_err(failed("making a deployment what its run makes of it"))?;
+    let find = sql("SELECT target, secrets FROM run_targets WHERE run = $1").bind(lease.run);
+    let Some(row) = find.optional(&mut *transaction, "reading what a run is to make").await? else {
+        return Ok(());
+    };
+    let find = sql("SELECT record FROM deployments WHERE id = $1").bind(lease.deployment);
+    let now = find.one(&mut *transaction, "reading a deployment").await?;
+    let record = now.json::<Record>("record")?.with(row.json("target")?);
+    sql("UPDATE deployments SET record = $1, secrets = $2 WHERE id = $3")
+        .bind(json(&record)?)
+        .bind(row.get::<Vec<u8>>("secrets")?)
+        .bind(lease.deployment)
+        .execute(transaction, "making a deployment what its run makes of it")
+        .await?;
     Ok(())
 }
 
-pub(super) async fn plan(store: &SqliteDeployments, run: RunId) -> Result<Plan, DeploymentError> {
-    let row = sqlx::query("SELECT changes, confirmed FROM run_plans WHERE run = ?")
-        .bind(run.as_bytes().as_slice())
-        .fetch_optional(&store.pool)
-        .await
-        .map_err(failed("reading a plan"))?;
-    match row {
+pub(super) async fn plan(store: &SqlDeployments, run: RunId) -> Result<Plan, DeploymentError> {
+    let find = sql("SELECT changes, confirmed FROM run_plans WHERE run = $1").bind(run);
+    match find.optional(&store.database, "reading a plan").await? {
         Some(row) => Ok(read(&row)?),
-        None => listing::run(store, run).await.map(|_| Plan::default()),
+        None => listing::find_run(&store.database, run).await.map(|_| Plan::default()),
     }
 }
 
 pub(super) async fn keep_plan(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     run: RunId,
     changes: &[PlannedChange],
 ) -> Result<(), BackendError> {
-    let upsert = "INSERT INTO run_plans (run, changes) VALUES (?, ?) \
-                  ON CONFLICT (run) DO UPDATE SET changes = excluded.changes";
-    sqlx::query(upsert)
-        .bind(run.as_bytes().as_slice())
-        .bind(json_text(&&changes[..changes.len().min(CHANGES)])?)
-        .execute(connection)
-        .await
-        .map_err(failed("keeping a plan"))?;
-    Ok(())
+    sql("INSERT INTO run_plans (run, changes) VALUES ($1, $2)
+         ON CONFLICT (run) DO UPDATE SET changes = excluded.changes")
+    .bind(run)
+    .bind(json(&&changes[..changes.len().min(CHANGES)])?)
+    .execute(transaction, "keeping a plan")
+    .await
+    .map(drop)
 }
 
 pub(super) async fn confirm(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     run: RunId,
     changes: &[PlannedChange],
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
-    let mut transaction = begin(&store.pool).await?;
+    let during = "keeping what was confirmed";
+    let mut transaction = take_of_run(store, run).await?;
     let now = listing::find_run(&mut transaction, run).await?;
     if now.waits_for != Some(Wait::Confirmation) {
         return Err(IllegalTransition { status: now.status, transition: Transition::Queue }.into());
     }
-    let upsert = "INSERT INTO run_plans (run, confirmed) VALUES (?, ?) \
-                  ON CONFLICT (run) DO UPDATE SET confirmed = excluded.confirmed";
-    sqlx::query(upsert)
-        .bind(run.as_bytes().as_slice())
-        .bind(json_text(&changes)?)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("keeping what was confirmed"))?;
+    sql("INSERT INTO run_plans (run, confirmed) VALUES ($1, $2)
+         ON CONFLICT (run) DO UPDATE SET confirmed = excluded.confirmed")
+    .bind(run)
+    .bind(json(&changes)?)
+    .execute(&mut transaction, during)
+    .await?;
     let run = enter(&mut transaction, &now, Transition::Queue, at).await?;
-    commit(transaction).await?;
+    transaction.commit(during).await?;
     Ok(run)
 }
 
-fn read(row: &SqliteRow) -> Result<Plan, BackendError> {
-    let changes: Option<&str> = column(row, "changes")?;
+fn read(row: &Row) -> Result<Plan, BackendError> {
+    let changes: Option<String> = row.get("changes")?;
     Ok(Plan {
-        changes: changes.map(serde_json::from_str).transpose().map_err(corrupt)?,
-        confirmed: json(row, "confirmed")?,
+        changes: changes.as_deref().map(serde_json::from_str).transpose().map_err(corrupt)?,
+        confirmed: row.json("confirmed")?,
     })
 }

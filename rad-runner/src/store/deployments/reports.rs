@@ -4,28 +4,24 @@ use rad_core::deployment::{DeploymentError, Lease, RunReport};
 use rad_core::error::BackendError;
 use rad_core::id::{DeploymentId, RunId};
 use rad_core::runner::{Diagnostic, Output, ResourceProgress, Step};
-use sqlx::SqliteConnection;
+use rad_sql::{Row, Transaction, json, sql, word};
 
-use super::leases::under;
-use super::{SqliteDeployments, listing, plans};
-use crate::store::sqlite::{column, commit, corrupt, failed, json_text, word, word_of};
+use super::taking::take_under;
+use super::{SqlDeployments, listing, plans};
+use crate::store::database::corrupt;
 
 /// The most diagnostics kept of one run.
 const DIAGNOSTICS: usize = 1_000;
 
 pub(super) async fn record(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     lease: &Lease,
     report: &RunReport,
 ) -> Result<(), DeploymentError> {
-    let mut transaction = under(store, lease).await?;
+    let mut transaction = take_under(store, lease).await?;
     if let Some(step) = report.step {
-        sqlx::query("UPDATE runs SET step = ? WHERE id = ?")
-            .bind(word_of(step)?)
-            .bind(lease.run.as_bytes().as_slice())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("keeping a step"))?;
+        let keep = sql("UPDATE runs SET step = $1 WHERE id = $2").bind(word(step)?).bind(lease.run);
+        keep.execute(&mut transaction, "keeping a step").await?;
         if step == Step::Apply {
             plans::adopt_target(&mut transaction, lease).await?;
         }
@@ -40,54 +36,43 @@ pub(super) async fn record(
         keep_diagnostics(&mut transaction, lease.run, &report.diagnostics).await?;
     }
     if let Some(outputs) = &report.outputs {
-        let plain = json_text(outputs)?;
+        let plain = json(outputs)?;
         let sealed = store.key.seal(&outputs_place(lease.deployment), plain.as_bytes())?;
-        sqlx::query("UPDATE deployments SET outputs = ? WHERE id = ?")
-            .bind(sealed)
-            .bind(lease.deployment.as_str())
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed("keeping outputs"))?;
+        let keep =
+            sql("UPDATE deployments SET outputs = $1 WHERE id = $2").bind(sealed).bind(lease.deployment);
+        keep.execute(&mut transaction, "keeping outputs").await?;
     }
-    Ok(commit(transaction).await?)
+    Ok(transaction.commit("keeping a report").await?)
 }
 
 pub(super) async fn resources(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     run: RunId,
 ) -> Result<Vec<ResourceProgress>, DeploymentError> {
-    let found =
-        sqlx::query("SELECT address, change, status, elapsed FROM run_resources WHERE run = ? ORDER BY seq")
-            .bind(run.as_bytes().as_slice())
-            .fetch_all(&store.pool)
-            .await
-            .map_err(failed("reading resources"))?;
+    let list = sql("SELECT address, change, status, elapsed FROM run_resources WHERE run = $1 ORDER BY seq");
+    let found = list.bind(run).rows(&store.database, "reading resources").await?;
     if found.is_empty() {
         // None yet, or no such run.
-        listing::run(store, run).await?;
+        listing::find_run(&store.database, run).await?;
     }
-    let read = |row: &sqlx::sqlite::SqliteRow| {
-        let elapsed: Option<i64> = column(row, "elapsed")?;
+    let read = |row: &Row| {
         Ok(ResourceProgress {
-            address: column(row, "address")?,
-            change: word(row, "change")?,
-            status: word(row, "status")?,
-            elapsed_seconds: elapsed.map(u64::try_from).transpose().map_err(corrupt)?,
+            address: row.get("address")?,
+            change: row.word("change")?,
+            status: row.word("status")?,
+            elapsed_seconds: row.get("elapsed")?,
         })
     };
     Ok(found.iter().map(read).collect::<Result<_, BackendError>>()?)
 }
 
 pub(super) async fn outputs(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     deployment: DeploymentId,
 ) -> Result<Vec<Output>, DeploymentError> {
-    let sealed: Option<Option<Vec<u8>>> = sqlx::query_scalar("SELECT outputs FROM deployments WHERE id = ?")
-        .bind(deployment.as_str())
-        .fetch_optional(&store.pool)
-        .await
-        .map_err(failed("reading outputs"))?;
-    let Some(sealed) = sealed.ok_or(DeploymentError::NotFound)? else {
+    let find = sql("SELECT outputs FROM deployments WHERE id = $1").bind(deployment);
+    let row = find.optional(&store.database, "reading outputs").await?;
+    let Some(sealed) = row.ok_or(DeploymentError::NotFound)?.get::<Option<Vec<u8>>>("outputs")? else {
         return Ok(Vec::new());
     };
     let plain = store.key.unseal(&outputs_place(deployment), &sealed)?;
@@ -95,46 +80,35 @@ pub(super) async fn outputs(
 }
 
 async fn keep_progress(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     run: RunId,
     progress: &ResourceProgress,
 ) -> Result<(), BackendError> {
-    let elapsed = progress.elapsed_seconds.map(|seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
-    let upsert = "INSERT INTO run_resources (run, address, change, status, elapsed) VALUES (?, ?, ?, ?, ?) \
-                  ON CONFLICT (run, address) DO UPDATE \
-                  SET change = excluded.change, status = excluded.status, elapsed = excluded.elapsed";
-    sqlx::query(upsert)
-        .bind(run.as_bytes().as_slice())
-        .bind(&progress.address)
-        .bind(word_of(progress.change)?)
-        .bind(word_of(progress.status)?)
-        .bind(elapsed)
-        .execute(connection)
-        .await
-        .map_err(failed("keeping the progress of a resource"))?;
-    Ok(())
+    sql("INSERT INTO run_resources (run, address, change, status, elapsed) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (run, address) DO UPDATE
+         SET change = excluded.change, status = excluded.status, elapsed = excluded.elapsed")
+    .bind(run)
+    .bind(&progress.address)
+    .bind(word(progress.change)?)
+    .bind(word(progress.status)?)
+    .bind(progress.elapsed_seconds)
+    .execute(transaction, "keeping the progress of a resource")
+    .await
+    .map(drop)
 }
 
 async fn keep_diagnostics(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     run: RunId,
     added: &[Diagnostic],
 ) -> Result<(), BackendError> {
-    let known: String = sqlx::query_scalar("SELECT diagnostics FROM runs WHERE id = ?")
-        .bind(run.as_bytes().as_slice())
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed("reading diagnostics"))?;
-    let mut all: Vec<Diagnostic> = serde_json::from_str(&known).map_err(corrupt)?;
+    let find = sql("SELECT diagnostics FROM runs WHERE id = $1").bind(run);
+    let row = find.one(&mut *transaction, "reading diagnostics").await?;
+    let mut all: Vec<Diagnostic> = row.json("diagnostics")?;
     all.extend_from_slice(added);
     all.truncate(DIAGNOSTICS);
-    sqlx::query("UPDATE runs SET diagnostics = ? WHERE id = ?")
-        .bind(json_text(&all)?)
-        .bind(run.as_bytes().as_slice())
-        .execute(connection)
-        .await
-        .map_err(failed("keeping diagnostics"))?;
-    Ok(())
+    let keep = sql("UPDATE runs SET diagnostics = $1 WHERE id = $2").bind(json(&all)?).bind(run);
+    keep.execute(transaction, "keeping diagnostics").await.map(drop)
 }
 
 /// Where outputs are sealed for.

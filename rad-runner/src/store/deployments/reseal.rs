@@ -2,40 +2,40 @@
 
 use rad_core::error::BackendError;
 use rad_core::id::DeploymentId;
+use rad_sql::sql;
 
 use super::lifecycle::secrets_place;
 use super::reports::outputs_place;
 use super::states;
-use super::{KEY_PROBE, SqliteDeployments};
-use crate::store::sqlite::{corrupt, failed};
+use super::{KEY_PROBE, SqlDeployments};
 
 /// Something sealed: how it is read, how it is replaced if nobody wrote it meanwhile, and what it is sealed for.
 type Kind = (&'static str, &'static str, fn(DeploymentId) -> String);
 
 const KINDS: [Kind; 4] = [
     (
-        "SELECT id, secrets FROM deployments WHERE secrets IS NOT NULL",
-        "UPDATE deployments SET secrets = ?1 WHERE id = ?2 AND secrets = ?3",
+        "SELECT id AS deployment, secrets AS sealed FROM deployments WHERE secrets IS NOT NULL",
+        "UPDATE deployments SET secrets = $1 WHERE id = $2 AND secrets = $3",
         secrets_place,
     ),
     (
-        "SELECT deployment, secrets FROM run_targets",
-        "UPDATE run_targets SET secrets = ?1 WHERE deployment = ?2 AND secrets = ?3",
+        "SELECT deployment, secrets AS sealed FROM run_targets",
+        "UPDATE run_targets SET secrets = $1 WHERE deployment = $2 AND secrets = $3",
         secrets_place,
     ),
     (
-        "SELECT id, outputs FROM deployments WHERE outputs IS NOT NULL",
-        "UPDATE deployments SET outputs = ?1 WHERE id = ?2 AND outputs = ?3",
+        "SELECT id AS deployment, outputs AS sealed FROM deployments WHERE outputs IS NOT NULL",
+        "UPDATE deployments SET outputs = $1 WHERE id = $2 AND outputs = $3",
         outputs_place,
     ),
     (
         "SELECT deployment, sealed FROM deployment_states",
-        "UPDATE deployment_states SET sealed = ?1 WHERE deployment = ?2 AND sealed = ?3",
+        "UPDATE deployment_states SET sealed = $1 WHERE deployment = $2 AND sealed = $3",
         states::place,
     ),
 ];
 
-impl SqliteDeployments {
+impl SqlDeployments {
     /// Seals what older keys sealed with the first key of the ring, and tells how much that was. Afterwards the older keys
     /// can be put away.
     ///
@@ -46,22 +46,18 @@ impl SqliteDeployments {
     pub async fn reseal(&self) -> Result<u64, BackendError> {
         let mut sealed_anew = 0;
         for (select, update, place) in KINDS {
-            let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(select)
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed("reading what is sealed"))?;
-            for (id, old) in rows {
-                let place = place(id.parse().map_err(corrupt)?);
-                let Some(new) = self.key.resealed(&place, &old)? else { continue };
+            for row in sql(select).rows(&self.database, "reading what is sealed").await? {
+                let (deployment, old): (DeploymentId, Vec<u8>) = (row.get("deployment")?, row.get("sealed")?);
+                let Some(new) = self.key.resealed(&place(deployment), &old)? else { continue };
                 // A worker that wrote meanwhile sealed with the first key already.
-                let update = sqlx::query(update).bind(new).bind(id).bind(old).execute(&self.pool).await;
-                sealed_anew += update.map_err(failed("sealing anew"))?.rows_affected();
+                let update = sql(update).bind(new).bind(deployment).bind(old);
+                sealed_anew += update.execute(&self.database, "sealing anew").await?;
             }
         }
         // Last, because it stands for all the others.
         let probe = self.key.seal(KEY_PROBE, KEY_PROBE.as_bytes())?;
-        let update = sqlx::query("UPDATE runner_key SET sealed = ?").bind(probe).execute(&self.pool).await;
-        update.map_err(failed("keeping the proof of the key"))?;
+        let update = sql("UPDATE runner_key SET sealed = $1").bind(probe);
+        update.execute(&self.database, "keeping the proof of the key").await?;
         Ok(sealed_anew)
     }
 }

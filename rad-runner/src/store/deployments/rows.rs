@@ -3,14 +3,12 @@
 use rad_core::access::Publisher;
 use rad_core::deployment::{Deployment, DeploymentStatus, NewDeployment, Run, SecretValues, Target};
 use rad_core::error::BackendError;
-use rad_core::id::{AccountId, ModuleId, RunId};
+use rad_core::id::ModuleId;
 use rad_core::module::Values;
 use rad_core::money::Credits;
 use rad_core::source::{CommitId, Digest};
+use rad_sql::Row;
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-
-use crate::store::sqlite::{column, corrupt, id, json, optional_time, optional_word, time, word};
 
 /// What a deployment is made from and what it cost, as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -76,14 +74,14 @@ impl TargetRecord {
     }
 }
 
-pub(super) fn deployment(row: &SqliteRow) -> Result<Deployment, BackendError> {
-    let record: Record = json(row, "record")?;
+pub(super) fn deployment(row: &Row) -> Result<Deployment, BackendError> {
+    let record: Record = row.json("record")?;
     Ok(Deployment {
-        id: column::<&str>(row, "id")?.parse().map_err(corrupt)?,
-        owner: AccountId::from_bytes(id(row, "owner")?),
+        id: row.get("id")?,
+        owner: row.get("owner")?,
         module: record.module,
         publisher: record.publisher,
-        module_name: column(row, "module_name")?,
+        module_name: row.get("module_name")?,
         commit: record.target.commit,
         source: record.target.source,
         values: record.target.values,
@@ -92,31 +90,32 @@ pub(super) fn deployment(row: &SqliteRow) -> Result<Deployment, BackendError> {
         purchased_only: record.purchased_only,
         needs: record.target.needs,
         may_purge: record.target.may_purge,
-        status: DeploymentStatus::of(word(row, "action")?, word(row, "status")?),
-        diverged: column(row, "diverged")?,
-        purge_asked: optional_time(row, "purge_asked")?,
-        left: json(row, "remains")?,
-        latest_run: RunId::from_bytes(id(row, "latest_run")?),
-        created_at: time(row, "created_at")?,
-        updated_at: time(row, "updated_at")?,
+        status: DeploymentStatus::of(row.word("action")?, row.word("status")?),
+        diverged: row.get("diverged")?,
+        purge_asked: row.get("purge_asked")?,
+        left: row.json("remains")?,
+        latest_run: row.get("latest_run")?,
+        created_at: row.get("created_at")?,
+        updated_at: row.get("updated_at")?,
     })
 }
 
-pub(super) fn run(row: &SqliteRow) -> Result<Run, BackendError> {
+pub(super) fn run(row: &Row) -> Result<Run, BackendError> {
     Ok(Run {
-        id: RunId::from_bytes(id(row, "id")?),
-        deployment: column::<&str>(row, "deployment")?.parse().map_err(corrupt)?,
-        owner: AccountId::from_bytes(id(row, "owner")?),
-        action: word(row, "action")?,
-        status: word(row, "status")?,
-        waits_for: optional_word(row, "waits_for")?,
-        cancel_asked: column(row, "cancel_asked")?,
-        step: optional_word(row, "step")?,
-        cost: Credits::from_micros(column(row, "cost")?),
-        settlement: word(row, "settlement")?,
-        diagnostics: json(row, "diagnostics")?,
-        created_at: time(row, "created_at")?,
-        started_at: optional_time(row, "started_at")?,
-        finished_at: optional_time(row, "finished_at")?,
+        id: row.get("id")?,
+        deployment: row.get("deployment")?,
+        owner: row.get("owner")?,
+        action: row.word("action")?,
+        status: row.word("status")?,
+        waits_for: row.word("waits_for")?,
+        cancel_asked: row.get("cancel_asked")?,
+        attempts: row.get("attempts")?,
+        step: row.word("step")?,
+        cost: row.get("cost")?,
+        settlement: row.word("settlement")?,
+        diagnostics: row.json("diagnostics")?,
+        created_at: row.get("created_at")?,
+        started_at: row.get("started_at")?,
+        finished_at: row.get("finished_at")?,
     })
 }

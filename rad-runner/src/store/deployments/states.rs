@@ -4,21 +4,20 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use rad_core::deployment::{DeploymentError, Lease, StateOrigin, StateVersion, state_serial, with_serial};
 use rad_core::error::BackendError;
-use rad_core::id::{AccountId, DeploymentId, RunId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use rad_core::id::{AccountId, DeploymentId};
+use rad_sql::{Row, Transaction, sql};
 
-use super::leases::under;
-use super::{SqliteDeployments, listing};
-use crate::store::sqlite::{begin, column, commit, corrupt, failed, id, time};
+use super::taking::{take, take_under};
+use super::{SqlDeployments, listing};
+use crate::store::database::corrupt;
 
 pub(super) async fn save(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     lease: &Lease,
     state: &Bytes,
     at: DateTime<Utc>,
 ) -> Result<(), DeploymentError> {
-    let mut transaction = under(store, lease).await?;
+    let mut transaction = take_under(store, lease).await?;
     let last = last(&mut transaction, lease.deployment).await?;
     let origin = StateOrigin::Run { run: lease.run, epoch: lease.epoch };
     let number = match &last {
@@ -32,32 +31,26 @@ pub(super) async fn save(
 }
 
 pub(super) async fn restore(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     deployment: DeploymentId,
     from: u64,
     by: AccountId,
     at: DateTime<Utc>,
 ) -> Result<StateVersion, DeploymentError> {
     let old = version(store, deployment, from).await?;
-    let mut transaction = begin(&store.pool).await?;
-    let busy = "SELECT EXISTS (SELECT 1 FROM runs WHERE deployment = ?1 \
-                AND status IN ('pending', 'waiting', 'queued', 'working')) \
-                OR EXISTS (SELECT 1 FROM deployments WHERE id = ?1 AND purge_asked IS NOT NULL)";
-    let busy: bool = sqlx::query_scalar(busy)
-        .bind(deployment.as_str())
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed("looking for a run that goes on"))?;
-    if busy {
+    let mut transaction = take(store, deployment).await?;
+    let busy = sql(
+        "SELECT 1 FROM deployments WHERE id = $1 AND (purge_asked IS NOT NULL OR EXISTS (SELECT 1 FROM runs
+             WHERE deployment = $1 AND status IN ('pending', 'waiting', 'queued', 'working')))",
+    );
+    if busy.bind(deployment).finds(&mut transaction, "looking for a run that goes on").await? {
         return Err(DeploymentError::Busy { deployment });
     }
-    let highest: i64 = sqlx::query_scalar("SELECT max(serial) FROM deployment_states WHERE deployment = ?")
-        .bind(deployment.as_str())
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed("reading the serial of a state"))?;
+    let highest =
+        sql("SELECT max(serial) AS serial FROM deployment_states WHERE deployment = $1").bind(deployment);
+    let highest: u64 = highest.one(&mut transaction, "reading the serial of a state").await?.get("serial")?;
     let last = last(&mut transaction, deployment).await?.ok_or(DeploymentError::NotFound)?;
-    let serial = u64::try_from(highest).map_err(corrupt)?.saturating_add(1);
+    let serial = highest.saturating_add(1);
     let state = with_serial(&old, serial).ok_or_else(|| corrupt("a version of a state is no state"))?;
     let version = StateVersion {
         number: last.number.saturating_add(1),
@@ -72,48 +65,33 @@ pub(super) async fn restore(
 
 /// The latest state.
 pub(super) async fn latest(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     deployment: DeploymentId,
 ) -> Result<Option<Bytes>, DeploymentError> {
-    let select = "SELECT sealed FROM deployment_states WHERE deployment = ? ORDER BY number DESC LIMIT 1";
-    let sealed: Option<Vec<u8>> = sqlx::query_scalar(select)
-        .bind(deployment.as_str())
-        .fetch_optional(&store.pool)
-        .await
-        .map_err(failed("reading a state"))?;
-    let Some(sealed) = sealed else {
+    let find = sql("SELECT sealed FROM deployment_states WHERE deployment = $1 ORDER BY number DESC LIMIT 1");
+    let Some(row) = find.bind(deployment).optional(&store.database, "reading a state").await? else {
         listing::exists(store, deployment).await?;
         return Ok(None);
     };
-    Ok(Some(store.key.unseal(&place(deployment), &sealed)?.into()))
+    Ok(Some(unsealed(store, deployment, &row)?))
 }
 
 pub(super) async fn version(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     deployment: DeploymentId,
     number: u64,
 ) -> Result<Bytes, DeploymentError> {
-    let sealed: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT sealed FROM deployment_states WHERE deployment = ? AND number = ?")
-            .bind(deployment.as_str())
-            .bind(i64::try_from(number).unwrap_or(i64::MAX))
-            .fetch_optional(&store.pool)
-            .await
-            .map_err(failed("reading a state"))?;
-    let sealed = sealed.ok_or(DeploymentError::NotFound)?;
-    Ok(store.key.unseal(&place(deployment), &sealed)?.into())
+    let find = sql("SELECT sealed FROM deployment_states WHERE deployment = $1 AND number = $2");
+    let row = find.bind(deployment).bind(number).optional(&store.database, "reading a state").await?;
+    Ok(unsealed(store, deployment, &row.ok_or(DeploymentError::NotFound)?)?)
 }
 
 pub(super) async fn versions(
-    store: &SqliteDeployments,
+    store: &SqlDeployments,
     deployment: DeploymentId,
 ) -> Result<Vec<StateVersion>, DeploymentError> {
-    let found = sqlx::query(VERSIONS)
-        .bind(deployment.as_str())
-        .bind(i64::MAX)
-        .fetch_all(&store.pool)
-        .await
-        .map_err(failed("listing the versions of a state"))?;
+    let list = sql(VERSIONS).bind(deployment).bind(i64::MAX);
+    let found = list.rows(&store.database, "listing the versions of a state").await?;
     if found.is_empty() {
         listing::exists(store, deployment).await?;
     }
@@ -126,76 +104,73 @@ pub(super) fn place(deployment: DeploymentId) -> String {
 }
 
 /// All of the latest versions but the states themselves.
-const VERSIONS: &str = "SELECT number, serial, size, saved_at, run, epoch, restored_from, restored_by \
-                        FROM deployment_states WHERE deployment = ? ORDER BY number DESC LIMIT ?";
+const VERSIONS: &str = "SELECT number, serial, size, saved_at, run, epoch, restored_from, restored_by
+                        FROM deployment_states WHERE deployment = $1 ORDER BY number DESC LIMIT $2";
 
 async fn last(
-    connection: &mut SqliteConnection,
+    transaction: &mut Transaction,
     deployment: DeploymentId,
 ) -> Result<Option<StateVersion>, BackendError> {
-    let found = sqlx::query(VERSIONS)
-        .bind(deployment.as_str())
-        .bind(1)
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("reading the latest version of a state"))?;
+    let find = sql(VERSIONS).bind(deployment).bind(1_i64);
+    let found = find.optional(transaction, "reading the latest version of a state").await?;
     found.as_ref().map(read).transpose()
 }
 
 /// Writes a version, in place of one with the same number, and forgets the oldest.
 async fn keep(
-    store: &SqliteDeployments,
-    mut transaction: Transaction<'static, Sqlite>,
+    store: &SqlDeployments,
+    mut transaction: Transaction,
     deployment: DeploymentId,
     version: &StateVersion,
     state: &[u8],
 ) -> Result<(), DeploymentError> {
-    let number = |number: u64| i64::try_from(number).map_err(corrupt);
+    let during = "keeping a state";
     let (run, restored) = match &version.origin {
-        StateOrigin::Run { run, epoch } => (Some((run, number(*epoch)?)), None),
-        StateOrigin::Restored { from, by } => (None, Some((number(*from)?, by))),
+        StateOrigin::Run { run, epoch } => (Some((*run, *epoch)), None),
+        StateOrigin::Restored { from, by } => (None, Some((*from, *by))),
     };
-    let replace = "INSERT OR REPLACE INTO deployment_states \
-                   (deployment, number, sealed, serial, size, saved_at, run, epoch, restored_from, restored_by) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    sqlx::query(replace)
-        .bind(deployment.as_str())
-        .bind(number(version.number)?)
-        .bind(store.key.seal(&place(deployment), state)?)
-        .bind(number(version.serial)?)
-        .bind(number(version.size)?)
-        .bind(version.saved_at.timestamp_micros())
-        .bind(run.map(|(run, _)| run.as_bytes().to_vec()))
-        .bind(run.map(|(_, epoch)| epoch))
-        .bind(restored.map(|(from, _)| from))
-        .bind(restored.map(|(_, by)| by.as_bytes().to_vec()))
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("keeping a state"))?;
-    sqlx::query("DELETE FROM deployment_states WHERE deployment = ? AND number <= ?")
-        .bind(deployment.as_str())
-        .bind(number(version.number)?.saturating_sub(i64::from(store.keep_states.get())))
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("forgetting the oldest version of a state"))?;
-    Ok(commit(transaction).await?)
+    sql("INSERT INTO deployment_states
+             (deployment, number, sealed, serial, size, saved_at, run, epoch, restored_from, restored_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (deployment, number) DO UPDATE SET
+             sealed = excluded.sealed, serial = excluded.serial, size = excluded.size, saved_at = excluded.saved_at")
+    .bind(deployment)
+    .bind(version.number)
+    .bind(store.key.seal(&place(deployment), state)?)
+    .bind(version.serial)
+    .bind(version.size)
+    .bind(version.saved_at)
+    .bind(run.map(|(run, _)| run))
+    .bind(run.map(|(_, epoch)| epoch))
+    .bind(restored.map(|(from, _)| from))
+    .bind(restored.map(|(_, by)| by))
+    .execute(&mut transaction, during)
+    .await?;
+    let oldest = version.number.saturating_sub(store.keep_states.get().into());
+    let forget = sql("DELETE FROM deployment_states WHERE deployment = $1 AND number <= $2");
+    forget
+        .bind(deployment)
+        .bind(oldest)
+        .execute(&mut transaction, "forgetting the oldest version of a state")
+        .await?;
+    Ok(transaction.commit(during).await?)
 }
 
-fn read(row: &SqliteRow) -> Result<StateVersion, BackendError> {
-    let number = |name| u64::try_from(column::<i64>(row, name)?).map_err(corrupt);
-    let restored: Option<i64> = column(row, "restored_from")?;
-    let origin = match restored {
-        None => StateOrigin::Run { run: RunId::from_bytes(id(row, "run")?), epoch: number("epoch")? },
-        Some(_) => StateOrigin::Restored {
-            from: number("restored_from")?,
-            by: AccountId::from_bytes(id(row, "restored_by")?),
-        },
+fn unsealed(store: &SqlDeployments, deployment: DeploymentId, row: &Row) -> Result<Bytes, BackendError> {
+    let sealed: Vec<u8> = row.get("sealed")?;
+    Ok(store.key.unseal(&place(deployment), &sealed)?.into())
+}
+
+fn read(row: &Row) -> Result<StateVersion, BackendError> {
+    let origin = match row.get("restored_from")? {
+        None => StateOrigin::Run { run: row.get("run")?, epoch: row.get("epoch")? },
+        Some(from) => StateOrigin::Restored { from, by: row.get("restored_by")? },
     };
     Ok(StateVersion {
-        number: number("number")?,
-        serial: number("serial")?,
-        size: number("size")?,
-        saved_at: time(row, "saved_at")?,
+        number: row.get("number")?,
+        serial: row.get("serial")?,
+        size: row.get("size")?,
+        saved_at: row.get("saved_at")?,
         origin,
     })
 }

@@ -23,7 +23,7 @@ CREATE TABLE deployments (
     action      TEXT    NOT NULL,
     status      TEXT    NOT NULL,
     -- An apply or destroy stopped after it had begun to change something.
-    diverged    INTEGER NOT NULL DEFAULT 0,
+    diverged    INTEGER NOT NULL DEFAULT 0 CHECK (diverged IN (0, 1)),
     -- When somebody first asked to purge it.
     purge_asked INTEGER,
     -- After a purge: the addresses of what may be left, as JSON.
@@ -67,7 +67,10 @@ CREATE TABLE runs (
     -- What a waiting run waits for.
     waits_for   TEXT,
     -- A person asked to cancel it while a worker had it.
-    cancel_asked INTEGER NOT NULL DEFAULT 0,
+    cancel_asked INTEGER NOT NULL DEFAULT 0 CHECK (cancel_asked IN (0, 1)),
+    -- How often it was given back because the platform could not begin it, and until when it then waits.
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    not_before  INTEGER,
     step        TEXT,
     cost        INTEGER NOT NULL,
     settlement  TEXT    NOT NULL,
@@ -78,7 +81,7 @@ CREATE TABLE runs (
     epoch       INTEGER NOT NULL DEFAULT 0,
     lease_until INTEGER,
     log_length  INTEGER NOT NULL DEFAULT 0,
-    log_cut     INTEGER NOT NULL DEFAULT 0,
+    log_cut     INTEGER NOT NULL DEFAULT 0 CHECK (log_cut IN (0, 1)),
     created_at  INTEGER NOT NULL,
     started_at  INTEGER,
     finished_at INTEGER
