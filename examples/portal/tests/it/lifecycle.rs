@@ -133,8 +133,12 @@ async fn an_update_that_is_not_safe_is_warned_of_and_keeps_secrets() {
     assert_eq!(warned.status, 200, "{}", warned.body);
     warned.assert_has("id=\"unsafe\"");
     warned.assert_has("<b>service_name</b>");
+    let api = format!("/api/v1{address}");
+    let refused = user.post(&api, &fields).await;
+    assert_eq!(refused.status, 422);
+    refused.assert_has("made anew for service_name");
     fields.push(("accept", "true"));
-    assert_eq!(user.post(&address, &fields).await.status, 303);
+    user.post(&api, &fields).await.assert_has("\"status\":\"queued\"");
     until(&mut user, &id, "<dt>service_name</dt><dd><code>store</code>").await;
     let page = wait_for(&mut user, &id, "success").await;
     page.assert_has("id=\"plan\"");

@@ -13,7 +13,7 @@ use rad_core::source::{CommitId, Digest};
 use serde::Serialize;
 
 use super::acting::Act;
-use super::{Answer, deployment_id};
+use super::{Answer, deployment_id, update};
 use crate::session::{Posted, Session};
 
 /// A deployment. Values of sensitive outputs are null.
@@ -60,8 +60,11 @@ pub(super) async fn show(session: Session, Path(id): Path<String>) -> Answer {
 
 /// `POST /api/v1/deployments/{id}/{action}`: gives the run that came of it.
 pub(super) async fn act(Path((id, action)): Path<(String, String)>, form: Posted) -> Answer {
-    let act = Act::read(&action)?;
-    let run = act.run(&form.session.actor, deployment_id(&id)?, &form.fields).await?;
+    let (id, fields) = (deployment_id(&id)?, &form.fields);
+    let run = match action.as_str() {
+        "update" => update::by_program(&form.session, id, fields).await?,
+        action => Act::read(action)?.run(&form.session.actor, id, fields).await?,
+    };
     Ok(Json(shown_run(run)).into_response())
 }
 

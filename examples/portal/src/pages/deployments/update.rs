@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
+use rad_core::deployment::Run;
 use rad_core::id::DeploymentId;
 use rad_core::module::ValueProblem;
 use rad_core::platform::{PlatformError, UpdateForm};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use super::{Answer, deployment_id, page};
 use crate::error::PageError;
+use crate::fields::Fields;
 use crate::layout::{Layout, Section};
 use crate::module_form::{Asked, FormView, Node, PREFIX};
 use crate::pages::{go, page_with};
@@ -69,10 +71,7 @@ pub(super) async fn submit(Path(id): Path<String>, form: Posted) -> Answer {
     let Posted { session, fields } = &form;
     let id = deployment_id(&id)?;
     let commit: CommitId = fields.parsed("commit")?;
-    let mut shown = session.actor.update_form(id, false).await?;
-    if shown.commit != commit {
-        shown = session.actor.update_form(id, true).await?;
-    }
+    let shown = form_for(session, id, &commit).await?;
     let mut filled = Filled {
         typed: Node::read(fields, PREFIX),
         page: fields.text("page").parse().unwrap_or(1),
@@ -86,11 +85,9 @@ pub(super) async fn submit(Path(id): Path<String>, form: Posted) -> Answer {
             filled.problems = problems;
             if filled.problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
         }
-        None => match update(session, id, &commit, &shown, &filled, fields.is_on("accept")).await {
-            Ok(unsafe_changes) if unsafe_changes.is_empty() => {
-                return go(format!("/deployments/{id}?notice=updating"));
-            }
-            Ok(unsafe_changes) => {
+        None => match update(session, id, &shown, &filled.typed, fields.is_on("accept")).await {
+            Ok(Ok(_)) => return go(format!("/deployments/{id}?notice=updating")),
+            Ok(Err(unsafe_changes)) => {
                 filled.unsafe_changes = unsafe_changes;
                 StatusCode::OK
             }
@@ -109,26 +106,52 @@ pub(super) async fn submit(Path(id): Path<String>, form: Posted) -> Answer {
     page_with(status, html)
 }
 
+/// An update that a program asks for: what the form would warn of is refused until `accept` is on.
+pub(super) async fn by_program(
+    session: &Session,
+    id: DeploymentId,
+    fields: &Fields,
+) -> Result<Run, PageError> {
+    let commit: CommitId = fields.parsed("commit")?;
+    let shown = form_for(session, id, &commit).await?;
+    let updated = update(session, id, &shown, &Node::read(fields, PREFIX), fields.is_on("accept")).await?;
+    updated.map_err(|unsafe_changes| {
+        let names = unsafe_changes.join(", ");
+        let reason = format!("resources may be made anew for {names}: send accept=true to go on");
+        PlatformError::Invalid { field: "accept", reason }.into()
+    })
+}
+
+/// The form for a commit: the one the deployment is made from, or else the one on offer.
+async fn form_for(session: &Session, id: DeploymentId, commit: &CommitId) -> Result<UpdateForm, PageError> {
+    for newest in [false, true] {
+        let form = session.actor.update_form(id, newest).await?;
+        if form.commit == *commit {
+            return Ok(form);
+        }
+    }
+    let reason = format!("{} is not on offer any more: look at the form again", commit.short());
+    Err(PlatformError::Invalid { field: "commit", reason }.into())
+}
+
 /// Updates, unless there is something to warn of that was not accepted: then nothing is done, and it is given.
 async fn update(
     session: &Session,
     id: DeploymentId,
-    commit: &CommitId,
     shown: &UpdateForm,
-    filled: &Filled,
+    typed: &Node,
     accepted: bool,
-) -> Result<Vec<String>, PageError> {
-    let typed = asked(shown).values(&filled.typed).map_err(|problems| PlatformError::Values { problems })?;
+) -> Result<Result<Run, Vec<String>>, PageError> {
+    let typed = asked(shown).values(typed).map_err(|problems| PlatformError::Values { problems })?;
     if !accepted {
-        let changed = session.actor.changed_by_update(id, commit, &typed).await?;
+        let changed = session.actor.changed_by_update(id, &shown.commit, &typed).await?;
         let unsafe_changes: Vec<String> =
             changed.into_iter().filter(|one| !one.update_safe).map(|one| one.name).collect();
         if !unsafe_changes.is_empty() {
-            return Ok(unsafe_changes);
+            return Ok(Err(unsafe_changes));
         }
     }
-    session.actor.update(id, commit, &typed).await?;
-    Ok(Vec::new())
+    Ok(Ok(session.actor.update(id, &shown.commit, &typed).await?))
 }
 
 fn asked(form: &UpdateForm) -> Asked<'_> {
