@@ -1,7 +1,7 @@
 # The commands of daily work. `make` alone lists them; the work itself is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check soak bench-revenue bench-ledger bench-manifest bench-sync fuzz
+.PHONY: help demo test test-all check soak bench-revenue bench-ledger bench-manifest bench-sync bench-runner fuzz
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -29,6 +29,9 @@ bench-manifest: ## Measure reading manifests, and compare with python-hcl2; ARGS
 
 bench-sync: ## Measure syncs of a repository of 500 modules over the API of GitHub; ARGS="--number 1000" for others
 	@scripts/bench-sync.sh $(ARGS)
+
+bench-runner: ## Measure a deployment beside the bare engine; ARGS="--rounds 9 --resources 500" to pass options
+	@scripts/bench-runner.sh $(ARGS)
 
 fuzz: ## Fuzz what reads strangers' input (nightly, cargo-fuzz); ARGS="SECONDS TARGET …"
 	@scripts/fuzz.sh $(ARGS)

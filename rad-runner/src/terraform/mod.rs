@@ -168,7 +168,8 @@ impl TerraformRunner {
         let sandbox = probe.sandbox(executable).await?;
         let command = sandbox.engine(workspace, CacheAccess::Read, ["version", "-json"]);
         let carrier = sandbox.carrier.as_ref();
-        let admission = Admission { launcher, group: None, carrier, scratch: workspace.root() };
+        let limits = &sandbox.process_limits;
+        let admission = Admission { launcher, limits, group: None, carrier, scratch: workspace.root() };
         let printed = async { admission.start(command).await?.child.wait_with_output().await }.await;
         let printed = printed.map_err(|error| engine::missing(error.to_string()))?;
         let engine = engine::read_version(executable, &printed.stdout)?;

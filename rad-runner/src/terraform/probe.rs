@@ -100,6 +100,7 @@ impl Probe<'_> {
     async fn try_out(&self, sandbox: &Sandbox) -> Result<(), String> {
         let admission = Admission {
             launcher: self.launcher,
+            limits: &sandbox.process_limits,
             group: None,
             carrier: sandbox.carrier.as_ref(),
             scratch: self.scratch,
@@ -130,18 +131,8 @@ pub(super) fn enforcement(sandbox: &Sandbox, cgroups: &Cgroups) -> Enforcement {
         (Some(means), _) => Measure::full("processor time", bound, means),
         (None, why) => Measure::missing("processor time", bound, why),
     });
-    let per_process = [
-        ("size of a file", bytes(limits.file_size), "fsize"),
-        ("open files of a process", limits.open_files.to_string(), "nofile"),
-    ];
-    for (what, bound, name) in per_process {
-        measures.push(match sandbox.process_limits.keeps(name) {
-            true => Measure::full(what, bound, "rlimit"),
-            false => {
-                Measure::missing(what, bound, "prlimit is not there: install the Debian package util-linux")
-            }
-        });
-    }
+    measures.push(Measure::full("size of a file", bytes(limits.file_size), "rlimit"));
+    measures.push(Measure::full("open files of a process", limits.open_files.to_string(), "rlimit"));
     measures.push(match sandbox.isolates() {
         true => Measure::full("size of /tmp", bytes(limits.tmp), "tmpfs"),
         false => Measure::missing("size of /tmp", bytes(limits.tmp), "it is the host's without a sandbox"),
@@ -186,7 +177,7 @@ fn memory(sandbox: &Sandbox, cgroups: &Cgroups, limits: &Limits) -> Measure {
     let (what, bound) = ("memory", bytes(limits.memory));
     match cgroups.means(Controller::Memory) {
         Some(means) => Measure::full(what, bound, means),
-        None if sandbox.process_limits.keeps("data") => {
+        None if sandbox.process_limits.keep_memory() => {
             let gap = format!("for each process, not for the run: {}", why_not(cgroups, Controller::Memory));
             Measure::partial(what, bound, "rlimit", gap)
         }
@@ -198,7 +189,7 @@ fn processes(sandbox: &Sandbox, cgroups: &Cgroups, limits: &Limits) -> Measure {
     let (what, bound) = ("processes and threads", limits.processes.to_string());
     match cgroups.means(Controller::Processes) {
         Some(means) => Measure::full(what, bound, means),
-        None if sandbox.process_limits.keeps("nproc") => {
+        None if sandbox.process_limits.keep_processes() => {
             let gap = format!(
                 "for the platform's user on older kernels: {}",
                 why_not(cgroups, Controller::Processes)

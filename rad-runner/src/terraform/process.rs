@@ -5,10 +5,10 @@ use std::{fs, io};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::mpsc;
 
-use super::gate::{Admission, Admitted};
+use super::gate::{Admitted, Waiting};
 use super::watchdog::Watchdog;
 
 /// A line longer than this is left out: a part of it could hold a part of a secret that no mask finds.
@@ -32,13 +32,9 @@ pub(super) struct Process {
 pub(super) type Lines = mpsc::Receiver<String>;
 
 impl Process {
-    /// Starts an engine; `isolated` if the command is a sandbox around it.
-    pub(super) async fn start(
-        admission: Admission<'_>,
-        command: Command,
-        isolated: bool,
-    ) -> io::Result<(Self, Lines)> {
-        let Admitted { mut child, carrier, watchdog } = admission.start(command).await?;
+    /// Starts an engine that waits at its gate; `isolated` if the command is a sandbox around it.
+    pub(super) async fn start(waiting: Waiting, isolated: bool) -> io::Result<(Self, Lines)> {
+        let Admitted { mut child, carrier, watchdog } = waiting.pass().await?;
         let (sender, lines) = mpsc::channel(READ_AHEAD);
         forward(child.stdout.take(), sender.clone());
         forward(child.stderr.take(), sender);

@@ -1,9 +1,10 @@
 //! Limits that the kernel keeps for each process: the size and the number of its files always, its memory and its
 //! siblings where no control group does that better. See setrlimit(2).
 
+use std::io;
 use std::path::Path;
 
-use rustix::process::{Resource, geteuid, getrlimit};
+use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, prlimit};
 
 use super::cgroup::{Cgroups, Controller};
 use super::limits::Limits;
@@ -14,40 +15,51 @@ const PRLIMIT: &str = "/usr/bin/prlimit";
 /// What the engine and all it starts are limited to, each for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProcessLimits {
-    values: Option<Vec<(&'static str, u64)>>,
+    values: Vec<(Resource, u64)>,
+    /// Set inside the sandbox, where only its own processes count.
+    processes: Option<u64>,
 }
 
 impl ProcessLimits {
     /// The limits, as far as no control group keeps them better.
     pub(super) fn new(limits: &Limits, cgroups: &Cgroups) -> Self {
-        if !Path::new(PRLIMIT).is_file() {
-            return Self { values: None };
-        }
         let mut values = vec![
-            ("core", 0),
-            ("fsize", within(Resource::Fsize, limits.file_size)),
-            ("nofile", within(Resource::Nofile, limits.open_files)),
+            (Resource::Core, 0),
+            (Resource::Fsize, within(Resource::Fsize, limits.file_size)),
+            (Resource::Nofile, within(Resource::Nofile, limits.open_files)),
         ];
         if cgroups.means(Controller::Memory).is_none() {
-            values.push(("data", within(Resource::Data, limits.memory)));
+            values.push((Resource::Data, within(Resource::Data, limits.memory)));
         }
         // The kernel does not count for root, as whom a sandbox's processes run if the platform does.
-        if cgroups.means(Controller::Processes).is_none() && !geteuid().is_root() {
-            values.push(("nproc", within(Resource::Nproc, limits.processes)));
+        let counted = cgroups.means(Controller::Processes).is_none() && !geteuid().is_root();
+        let processes = counted && Path::new(PRLIMIT).is_file();
+        Self { values, processes: processes.then(|| within(Resource::Nproc, limits.processes)) }
+    }
+
+    /// Whether a process's memory is limited.
+    pub(super) fn keep_memory(&self) -> bool {
+        self.values.iter().any(|(resource, _)| *resource == Resource::Data)
+    }
+
+    /// Whether the number of processes is limited.
+    pub(super) fn keep_processes(&self) -> bool {
+        self.processes.is_some()
+    }
+
+    /// Limits a process and what it will start.
+    pub(super) fn apply(&self, process: Pid) -> io::Result<()> {
+        for (resource, value) in &self.values {
+            let limit = Rlimit { current: Some(*value), maximum: Some(*value) };
+            prlimit(Some(process), *resource, limit)?;
         }
-        Self { values: Some(values) }
+        Ok(())
     }
 
-    /// Whether a limit is among them.
-    pub(super) fn keeps(&self, name: &str) -> bool {
-        self.values.as_ref().is_some_and(|values| values.iter().any(|(kept, _)| *kept == name))
-    }
-
-    /// What stands before the command to limit.
+    /// What stands before the command inside the sandbox.
     pub(super) fn arguments(&self) -> Vec<String> {
-        let Some(values) = &self.values else { return Vec::new() };
-        let limits = values.iter().map(|(name, value)| format!("--{name}={value}"));
-        std::iter::once(PRLIMIT.to_owned()).chain(limits).chain(std::iter::once("--".to_owned())).collect()
+        let limit = |most| vec![PRLIMIT.to_owned(), format!("--nproc={most}"), "--".to_owned()];
+        self.processes.map(limit).unwrap_or_default()
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rad_core::error::BackendError;
 use rad_core::runner::{Diagnostic, Engine, RunJob, RunObserver, RunOutcome, RunnerError, Step};
 use serde_json::Value;
+use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
@@ -17,7 +18,7 @@ use super::cgroup::{Cgroups, RunGroup};
 use super::config::TerraformConfig;
 use super::credentials::Granted;
 use super::engine::init_speaks_json;
-use super::gate::Admission;
+use super::gate::{Admission, Waiting};
 use super::guard::{Breach, Guard};
 use super::launcher::Launcher;
 use super::layout::{ERRORED_STATE, declared};
@@ -60,6 +61,8 @@ pub(super) struct Session<'a> {
     state: StateFile,
     group: Arc<RunGroup>,
     guard: Guard,
+    /// The engine of the next step, where it waits already.
+    next: Option<Waiting>,
     deadline: Instant,
     /// Why the run has to stop before its end.
     ending: Option<Ending>,
@@ -113,7 +116,19 @@ impl<'a> Session<'a> {
         let group = Arc::new(group.map_err(|error| machinery("making a run's control group", error))?);
         let guard = Guard::start(workspace.root().to_owned(), &group, limits);
         let deadline = Instant::now() + job.limits.whole;
-        Ok(Ok(Self { shared, job, observer, workspace, report, state, group, guard, deadline, ending: None }))
+        Ok(Ok(Self {
+            shared,
+            job,
+            observer,
+            workspace,
+            report,
+            state,
+            group,
+            guard,
+            next: None,
+            deadline,
+            ending: None,
+        }))
     }
 
     /// Carries the run to its end.
@@ -211,18 +226,30 @@ impl<'a> Session<'a> {
         if self.ending.is_some() {
             return Ok(StepEnd::Failed);
         }
-        let access = if step == Step::Init { CacheAccess::Write } else { CacheAccess::Read };
         let sandbox = self.shared.sandbox;
-        let command = sandbox.engine(self.workspace, access, self.arguments(step));
+        let group = Arc::clone(&self.group);
         let admission = Admission {
             launcher: self.shared.launcher,
-            group: Some(&self.group),
+            limits: &sandbox.process_limits,
+            group: Some(&group),
             carrier: sandbox.carrier.as_ref(),
             scratch: self.workspace.root(),
         };
-        let (mut process, mut lines) = Process::start(admission, command, sandbox.isolates())
-            .await
-            .map_err(|error| machinery("starting the engine", error))?;
+        let starting = |error| machinery("starting the engine", error);
+        let waiting = match self.next.take() {
+            Some(waiting) => waiting,
+            None => admission.wait(self.command(step)).await.map_err(starting)?,
+        };
+        let (mut process, mut lines) = Process::start(waiting, sandbox.isolates()).await.map_err(starting)?;
+        // The next step comes to its gate while this one is at work.
+        let next = following(step).map(|next| self.command(next));
+        let mut coming = pin!(async {
+            match next {
+                Some(next) => admission.wait(next).await.ok(),
+                None => None,
+            }
+        });
+        let mut came = false;
         let observer = self.observer;
         let mut told = pin!(observer.stop());
         let mut ticks = interval(STATE_WATCH);
@@ -238,6 +265,10 @@ impl<'a> Session<'a> {
                     None => open = false,
                 },
                 status = process.ended() => break status,
+                waiting = &mut coming, if !came => {
+                    came = true;
+                    self.next = waiting;
+                }
                 _ = ticks.tick() => self.save_state().await?,
                 _ = &mut told, if self.ending.is_none() => self.ending = Some(Ending::Told),
                 breach = self.guard.breach(), if self.ending.is_none() => self.ending = Some(Ending::Limit(breach)),
@@ -269,6 +300,11 @@ impl<'a> Session<'a> {
             self.report.line(&line, step).await;
         }
         Ok(if status.success() { StepEnd::Done } else { StepEnd::Failed })
+    }
+
+    fn command(&self, step: Step) -> Command {
+        let access = if step == Step::Init { CacheAccess::Write } else { CacheAccess::Read };
+        self.shared.sandbox.engine(self.workspace, access, self.arguments(step))
     }
 
     fn arguments(&self, step: Step) -> Vec<OsString> {
@@ -314,6 +350,9 @@ impl<'a> Session<'a> {
     /// Reports what there is at the end: the last state, from where the engine had to leave it if need be, and the
     /// outputs.
     async fn end(&mut self, outcome: RunOutcome) -> Result<RunOutcome, RunnerError> {
+        if let Some(waiting) = self.next.take() {
+            waiting.send_away().await;
+        }
         self.save_state().await?;
         if let Some(state) = errored_state(self.workspace)? {
             let serial = |state: &[u8]| State::parse(state).map(|state| state.serial());
@@ -356,6 +395,13 @@ fn lay_out(workspace: &Workspace, job: &RunJob, sandbox: &Sandbox) -> Result<(),
     Ok(())
 }
 
+fn following(step: Step) -> Option<Step> {
+    match step {
+        Step::Init => Some(Step::Plan),
+        Step::Plan => Some(Step::Apply),
+        _ => None,
+    }
+}
 pub(super) fn machinery(during: &'static str, error: io::Error) -> RunnerError {
     BackendError::permanent(during, error).into()
 }
