@@ -261,6 +261,7 @@ fn notice(code: &str) -> Option<&'static str> {
         "auto-off" => "Publishing what changed is your decision from now on.",
         "published" => "The catalogue is as you wanted it.",
         "committed" => "The change is committed. Publish it when you like it.",
+        "restored" => "The state is restored. The next run plans from it.",
         "awarded" => "The credits were awarded.",
         "created" => "The account was made.",
         "roles" => "The roles were changed.",

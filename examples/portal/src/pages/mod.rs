@@ -16,6 +16,7 @@ mod revenue;
 mod sandbox;
 mod settings;
 mod sign_in;
+mod states;
 pub(crate) mod webhooks;
 
 use std::str::FromStr;
@@ -38,6 +39,7 @@ type Answer = Result<Response, PageError>;
 pub(crate) fn routes() -> Router<App> {
     Router::new()
         .merge(deployments::routes())
+        .merge(states::routes())
         .route("/", get(|| async { Redirect::to("/deploy") }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/assets/{version}/{name}", get(assets::asset))

@@ -20,4 +20,5 @@ mod portal;
 mod program;
 mod refining;
 mod sign_in;
+mod states;
 mod transactions;
