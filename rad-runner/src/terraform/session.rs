@@ -402,6 +402,7 @@ fn following(step: Step) -> Option<Step> {
         _ => None,
     }
 }
+
 pub(super) fn machinery(during: &'static str, error: io::Error) -> RunnerError {
     BackendError::permanent(during, error).into()
 }
