@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use std::time::Duration;
@@ -75,7 +74,7 @@ impl Heart {
             started => started?,
         };
         let line = process.stdin.take().ok_or_else(|| io::Error::other("the watchdog has no pipe"))?;
-        let line = Arc::new(File::from(OwnedFd::from(line.into_owned_fd()?)));
+        let line = Arc::new(File::from(line.into_owned_fd()?));
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&line));
         Ok(Some(Watchdog { _process: process, _line: line }))
     }
