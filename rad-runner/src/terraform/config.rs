@@ -222,10 +222,10 @@ fn patience() -> Duration {
     Duration::from_secs(10)
 }
 
-fn grace() -> Duration {
+pub(super) fn grace() -> Duration {
     Duration::from_secs(30)
 }
 
-fn log_limit() -> u64 {
+pub(super) fn log_limit() -> u64 {
     rad_core::deployment::LOG_LIMIT
 }

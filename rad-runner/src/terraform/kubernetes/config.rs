@@ -7,6 +7,7 @@ use rad_core::runner::Engine;
 use serde::{Deserialize, Serialize};
 
 use crate::terraform::ConfigError;
+use crate::terraform::config::{grace, log_limit};
 
 /// The setup of a [`KubernetesRunner`](super::KubernetesRunner).
 ///
@@ -303,16 +304,8 @@ fn start_limit() -> Duration {
     Duration::from_secs(300)
 }
 
-fn grace() -> Duration {
-    Duration::from_secs(30)
-}
-
 fn ttl() -> Duration {
     Duration::from_secs(3600)
-}
-
-fn log_limit() -> u64 {
-    rad_core::deployment::LOG_LIMIT
 }
 
 #[cfg(test)]
