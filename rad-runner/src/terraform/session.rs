@@ -254,8 +254,7 @@ impl<'a> Session<'a> {
         let mut told = pin!(observer.stop());
         let mut ticks = interval(STATE_WATCH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let limit = self.job.limits.of_step(step);
-        let step_ends = Instant::now() + limit;
+        let (time_is_up, out_of_time) = self.time_of(step);
         let mut kill_at = None;
         let mut open = true;
         let status = loop {
@@ -272,12 +271,7 @@ impl<'a> Session<'a> {
                 _ = ticks.tick() => self.save_state().await?,
                 _ = &mut told, if self.ending.is_none() => self.ending = Some(Ending::Told),
                 breach = self.guard.breach(), if self.ending.is_none() => self.ending = Some(Ending::Limit(breach)),
-                () = sleep_until(self.deadline.min(step_ends)), if self.ending.is_none() => {
-                    self.ending = Some(match step_ends < self.deadline {
-                        true => Ending::Time(words(step), limit),
-                        false => Ending::Time("run", self.job.limits.whole),
-                    });
-                }
+                () = sleep_until(time_is_up), if self.ending.is_none() => self.ending = Some(out_of_time),
                 () = sleep_until(kill_at.unwrap_or(self.deadline)), if kill_at.is_some() => {
                     process.kill();
                     kill_at = Some(Instant::now() + LAST_WORDS);
@@ -286,13 +280,9 @@ impl<'a> Session<'a> {
             if self.report.refused().is_some() {
                 self.ending.get_or_insert(Ending::Told);
             }
-            if let Some(ending) = self.ending
-                && kill_at.is_none()
-            {
+            if let (Some(ending), None) = (self.ending, kill_at) {
                 process.interrupt();
-                let over = matches!(ending, Ending::Limit(_));
-                let grace = self.shared.config.grace;
-                kill_at = Some(Instant::now() + if over { grace.min(BREACH_GRACE) } else { grace });
+                kill_at = Some(Instant::now() + self.grace_of(ending));
             }
         };
         let status = status.map_err(|error| machinery("waiting for the engine", error))?;
@@ -300,6 +290,22 @@ impl<'a> Session<'a> {
             self.report.line(&line, step).await;
         }
         Ok(if status.success() { StepEnd::Done } else { StepEnd::Failed })
+    }
+
+    /// When the time of a step that begins now is up, and how the run ends then.
+    fn time_of(&self, step: Step) -> (Instant, Ending) {
+        let limit = self.job.limits.of_step(step);
+        let step_ends = Instant::now() + limit;
+        match step_ends < self.deadline {
+            true => (step_ends, Ending::Time(words(step), limit)),
+            false => (self.deadline, Ending::Time("run", self.job.limits.whole)),
+        }
+    }
+
+    /// How long the engine may take to stop.
+    fn grace_of(&self, ending: Ending) -> Duration {
+        let grace = self.shared.config.grace;
+        if matches!(ending, Ending::Limit(_)) { grace.min(BREACH_GRACE) } else { grace }
     }
 
     fn command(&self, step: Step) -> Command {
