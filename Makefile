@@ -1,7 +1,7 @@
 # The commands of daily work. `make` alone lists them; the work itself is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check soak bench-revenue bench-ledger bench-manifest bench-sync bench-runner fuzz
+.PHONY: help demo test test-all check soak bench-revenue bench-ledger bench-manifest bench-sync bench-runner bench-live fuzz
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -32,6 +32,9 @@ bench-sync: ## Measure syncs of a repository of 500 modules over the API of GitH
 
 bench-runner: ## Measure a deployment beside the bare engine; ARGS="--rounds 9 --resources 500" to pass options
 	@scripts/bench-runner.sh $(ARGS)
+
+bench-live: ## Measure the way of a log line to 200 browsers; ARGS="--watchers 1,1000 --lines 500" for others
+	@scripts/bench-live.sh $(ARGS)
 
 fuzz: ## Fuzz what reads strangers' input (nightly, cargo-fuzz); ARGS="SECONDS TARGET …"
 	@scripts/fuzz.sh $(ARGS)

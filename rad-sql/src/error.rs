@@ -63,8 +63,8 @@ fn sqlite_meaning(code: &str) -> Meaning {
 #[cfg(feature = "postgres")]
 fn postgres_meaning(code: &str) -> Meaning {
     match code {
-        // A lock or a statement took too long.
-        "55P03" | "57014" => Meaning::Unavailable,
+        // A lock, a statement or a transaction took too long.
+        "55P03" | "57014" | "25P03" => Meaning::Unavailable,
         // Data or an index is damaged.
         "XX001" | "XX002" => Meaning::Corrupt,
         _ => match code.get(..2) {

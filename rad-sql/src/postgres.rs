@@ -16,6 +16,10 @@ const CONNECTIONS: u32 = 8;
 /// How long a caller waits for a connection, and a statement for a lock.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// After what time the server ends a transaction of a process that stands still: others wait for what it has locked, and the
+/// leases of a worker that was stopped must be taken from it.
+const IDLE: &str = "5s";
+
 /// Connects to a database.
 ///
 /// `url` is `postgres://user:password@host:port/database`, with what PostgreSQL takes after a `?` (`sslmode`,
@@ -93,11 +97,7 @@ fn options(url: &SecretString) -> Result<PgConnectOptions, BackendError> {
         Some(_) => options,
         None => options.application_name("rad"),
     };
-    Ok(options.options([
-        ("lock_timeout", patience.as_str()),
-        // A process that stops half-way must not keep others waiting for what it has locked.
-        ("idle_in_transaction_session_timeout", "60s"),
-    ]))
+    Ok(options.options([("lock_timeout", patience.as_str()), ("idle_in_transaction_session_timeout", IDLE)]))
 }
 
 /// Connects once, for a pool would keep on trying for as long as callers wait.

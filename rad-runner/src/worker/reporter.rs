@@ -10,9 +10,9 @@ use rad_core::deployment::{DeploymentError, Lease, RunReport};
 use rad_core::platform::{Operations, Told};
 use rad_core::runner::{RunEvent, RunObserver, Step, StopReason};
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
-/// How long reports are gathered.
+/// How long reports are gathered that come close after each other.
 const GATHERED: Duration = Duration::from_millis(50);
 
 /// How much of the log is gathered before the run has to wait for the store.
@@ -74,12 +74,15 @@ impl<'a> Reporter<'a> {
 
     /// Writes what is gathered until the run is over.
     pub(super) async fn keep_writing(&self, mut over: watch::Receiver<bool>) {
+        // What comes after a silence is written at once.
+        let mut free = Instant::now();
         loop {
             tokio::select! {
                 _ = over.wait_for(|over| *over) => return,
                 () = self.news.notified() => {}
             }
-            sleep(GATHERED).await;
+            sleep_until(free).await;
+            free = Instant::now() + GATHERED;
             if !self.write().await {
                 // The store is away for a moment; nothing is lost, and the run waits when it has much to say.
                 sleep(GATHERED * 10).await;

@@ -145,10 +145,12 @@ impl Site {
             }
             assert!(start.elapsed() < LEASE * 5, "the runs of a stopped worker go on: {left:?}");
         };
-        // What carries an ended engine's packets stays until its worker goes on: nothing is left that could send any.
+        // What carries an ended engine's packets stays until its worker goes on: nothing is left that could send any. And a
+        // step that waits at its gate for the worker's word is no engine yet: the word comes only under a lease.
         let carries = |command: &str| command.contains("/pasta ") || command.contains("/slirp4netns ");
+        let waits = |command: &str| command.starts_with("/bin/sh -c echo; read -r go");
         let mut engines = processes_in(&worker.data);
-        engines.retain(|(pid, command)| *pid != worker.program.id() && !carries(command));
+        engines.retain(|(pid, command)| *pid != worker.program.id() && !carries(command) && !waits(command));
         assert!(engines.is_empty(), "engines go on though their worker stands still: {engines:?}");
         worker.program.signal(Signal::CONT);
         sleep(Duration::from_secs(3)).await;
