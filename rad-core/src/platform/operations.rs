@@ -283,6 +283,13 @@ impl Operations {
     }
 
     async fn end(&self, lease: &Lease, transition: Transition) -> Result<Run, PlatformError> {
+        if self.parts.deployments.run(lease.run).await?.action == Action::Purge {
+            // Before the record is closed, so that nobody reads that nothing is left; settling does it again.
+            let deployment = self.parts.deployments.deployment(lease.deployment).await?;
+            if let Err(error) = purging::keep_left(&self.parts, &deployment).await {
+                tracing::warn!(run = %lease.run, %error, "what a purge leaves is kept when it is settled");
+            }
+        }
         let run = self.parts.deployments.finish(lease, transition, self.parts.clock.now()).await?;
         self.follow_up(&run).await;
         Ok(run)
