@@ -114,8 +114,9 @@ async fn delays(mut stream: Body, after: u64) -> anyhow::Result<Vec<u64>> {
         // An event may come in several parts: what follows its last whole line is kept.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         for stamp in text[..whole].split("stamp=").skip(1) {
-            let printed: u64 = stamp.split('=').next().unwrap_or_default().parse::<u64>()? / 1000;
-            if printed >= after {
+            // The engine also prints the command that prints the time.
+            let printed = stamp.split('=').next().and_then(|nanos| nanos.parse::<u64>().ok());
+            if let Some(printed) = printed.map(|nanos| nanos / 1000).filter(|printed| *printed >= after) {
                 delays.push(now.saturating_sub(printed));
             }
         }
