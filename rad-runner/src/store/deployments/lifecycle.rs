@@ -14,7 +14,7 @@ use rad_sql::{Transaction, json, sql, word};
 use secrecy::ExposeSecret;
 
 use super::rows::{self, Record, TargetRecord};
-use super::taking::{take, take_of_run};
+use super::taking::{take, take_idle, take_of_run};
 use super::{SqlDeployments, listing};
 
 pub(super) async fn create(
@@ -49,11 +49,7 @@ pub(super) async fn add_run(
     new: NewRun,
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
-    let mut transaction = take(store, new.deployment).await?;
-    let of = listing::find(&mut transaction, new.deployment).await?;
-    if of.purge_asked.is_some() || live_run(&mut transaction, of.id).await?.is_some() {
-        return Err(DeploymentError::Busy { deployment: of.id });
-    }
+    let mut transaction = take_idle(store, new.deployment).await?;
     insert_run(store, &mut transaction, &new, at).await?;
     let run = listing::find_run(&mut transaction, new.id).await?;
     transaction.commit("storing a run").await?;

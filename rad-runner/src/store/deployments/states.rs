@@ -7,7 +7,7 @@ use rad_core::error::BackendError;
 use rad_core::id::{AccountId, DeploymentId};
 use rad_sql::{Row, Transaction, sql};
 
-use super::taking::{take, take_under};
+use super::taking::{take_idle, take_under};
 use super::{SqlDeployments, listing};
 use crate::store::database::corrupt;
 
@@ -38,14 +38,7 @@ pub(super) async fn restore(
     at: DateTime<Utc>,
 ) -> Result<StateVersion, DeploymentError> {
     let old = version(store, deployment, from).await?;
-    let mut transaction = take(store, deployment).await?;
-    let busy = sql(
-        "SELECT 1 FROM deployments WHERE id = $1 AND (purge_asked IS NOT NULL OR EXISTS (SELECT 1 FROM runs
-             WHERE deployment = $1 AND status IN ('pending', 'waiting', 'queued', 'working')))",
-    );
-    if busy.bind(deployment).finds(&mut transaction, "looking for a run that goes on").await? {
-        return Err(DeploymentError::Busy { deployment });
-    }
+    let mut transaction = take_idle(store, deployment).await?;
     let highest =
         sql("SELECT max(serial) AS serial FROM deployment_states WHERE deployment = $1").bind(deployment);
     let highest: u64 = highest.one(&mut transaction, "reading the serial of a state").await?.get("serial")?;

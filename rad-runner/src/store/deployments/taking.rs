@@ -17,6 +17,25 @@ pub(super) async fn take(store: &SqlDeployments, id: DeploymentId) -> Result<Tra
     taken(store, sql("SELECT 1 FROM deployments WHERE id = $1").bind(id)).await
 }
 
+/// A transaction that has a deployment of which no run goes on, and that nobody asked to purge.
+///
+/// # Errors
+/// [`Busy`](DeploymentError::Busy), [`NotFound`](DeploymentError::NotFound).
+pub(super) async fn take_idle(
+    store: &SqlDeployments,
+    deployment: DeploymentId,
+) -> Result<Transaction, DeploymentError> {
+    let mut transaction = take(store, deployment).await?;
+    let busy = sql(
+        "SELECT 1 FROM deployments WHERE id = $1 AND (purge_asked IS NOT NULL OR EXISTS (SELECT 1 FROM runs
+             WHERE deployment = $1 AND status IN ('pending', 'waiting', 'queued', 'working')))",
+    );
+    if busy.bind(deployment).finds(&mut transaction, "looking for a run that goes on").await? {
+        return Err(DeploymentError::Busy { deployment });
+    }
+    Ok(transaction)
+}
+
 /// A transaction that has the deployment of a run.
 ///
 /// # Errors
