@@ -50,13 +50,11 @@ pub(super) async fn lease(
     if run.status.after(Transition::Lease).is_err() {
         return Ok(None);
     }
-    sql("UPDATE runs SET worker = $1, epoch = epoch + 1, lease_until = $2, started_at = $3, step = NULL WHERE id = $4")
-        .bind(worker)
-        .bind(until)
-        .bind(now)
-        .bind(run.id)
-        .execute(&mut transaction, LEASING)
-        .await?;
+    let leased =
+        sql("UPDATE runs SET worker = $1, epoch = epoch + 1, lease_until = $2, started_at = $3, step = NULL
+         WHERE id = $4 RETURNING id, deployment, worker, epoch");
+    let leased = leased.bind(worker).bind(until).bind(now).bind(run.id);
+    let lease = read(&leased.one(&mut transaction, LEASING).await?)?;
     // Of a plan that waited for its confirmation.
     let clear = sql("DELETE FROM run_resources WHERE run = $1").bind(run.id);
     clear.execute(&mut transaction, LEASING).await?;
@@ -65,8 +63,6 @@ pub(super) async fn lease(
          WHERE true ON CONFLICT (owner) DO UPDATE SET turn = excluded.turn");
     turn.bind(run.owner).execute(&mut transaction, "keeping whose turn it was").await?;
     enter(&mut transaction, &run, Transition::Lease, now).await?;
-    let find = sql("SELECT id, deployment, worker, epoch FROM runs WHERE id = $1").bind(run.id);
-    let lease = read(&find.one(&mut transaction, LEASING).await?)?;
     transaction.commit(LEASING).await?;
     Ok(Some(lease))
 }

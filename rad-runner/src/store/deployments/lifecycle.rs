@@ -33,13 +33,11 @@ pub(super) async fn create(
         let first = first.optional(&mut transaction, "looking for a run").await?;
         return Ok((deployment, rows::run(&first.ok_or(DeploymentError::NotFound)?)?));
     }
-    if !insert(store, &mut transaction, &new, run, at).await? {
+    let Some(stored) = insert(store, &mut transaction, &new, run, at).await? else {
         return Err(DeploymentError::IdTaken { deployment: new.id });
-    }
+    };
     let first = NewRun { id: run, deployment: new.id, action: Action::Create, cost: new.cost, target: None };
-    insert_run(store, &mut transaction, &first, at).await?;
-    let stored = listing::find(&mut transaction, new.id).await?;
-    let run = listing::find_run(&mut transaction, run).await?;
+    let run = insert_run(store, &mut transaction, &first, at).await?;
     transaction.commit("storing a deployment").await?;
     Ok((stored, run))
 }
@@ -50,8 +48,7 @@ pub(super) async fn add_run(
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
     let mut transaction = take_idle(store, new.deployment).await?;
-    insert_run(store, &mut transaction, &new, at).await?;
-    let run = listing::find_run(&mut transaction, new.id).await?;
+    let run = insert_run(store, &mut transaction, &new, at).await?;
     transaction.commit("storing a run").await?;
     Ok(run)
 }
@@ -74,8 +71,7 @@ pub(super) async fn supersede(
         };
         ended = Some(enter(&mut transaction, &live, ends, at).await?);
     }
-    insert_run(store, &mut transaction, &new, at).await?;
-    let run = listing::find_run(&mut transaction, new.id).await?;
+    let run = insert_run(store, &mut transaction, &new, at).await?;
     transaction.commit("storing a run").await?;
     Ok((ended, run))
 }
@@ -182,18 +178,18 @@ pub(super) async fn enter(
             sql("UPDATE runs SET queued = (SELECT coalesce(max(queued), 0) + 1 FROM runs) WHERE id = $1");
         queue.bind(run.id).execute(&mut *transaction, "queueing a run").await?;
     }
-    sql("UPDATE runs SET status = $1, waits_for = $2,
+    let moved = sql("UPDATE runs SET status = $1, waits_for = $2,
              finished_at = CASE WHEN $3 THEN $4 ELSE finished_at END,
-             settlement = CASE WHEN $3 THEN $5 ELSE settlement END WHERE id = $6")
+             settlement = CASE WHEN $3 THEN $5 ELSE settlement END WHERE id = $6 RETURNING *")
     .bind(word(status)?)
     .bind(transition.waits_for().map(word).transpose()?)
     .bind(ended)
     .bind(at)
     .bind(word(Settlement::Owed)?)
     .bind(run.id)
-    .execute(&mut *transaction, "moving a run on")
+    .one(&mut *transaction, "moving a run on")
     .await?;
-    let run = listing::find_run(&mut *transaction, run.id).await?;
+    let run = rows::run(&moved)?;
     follow(transaction, &run, at).await?;
     Ok(run)
 }
@@ -233,19 +229,19 @@ async fn ask_to_cancel(transaction: &mut Transaction, run: RunId) -> Result<(), 
     ask.execute(transaction, "asking to cancel a run").await.map(drop)
 }
 
-/// Stores a deployment; false if its id is taken.
+/// Stores a deployment; none if its id is taken.
 async fn insert(
     store: &SqlDeployments,
     transaction: &mut Transaction,
     new: &NewDeployment,
     run: RunId,
     at: DateTime<Utc>,
-) -> Result<bool, BackendError> {
+) -> Result<Option<Deployment>, BackendError> {
     let secrets = store.key.seal(&secrets_place(new.id), &plain(&new.target.secrets)?)?;
     let stored = sql(
         "INSERT INTO deployments (id, owner, submission, module_name, record, search, secrets, latest_run, action,
              status, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT (id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) ON CONFLICT (id) DO NOTHING RETURNING *",
     )
     .bind(new.id)
     .bind(new.owner)
@@ -258,9 +254,9 @@ async fn insert(
     .bind(word(Action::Create)?)
     .bind(word(RunStatus::Pending)?)
     .bind(at)
-    .execute(transaction, "storing a deployment")
+    .optional(transaction, "storing a deployment")
     .await?;
-    Ok(stored == 1)
+    stored.as_ref().map(rows::deployment).transpose()
 }
 
 async fn insert_run(
@@ -268,9 +264,9 @@ async fn insert_run(
     transaction: &mut Transaction,
     new: &NewRun,
     at: DateTime<Utc>,
-) -> Result<(), BackendError> {
-    sql("INSERT INTO runs (id, deployment, owner, action, status, cost, settlement, created_at)
-         SELECT $1, id, owner, $2, $3, $4, $5, $6 FROM deployments WHERE id = $7")
+) -> Result<Run, BackendError> {
+    let stored = sql("INSERT INTO runs (id, deployment, owner, action, status, cost, settlement, created_at)
+         SELECT $1, id, owner, $2, $3, $4, $5, $6 FROM deployments WHERE id = $7 RETURNING *")
     .bind(new.id)
     .bind(word(new.action)?)
     .bind(word(RunStatus::Pending)?)
@@ -278,7 +274,7 @@ async fn insert_run(
     .bind(word(Settlement::Nothing)?)
     .bind(at)
     .bind(new.deployment)
-    .execute(&mut *transaction, "storing a run")
+    .one(&mut *transaction, "storing a run")
     .await?;
     if let Some(target) = &new.target {
         let secrets = store.key.seal(&secrets_place(new.deployment), &plain(&target.secrets)?)?;
@@ -290,7 +286,7 @@ async fn insert_run(
             .execute(transaction, "storing what a run is to make")
             .await?;
     }
-    Ok(())
+    rows::run(&stored)
 }
 
 /// Where secrets are sealed for: a deployment's, and those of its runs that may become its own.
