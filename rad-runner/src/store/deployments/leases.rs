@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rad_core::deployment::{DeploymentError, Lease, LeaseLimits, LeaseNews, Run, Transition};
 use rad_core::error::BackendError;
 use rad_core::id::RunId;
-use rad_sql::{On, Row, sql};
+use rad_sql::{On, Row, Transaction, sql};
 
 use super::lifecycle::enter;
 use super::taking::{take_of_run, take_under};
@@ -129,9 +129,7 @@ pub(super) async fn finish(
     at: DateTime<Utc>,
 ) -> Result<Run, DeploymentError> {
     let mut transaction = take_under(store, lease).await?;
-    let run = listing::find_run(&mut transaction, lease.run).await?;
-    let transition = if run.cancel_asked { transition.after_cancel_was_asked() } else { transition };
-    let run = enter(&mut transaction, &run, transition, at).await?;
+    let run = leave(&mut transaction, lease, transition, at).await?;
     transaction.commit("ending a run").await?;
     Ok(run)
 }
@@ -147,12 +145,21 @@ pub(super) async fn give_back(
     let attempt = u32::from(not_before.is_some());
     let update = sql("UPDATE runs SET attempts = attempts + $1, not_before = $2 WHERE id = $3");
     update.bind(attempt).bind(not_before).bind(lease.run).execute(&mut transaction, during).await?;
-    let run = listing::find_run(&mut transaction, lease.run).await?;
-    let transition = Transition::GiveBack;
-    let transition = if run.cancel_asked { transition.after_cancel_was_asked() } else { transition };
-    let run = enter(&mut transaction, &run, transition, at).await?;
+    let run = leave(&mut transaction, lease, Transition::GiveBack, at).await?;
     transaction.commit(during).await?;
     Ok(run)
+}
+
+/// Moves a leased run on as its worker says, or as a person did who asked to cancel it.
+async fn leave(
+    transaction: &mut Transaction,
+    lease: &Lease,
+    transition: Transition,
+    at: DateTime<Utc>,
+) -> Result<Run, DeploymentError> {
+    let run = listing::find_run(&mut *transaction, lease.run).await?;
+    let transition = if run.cancel_asked { transition.after_cancel_was_asked() } else { transition };
+    enter(transaction, &run, transition, at).await
 }
 
 fn read(row: &Row) -> Result<Lease, BackendError> {
