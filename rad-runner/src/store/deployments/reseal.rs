@@ -12,15 +12,16 @@ use super::{KEY_PROBE, SqlDeployments};
 /// Something sealed: how it is read, how it is replaced if nobody wrote it meanwhile, and what it is sealed for.
 type Kind = (&'static str, &'static str, fn(DeploymentId) -> String);
 
+/// Those of runs before those of deployments: an apply copies them, as they are sealed, from the one to the other.
 const KINDS: [Kind; 4] = [
-    (
-        "SELECT id AS deployment, secrets AS sealed FROM deployments WHERE secrets IS NOT NULL",
-        "UPDATE deployments SET secrets = $1 WHERE id = $2 AND secrets = $3",
-        secrets_place,
-    ),
     (
         "SELECT deployment, secrets AS sealed FROM run_targets",
         "UPDATE run_targets SET secrets = $1 WHERE deployment = $2 AND secrets = $3",
+        secrets_place,
+    ),
+    (
+        "SELECT id AS deployment, secrets AS sealed FROM deployments",
+        "UPDATE deployments SET secrets = $1 WHERE id = $2 AND secrets = $3",
         secrets_place,
     ),
     (
