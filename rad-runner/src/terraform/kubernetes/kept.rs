@@ -6,7 +6,7 @@ use std::io::Read;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use k8s_openapi::api::core::v1::Secret;
-use sha2::{Digest, Sha256};
+use rad_core::source::Digest;
 
 use super::manifest::{HEAD, KEPT, RUN};
 use crate::terraform::state::State;
@@ -50,8 +50,7 @@ fn assembled(name: &str, head: &Secret, secrets: &BTreeMap<&str, &Secret>) -> Op
     }
     let mut state = Vec::new();
     GzDecoder::new(&*packed).take(LARGEST).read_to_end(&mut state).ok()?;
-    let found: String = Sha256::digest(&state).iter().map(|byte| format!("{byte:02x}")).collect();
-    (found == digest).then(|| state.into())
+    (Digest::of(&state).to_string() == digest).then(|| state.into())
 }
 
 fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
@@ -90,7 +89,7 @@ mod tests {
         let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
         packed.write_all(state).unwrap();
         let packed = packed.finish().unwrap();
-        let digest: String = Sha256::digest(state).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = Digest::of(state);
         let (first, second) = packed.split_at(packed.len() / 2);
         vec![
             secret(&format!("j-{kind}-{slot}-0"), "part", "part", first),
