@@ -222,7 +222,7 @@ impl Runner for TerraformRunner {
             .and_then(|mut file| file.read())
             .map_err(|error| machinery("reading a state that was left behind", error))?;
         let states = [written, errored_state(&workspace)?].into_iter().flatten();
-        Ok(states.max_by_key(|state| State::parse(state).map(|state| state.serial())))
+        Ok(states.max_by_key(|state| State::serial_of(state)))
     }
 
     async fn clear(&self) -> Result<(), RunnerError> {

@@ -127,6 +127,11 @@ impl State {
         self.serial
     }
 
+    /// The serial of a state, if it is complete.
+    pub(super) fn serial_of(bytes: &[u8]) -> Option<u64> {
+        Self::parse(bytes).map(|state| state.serial)
+    }
+
     /// Whether it knows of something that exists.
     pub(super) fn has_resources(&self) -> bool {
         !self.resources.is_empty()

@@ -218,8 +218,8 @@ impl<'a> Follower<'a> {
     }
 
     fn is_news(&self, state: &Bytes) -> bool {
-        let serial = |state: &Bytes| State::parse(state).map(|state| state.serial());
-        self.report.last_state().is_none_or(|last| last != state && serial(last) <= serial(state))
+        let is_no_newer = |last: &Bytes| State::serial_of(last) <= State::serial_of(state);
+        self.report.last_state().is_none_or(|last| last != state && is_no_newer(last))
     }
 
     /// Ends the run before its end; the first reason counts.

@@ -23,7 +23,7 @@ pub(super) fn newest(secrets: &[Secret]) -> Option<Bytes> {
     let mut states: Vec<(u64, bool, Bytes)> = heads
         .filter_map(|(name, head)| {
             let state = assembled(name, head, &by_name)?;
-            Some((State::parse(&state)?.serial(), name.ends_with("-errored"), state))
+            Some((State::serial_of(&state)?, name.ends_with("-errored"), state))
         })
         .collect();
     states.sort_unstable_by_key(|(serial, errored, _)| (*serial, *errored));

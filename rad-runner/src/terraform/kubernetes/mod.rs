@@ -147,9 +147,8 @@ impl KubernetesRunner {
         }
         let mut left = self.cluster.states(whose).await?;
         left.retain(|secret| secret.owner_references().is_empty());
-        let serial = |state: &Bytes| State::parse(state).map(|state| state.serial());
         if let Some(newest) = kept::newest(&left)
-            && job.state.as_ref().is_none_or(|state| serial(state) < serial(&newest))
+            && job.state.as_ref().is_none_or(|state| State::serial_of(state) < State::serial_of(&newest))
         {
             tracing::warn!(runs = ?kept::runs(&left), "a state that nobody had read is taken up");
             if let Err(reason) = observer.event(RunEvent::State(newest.clone())).await {
