@@ -200,6 +200,7 @@ impl Runner for KubernetesRunner {
             && let Err(outcome) = self.start(&job, observer).await?
         {
             self.cluster.delete(run).await?;
+            self.spared().remove(&run);
             return Ok(outcome);
         }
         self.cluster.forget(&left).await?;
