@@ -5,7 +5,7 @@ use rad_core::error::BackendError;
 use rad_core::id::{AccountId, OrderId};
 use rad_core::money::Money;
 use rad_core::payment::{Order, OrderStatus, OrderStore, PaymentError};
-use rad_sql::{Database, Row, sql};
+use rad_sql::{Database, Row, sql, word};
 
 /// An [`OrderStore`] in a SQLite file or a PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl OrderStore for SqlOrders {
         .bind(order.price.currency().as_str())
         .bind(&order.provider)
         .bind(order.provider_reference.as_deref())
-        .bind(status_text(order.status))
+        .bind(word(order.status)?)
         .bind(order.created_at)
         .execute(&self.database, "storing an order")
         .await?;
@@ -60,7 +60,7 @@ impl OrderStore for SqlOrders {
         // The arrows of `OrderStatus::may_become`.
         sql("UPDATE orders SET status = $1 WHERE id = $2 AND ((status = 'created' AND $1 = 'failed')
              OR (status IN ('created', 'failed') AND $1 IN ('paid', 'mismatch')))")
-        .bind(status_text(status))
+        .bind(word(status)?)
         .bind(id)
         .execute(&self.database, "closing an order")
         .await?;
@@ -87,7 +87,7 @@ fn order(row: &Row) -> Result<Order, BackendError> {
         price: price(row, "price")?,
         provider: row.get("provider")?,
         provider_reference: row.get("reference")?,
-        status: row.read("status", |text: String| status(&text))?,
+        status: row.word("status")?,
         created_at: row.get("created_at")?,
     })
 }
@@ -95,18 +95,4 @@ fn order(row: &Row) -> Result<Order, BackendError> {
 /// An amount of money whose currency is in the column `currency`.
 pub(crate) fn price(row: &Row, name: &'static str) -> Result<Money, BackendError> {
     Ok(Money::of(row.get(name)?, row.parse("currency")?))
-}
-
-const fn status_text(status: OrderStatus) -> &'static str {
-    match status {
-        OrderStatus::Created => "created",
-        OrderStatus::Paid => "paid",
-        OrderStatus::Failed => "failed",
-        OrderStatus::Mismatch => "mismatch",
-    }
-}
-
-fn status(text: &str) -> Option<OrderStatus> {
-    let all = [OrderStatus::Created, OrderStatus::Paid, OrderStatus::Failed, OrderStatus::Mismatch];
-    all.into_iter().find(|status| status_text(*status) == text)
 }

@@ -11,7 +11,7 @@ use rad_core::payment::{
     Checkout, Order, PaymentError, PaymentEvent, PaymentProvider, PaymentRecord, PaymentState, Webhook,
 };
 use rad_core::source::Digest;
-use rad_sql::{Database, Row, sql};
+use rad_sql::{Database, Row, sql, word};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -135,13 +135,13 @@ impl SandboxPayments {
         now: DateTime<Utc>,
     ) -> Result<SandboxWebhook, PaymentError> {
         sql("UPDATE sandbox_payments SET state = $1 WHERE reference = $2 AND state = 'pending'")
-            .bind(state_text(state))
+            .bind(word(state)?)
             .bind(reference)
             .execute(&self.database, "deciding a sandbox payment")
             .await?;
         let record = self.payment(reference).await?.record;
         let message = Message {
-            event: format!("payment.{}", state_text(record.state)),
+            event: format!("payment.{}", word(record.state)?),
             reference: reference.to_owned(),
             order: record.order,
         };
@@ -225,20 +225,7 @@ fn parse_signature(header: &str) -> Option<(i64, Digest)> {
 fn record(row: &Row) -> Result<PaymentRecord, BackendError> {
     Ok(PaymentRecord {
         order: row.get("order_id")?,
-        state: row.read("state", |text: String| state(&text))?,
+        state: row.word("state")?,
         amount: price(row, "amount")?,
     })
-}
-
-const fn state_text(state: PaymentState) -> &'static str {
-    match state {
-        PaymentState::Pending => "pending",
-        PaymentState::Paid => "paid",
-        PaymentState::Failed => "failed",
-    }
-}
-
-fn state(text: &str) -> Option<PaymentState> {
-    let all = [PaymentState::Pending, PaymentState::Paid, PaymentState::Failed];
-    all.into_iter().find(|state| state_text(*state) == text)
 }
