@@ -7,7 +7,7 @@ use rad_core::error::BackendError;
 use rad_core::runner::{RunJob, RunOutcome, Runner};
 use rad_runner::terraform::{Credentials, Granted};
 
-use crate::support::{Notes, play, runner, running};
+use crate::support::{Notes, command_lines, play, runner, running};
 
 const SECRET: &str = "s3cret'of $the \"run\"";
 
@@ -26,13 +26,6 @@ impl Credentials for Tenant {
     }
 }
 
-/// The command lines of all processes.
-fn command_lines() -> String {
-    let lines = std::fs::read_dir("/proc").unwrap().flatten();
-    let lines = lines.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ") + "\n").collect()
-}
-
 #[tokio::test]
 async fn credentials_reach_the_engine_and_no_log_or_command_line() {
     let (_root, runner) = runner().await;
@@ -47,7 +40,9 @@ async fn credentials_reach_the_engine_and_no_log_or_command_line() {
     let notes = Notes::default();
     let seen = async {
         loop {
-            let lines = command_lines();
+            let lines: String = command_lines()
+                .map(|line| String::from_utf8_lossy(&line).replace('\0', " ") + "\n")
+                .collect();
             if lines.contains(&format!("sleep {mark} ")) {
                 return lines;
             }

@@ -15,7 +15,8 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::market::{Market, is_working};
-use crate::worker::{slow, terraform};
+use crate::support::is_running;
+use crate::worker::{slow, terraform, values};
 
 /// A module whose keeper is made anew when its key changes, and changed where it stands when its note does.
 const KEEPER: &str = r#"
@@ -45,10 +46,6 @@ fn module(text: &str) -> SourceTree {
     let mut source = SourceTree::default();
     source.insert_file("main.tf", text.to_owned()).unwrap();
     source
-}
-
-fn values(values: serde_json::Value) -> Values {
-    serde_json::from_value(values).unwrap()
 }
 
 /// A marketplace on the real engine with one module, and its partner.
@@ -89,7 +86,7 @@ async fn a_person_cancels_a_live_run_and_what_exists_is_known() {
     let ended = market.end(asked.id).await;
     assert!(began.elapsed() < Duration::from_secs(10), "no heartbeat is waited for: {:?}", began.elapsed());
     assert_eq!(ended.status, RunStatus::Cancelled, "{}", market.log(ended.id).await);
-    assert!(!crate::worker::is_running(&mark), "the module's program is gone");
+    assert!(!is_running(&mark), "the module's program is gone");
     assert_eq!(runs_left(root.path()), 0);
     let now = market.deployments.deployment(deployment.id).await.unwrap();
     assert!(now.diverged, "something was made before the stop");
@@ -164,7 +161,7 @@ async fn a_purge_stops_what_goes_on_and_closes_with_what_is_left() {
     let (_root, market, user) = opened(&module(&text)).await;
     let (shutdown, works) = market.work(|config| config);
     let deployment = market.deploy(user.id(), Values::new()).await;
-    while !crate::worker::is_running(&mark) {
+    while !is_running(&mark) {
         market.wait(deployment.latest_run, is_working).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -16,7 +16,7 @@ use rad_sql::{Database, sql};
 use serde_json::json;
 
 use crate::market::{Market, WORKER, is_working};
-use crate::support::example;
+use crate::support::{example, is_running};
 
 /// The directory of the test that a process of its own works in.
 const CHILD: &str = "RAD_TEST_PORTAL";
@@ -28,7 +28,7 @@ fn scripted(script: &str) -> SourceTree {
     source
 }
 
-fn values(values: serde_json::Value) -> Values {
+pub(crate) fn values(values: serde_json::Value) -> Values {
     serde_json::from_value(values).unwrap()
 }
 
@@ -248,10 +248,4 @@ async fn forget_state(root: &Path, deployment: &str) {
     let forget = sql("DELETE FROM deployment_states WHERE deployment = $1").bind(deployment);
     let forgotten = forget.execute(&database, "forgetting a state").await.unwrap();
     assert_eq!(forgotten, 1, "the state was saved while it went on");
-}
-
-pub(crate) fn is_running(mark: &str) -> bool {
-    let lines = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut lines = lines.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    lines.any(|line| line == format!("sleep\0{mark}\0").as_bytes())
 }
