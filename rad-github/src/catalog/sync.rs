@@ -30,8 +30,7 @@ pub(super) async fn apply(
     changes: &[CatalogChange],
     at: DateTime<Utc>,
 ) -> Result<u64, CatalogError> {
-    let owner = publisher.partner().map_or_else(|| "the platform".to_owned(), |partner| partner.to_string());
-    transaction.lock(&format!("the catalogue of {owner}")).await?;
+    transaction.lock(&format!("the catalogue of {publisher}")).await?;
     let actual = version(transaction, publisher).await?;
     if actual != expected {
         return Err(CatalogError::Stale { expected, actual });
