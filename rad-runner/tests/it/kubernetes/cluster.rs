@@ -68,6 +68,14 @@ impl Cluster {
         self.changes.subscribe()
     }
 
+    /// Waits until the cluster is as wanted.
+    pub(crate) async fn until(&self, wanted: impl Fn(&Self) -> bool) {
+        let mut changed = self.changed();
+        while !wanted(self) {
+            changed.changed().await.unwrap();
+        }
+    }
+
     pub(crate) fn tell(&self) {
         self.changes.send_modify(|count| *count += 1);
     }

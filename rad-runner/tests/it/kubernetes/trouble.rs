@@ -85,10 +85,7 @@ async fn what_the_cluster_takes_away_fails_and_keeps_its_state() {
         let made = Made::new().await;
         let cluster = made.cluster.clone();
         let taken = tokio::spawn(async move {
-            let mut changed = cluster.changed();
-            while cluster.list("secrets", "rad-kept=head").is_empty() {
-                changed.changed().await.unwrap();
-            }
+            cluster.until(|cluster| !cluster.list("secrets", "rad-kept=head").is_empty()).await;
             let name = cluster.list(kind, "").remove(0)["metadata"]["name"].as_str().unwrap().to_owned();
             cluster.change(kind, &name, |object| {
                 object["metadata"]["deletionTimestamp"] = cluster::now().into()
@@ -136,10 +133,7 @@ async fn a_run_takes_up_the_state_that_nobody_had_read() {
         let _ = gone.run(lost, &Notes::default()).await;
     });
     let selector = format!("rad-run={run},rad-kept=head");
-    let mut changed = made.cluster.changed();
-    while made.cluster.list("secrets", &selector).is_empty() {
-        changed.changed().await.unwrap();
-    }
+    made.cluster.until(|cluster| !cluster.list("secrets", &selector).is_empty()).await;
     // Its worker is lost for good, and another one retries.
     working.abort();
     let (outcome, notes) = play(&made.runner_with(other), copy(&retry)).await;
@@ -237,27 +231,19 @@ async fn a_worker_clears_up_after_its_own_kind_only() {
         let mut selectors = Vec::new();
         for runner in runners {
             let job = job_of(TerraformModules.hanging(), json!({}));
-            selectors.push(format!("rad-run={}", job.run));
+            let selector = format!("rad-run={}", job.run);
             let working = tokio::spawn(async move {
                 let _ = runner.run(job, &Notes::default()).await;
             });
-            let mut changed = made.cluster.changed();
-            while made
-                .cluster
-                .list("secrets", &format!("{},rad-kept=head", selectors.last().unwrap()))
-                .is_empty()
-            {
-                changed.changed().await.unwrap();
-            }
+            let states = format!("{selector},rad-kept=head");
+            made.cluster.until(|cluster| !cluster.list("secrets", &states).is_empty()).await;
             working.abort();
+            selectors.push(selector);
         }
         selectors
     };
     made.runner().clear().await.unwrap();
-    let mut changed = made.cluster.changed();
-    while !made.cluster.list("jobs", &selectors[0]).is_empty() {
-        changed.changed().await.unwrap();
-    }
+    made.cluster.until(|cluster| cluster.list("jobs", &selectors[0]).is_empty()).await;
     assert_eq!(made.cluster.list("jobs", &selectors[1]).len(), 1, "the other worker's goes on");
     let states = format!("{},rad-kept=head", selectors[0]);
     assert_eq!(made.cluster.list("secrets", &states).len(), 1, "a state that nobody read is kept");
@@ -272,10 +258,7 @@ async fn a_run_whose_log_has_lost_its_beginning_is_salvaged_instead() {
     let working = tokio::spawn(async move {
         let _ = first.run(job, &Notes::default()).await;
     });
-    let mut changed = made.cluster.changed();
-    while made.cluster.list("secrets", "rad-kept=head").is_empty() {
-        changed.changed().await.unwrap();
-    }
+    made.cluster.until(|cluster| !cluster.list("secrets", "rad-kept=head").is_empty()).await;
     working.abort();
     made.cluster.faults(|faults| faults.rotated = 2);
     let next = made.runner();
