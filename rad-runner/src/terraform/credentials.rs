@@ -122,10 +122,14 @@ impl Granted {
                 return Err(format!("the variable {name} is given twice"));
             }
         }
+        let mut seen = BTreeSet::new();
         for file in &self.files {
             let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
             if file.name.is_empty() || file.name.starts_with('.') || !file.name.chars().all(plain) {
                 return Err(format!("{:?} is no plain file name", file.name));
+            }
+            if !seen.insert(&file.name) {
+                return Err(format!("the file {} is given twice", file.name));
             }
         }
         Ok(())
@@ -181,6 +185,7 @@ mod tests {
             Granted::default().variable("A", "1").variable("A", "2"),
             Granted::default().file("A", "../a", ""),
             Granted::default().file("A", ".", ""),
+            Granted::default().file("A", "a.json", "1").file("B", "a.json", "2"),
         ];
         for granted in refused {
             assert!(granted.check().is_err(), "{granted:?}");
