@@ -48,15 +48,20 @@ fn meaning(error: &sqlx::Error) -> Meaning {
     }
 }
 
-/// The meaning of SQLite's primary result code, the low byte of the extended one (sqlite.org/rescode.html).
+/// The meaning of a result code of SQLite.
 fn sqlite_meaning(code: &str) -> Meaning {
-    match code.parse::<u32>().map(|code| code & 0xff) {
+    match primary_code(code) {
         // BUSY, LOCKED, IOERR, FULL, CANTOPEN
-        Ok(5 | 6 | 10 | 13 | 14) => Meaning::Unavailable,
+        Some(5 | 6 | 10 | 13 | 14) => Meaning::Unavailable,
         // CORRUPT, NOTADB
-        Ok(11 | 26) => Meaning::Corrupt,
+        Some(11 | 26) => Meaning::Corrupt,
         _ => Meaning::Permanent,
     }
+}
+
+/// SQLite's primary result code: the low byte of the extended one (sqlite.org/rescode.html).
+pub(crate) fn primary_code(code: &str) -> Option<u32> {
+    code.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 /// The meaning of an SQLSTATE (PostgreSQL, appendix A).

@@ -59,11 +59,9 @@ impl Schema {
     pub async fn check(&self, database: &Database) -> Result<(), BackendError> {
         let migrator = self.migrator(database);
         let mut ran = Vec::new();
-        if self.has_record(database).await? {
-            let mut steps = sql("SELECT version FROM ");
-            steps.push(self.record).push(" WHERE success");
-            for row in steps.rows(database, CHECKING).await? {
-                ran.push(row.get::<i64>("version")?);
+        for (version, _, success) in self.taken(database).await? {
+            if success {
+                ran.push(version);
             }
         }
         let newest_run = ran.iter().max().copied().unwrap_or_default();
@@ -97,21 +95,24 @@ impl Schema {
 
     /// Whether exactly the steps of this release ran.
     async fn is_current(&self, database: &Database, migrator: &Migrator) -> Result<bool, BackendError> {
+        let taken = self.taken(database).await?;
+        let known = migrator.iter().map(|step| (step.version, step.checksum.to_vec(), true));
+        Ok(taken.into_iter().eq(known))
+    }
+
+    /// The steps that were taken, in their order: the version and checksum of each, and whether it succeeded. None before
+    /// there is a record.
+    async fn taken(&self, database: &Database) -> Result<Vec<(i64, Vec<u8>, bool)>, BackendError> {
         if !self.has_record(database).await? {
-            return Ok(false);
+            return Ok(Vec::new());
         }
         let mut steps = sql("SELECT version, checksum, success FROM ");
         steps.push(self.record).push(" ORDER BY version");
-        let mut ran = Vec::new();
+        let mut taken = Vec::new();
         for row in steps.rows(database, CHECKING).await? {
-            ran.push((
-                row.get::<i64>("version")?,
-                row.get::<Vec<u8>>("checksum")?,
-                row.get::<bool>("success")?,
-            ));
+            taken.push((row.get("version")?, row.get("checksum")?, row.get("success")?));
         }
-        let known = migrator.iter().map(|step| (step.version, step.checksum.to_vec(), true));
-        Ok(ran.into_iter().eq(known))
+        Ok(taken)
     }
 
     async fn has_record(&self, database: &Database) -> Result<bool, BackendError> {

@@ -10,7 +10,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
-use crate::error::failed;
+use crate::error::{failed, primary_code};
 
 /// The most connections to a file: one writes at a time, the others read beside it.
 const CONNECTIONS: u32 = 8;
@@ -111,17 +111,16 @@ async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
 /// Whether an error says that another writer has the file.
 fn is_busy(error: &sqlx::Error) -> bool {
     // BUSY
-    primary_code(error) == Some(5)
+    code(error) == Some(5)
 }
 
 /// Whether an error says that the files with the locks cannot be made.
 fn lacks_locks(error: &sqlx::Error) -> bool {
     // READONLY, CANTOPEN
-    matches!(primary_code(error), Some(8 | 14))
+    matches!(code(error), Some(8 | 14))
 }
 
-/// SQLite's primary result code: the low byte of the extended one (sqlite.org/rescode.html).
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let code: u32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(code & 0xff)
+/// The primary result code of an error of the database.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    primary_code(&error.as_database_error()?.code()?)
 }
