@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::state::{DeploymentStatus, RunStatus, Wait};
+use super::state::{DeploymentStatus, IllegalTransition, RunStatus, Transition, Wait};
 use crate::access::Publisher;
 use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
 use crate::module::Values;
@@ -165,6 +165,21 @@ pub struct Run {
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished_at: Option<DateTime<Utc>>,
+}
+
+impl Run {
+    /// Refuses what [`advance`](super::DeploymentStore::advance) does not do: moving a run that a worker has, leasing one, and
+    /// queueing one that waits for a confirmation.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`].
+    pub fn check_advance(&self, transition: Transition) -> Result<(), IllegalTransition> {
+        let unconfirmed = self.waits_for == Some(Wait::Confirmation) && transition == Transition::Queue;
+        if self.status == RunStatus::Working || transition == Transition::Lease || unconfirmed {
+            return Err(IllegalTransition { status: self.status, transition });
+        }
+        Ok(())
+    }
 }
 
 /// What a run planned, and what of it was confirmed.

@@ -98,6 +98,14 @@ impl Transition {
         }
     }
 
+    /// What ends a run whose place another one takes.
+    pub const fn superseding(status: RunStatus) -> Self {
+        match status {
+            RunStatus::Working => Self::Interrupt,
+            _ => Self::Cancel,
+        }
+    }
+
     /// What a run waits for once this made it wait.
     pub const fn waits_for(self) -> Option<Wait> {
         match self {

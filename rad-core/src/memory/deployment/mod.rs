@@ -108,10 +108,7 @@ impl DeploymentStore for MemoryDeployments {
 
     async fn add_run(&self, new: NewRun, at: DateTime<Utc>) -> Result<Run, DeploymentError> {
         let mut books = self.books();
-        let purge_asked = books.deployment(new.deployment)?.deployment.purge_asked.is_some();
-        if purge_asked || books.live_run(new.deployment).is_some() {
-            return Err(DeploymentError::Busy { deployment: new.deployment });
-        }
+        books.check_idle(new.deployment)?;
         books.insert_run(new, at)
     }
 

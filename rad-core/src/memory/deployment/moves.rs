@@ -19,6 +19,15 @@ impl Books {
         live.filter(|run| run.deployment == deployment).find(|run| !run.status.is_final()).cloned()
     }
 
+    /// Refuses a deployment of which a run goes on, or that somebody asked to purge.
+    pub(super) fn check_idle(&self, deployment: DeploymentId) -> Result<(), DeploymentError> {
+        let purge_asked = self.deployment(deployment)?.deployment.purge_asked.is_some();
+        if purge_asked || self.live_run(deployment).is_some() {
+            return Err(DeploymentError::Busy { deployment });
+        }
+        Ok(())
+    }
+
     /// Stores a run in place of one that goes on; gives that one, and the new one.
     pub(super) fn supersede(
         &mut self,
@@ -31,11 +40,7 @@ impl Books {
             if live.action == Action::Purge {
                 return Err(DeploymentError::Busy { deployment: new.deployment });
             }
-            let ends = match live.status {
-                RunStatus::Working => Transition::Interrupt,
-                _ => Transition::Cancel,
-            };
-            ended = Some(self.enter(live.id, ends, at)?);
+            ended = Some(self.enter(live.id, Transition::superseding(live.status), at)?);
         }
         Ok((ended, self.insert_run(new, at)?))
     }
@@ -46,12 +51,7 @@ impl Books {
         transition: Transition,
         at: DateTime<Utc>,
     ) -> Result<Run, DeploymentError> {
-        let now = &self.run(run)?.run;
-        let status = now.status;
-        let unconfirmed = now.waits_for == Some(Wait::Confirmation) && transition == Transition::Queue;
-        if status == RunStatus::Working || transition == Transition::Lease || unconfirmed {
-            return Err(IllegalTransition { status, transition }.into());
-        }
+        self.run(run)?.run.check_advance(transition)?;
         self.enter(run, transition, at)
     }
 

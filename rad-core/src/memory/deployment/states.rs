@@ -39,11 +39,8 @@ impl Books {
         at: DateTime<Utc>,
         keep: NonZeroU32,
     ) -> Result<StateVersion, DeploymentError> {
-        let busy = self.live_run(deployment).is_some();
+        self.check_idle(deployment)?;
         let record = self.deployment_mut(deployment)?;
-        if busy || record.deployment.purge_asked.is_some() {
-            return Err(DeploymentError::Busy { deployment });
-        }
         let state = record.state(from)?;
         let serial = record.states.iter().map(|(version, _)| version.serial).max().unwrap_or_default();
         let state = with_serial(&state, serial.saturating_add(1))

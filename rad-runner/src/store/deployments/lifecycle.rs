@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use rad_core::deployment::{
     Deployment, DeploymentError, IllegalTransition, NewDeployment, NewRun, Run, RunStatus, SecretValues,
-    Settlement, Transition, Wait,
+    Settlement, Transition,
 };
 use rad_core::error::BackendError;
 use rad_core::id::{DeploymentId, RunId};
@@ -65,10 +65,7 @@ pub(super) async fn supersede(
         if live.action == Action::Purge {
             return Err(DeploymentError::Busy { deployment: new.deployment });
         }
-        let ends = match live.status {
-            RunStatus::Working => Transition::Interrupt,
-            _ => Transition::Cancel,
-        };
+        let ends = Transition::superseding(live.status);
         ended = Some(enter(&mut transaction, &live, ends, at).await?);
     }
     let run = insert_run(store, &mut transaction, &new, at).await?;
@@ -84,10 +81,7 @@ pub(super) async fn advance(
 ) -> Result<Run, DeploymentError> {
     let mut transaction = take_of_run(store, run).await?;
     let now = listing::find_run(&mut transaction, run).await?;
-    let unconfirmed = now.waits_for == Some(Wait::Confirmation) && transition == Transition::Queue;
-    if now.status == RunStatus::Working || transition == Transition::Lease || unconfirmed {
-        return Err(IllegalTransition { status: now.status, transition }.into());
-    }
+    now.check_advance(transition)?;
     let run = enter(&mut transaction, &now, transition, at).await?;
     transaction.commit("moving a run on").await?;
     Ok(run)
