@@ -101,9 +101,14 @@ impl News {
         bells.iter().for_each(|bell| bell.ring());
     }
 
-    /// Tells that the status of a run changed.
+    /// Tells that the status of a run changed: the run and its deployment; the queue if workers may take this run, or have room
+    /// for another one.
     pub fn tell_moved(&self, run: &Run) {
-        moved(run).for_each(|topic| self.tell(topic));
+        self.tell(Topic::Run(run.id));
+        self.tell(Topic::Deployments);
+        if run.status == RunStatus::Queued || run.status.is_final() {
+            self.tell(Topic::Queue);
+        }
     }
 
     fn bell(&self, topic: Topic) -> Arc<Bell> {
@@ -123,13 +128,6 @@ impl News {
     fn bells(&self) -> MutexGuard<'_, HashMap<Topic, Weak<Bell>>> {
         self.bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What changes with the status of a run: the run and its deployment; the queue if workers may take this run, or have room
-/// for another one.
-pub fn moved(run: &Run) -> impl Iterator<Item = Topic> + use<> {
-    let queue = (run.status == RunStatus::Queued || run.status.is_final()).then_some(Topic::Queue);
-    [Topic::Run(run.id), Topic::Deployments].into_iter().chain(queue)
 }
 
 /// Hears of the changes of a topic.
