@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::deployment::state_serial;
 use crate::mask::Mask;
 use crate::runner::{
     ChangeKind, ChangeStatus, Diagnostic, Engine, Output, PlannedChange, ResourceProgress, RunEvent, RunJob,
@@ -196,15 +197,14 @@ impl<'a> Play<'a> {
     }
 
     async fn save(&self, there: &[String]) -> Result<(), StopReason> {
-        let before: Value =
-            self.job.state.as_ref().and_then(|state| serde_json::from_slice(state).ok()).unwrap_or_default();
+        let before = self.job.state.as_deref().and_then(state_serial);
         let left: Vec<&String> = match self.job.action.destroys() {
             true => there.iter().filter(|address| self.script.keeps.contains(address)).collect(),
             false => self.script.resources.iter().collect(),
         };
         let state = json!({
             "version": 4,
-            "serial": before["serial"].as_u64().unwrap_or_default() + 1,
+            "serial": before.unwrap_or_default() + 1,
             "lineage": self.job.deployment.to_string(),
             "resources": left,
         });
