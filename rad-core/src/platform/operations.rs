@@ -325,24 +325,22 @@ impl Operations {
             SweepReport { interrupted: store.interrupt_lapsed(now).await?.len(), ..SweepReport::default() };
         let mut failures = Failures::default();
         for run in store.unsettled(SWEEP).await? {
-            let done = failures.note(&run, settling::settle(&self.parts, &run).await);
+            let done = failures.note(run.id, settling::settle(&self.parts, &run).await);
             report.settled += usize::from(done.is_some());
         }
         for deployment in store.purges(SWEEP).await? {
-            if let Some(latest) = store.runs(deployment.id).await?.first() {
-                failures.note(latest, purging::carry_on(&self.parts, &deployment).await);
-            }
+            failures.note(deployment.latest_run, purging::carry_on(&self.parts, &deployment).await);
         }
         for run in store.runs_in(RunStatus::Waiting, WAITING).await? {
             if run.waits_for != Some(Wait::Modules) {
                 continue;
             }
-            let queued = failures.note(&run, self.unpark(&run).await);
+            let queued = failures.note(run.id, self.unpark(&run).await);
             report.queued += usize::from(queued == Some(true));
         }
         for run in store.runs_in(RunStatus::Pending, SWEEP).await? {
             if run.created_at < now - PENDING_FOR {
-                let done = failures.note(&run, self.resume(&run).await);
+                let done = failures.note(run.id, self.resume(&run).await);
                 report.resumed += usize::from(done.is_some());
             }
         }
@@ -444,11 +442,11 @@ struct Failures {
 
 impl Failures {
     /// What was done about a run, or nothing: then the failure is logged, and the first one kept.
-    fn note<T>(&mut self, run: &Run, result: Result<T, PlatformError>) -> Option<T> {
+    fn note<T>(&mut self, run: RunId, result: Result<T, PlatformError>) -> Option<T> {
         match result {
             Ok(done) => Some(done),
             Err(error) => {
-                tracing::warn!(run = %run.id, %error, "a sweep could not carry a run on, the next one will try");
+                tracing::warn!(%run, %error, "a sweep could not carry a run on, the next one will try");
                 self.first.get_or_insert(error);
                 None
             }
