@@ -18,6 +18,9 @@ use crate::runner::{Engine, Output, ResourceProgress};
 use crate::settings::Settings;
 use crate::source::CommitId;
 
+/// What the platform sets for every module: the deployment's id, and its creator's e-mail. An update keeps it.
+pub(super) const PLATFORM_VALUES: [&str; 2] = ["deployment_id", "resource_creator_identity"];
+
 /// The most bytes that the values of one module take, as JSON.
 const MOST_VALUES: usize = 256 * 1024;
 
@@ -152,7 +155,8 @@ impl Actor {
         let settings = self.settings().await?;
         let listing = self.deployable(module, &settings).await?;
         let quote = self.quote(&listing, &settings).await?;
-        let unmet = self.unmet(&listing.revision.manifest.metadata.dependencies).await?;
+        let needs = &listing.revision.manifest.metadata.dependencies;
+        let unmet = settling::unmet(&self.parts, self.id(), needs).await?;
         Ok(DeployForm { listing, quote, unmet })
     }
 
@@ -296,15 +300,6 @@ impl Actor {
         Ok(run)
     }
 
-    /// The resources of a run.
-    ///
-    /// # Errors
-    /// [`NotFound`](PlatformError::NotFound).
-    pub async fn run_resources(&self, id: RunId) -> Result<Vec<ResourceProgress>, PlatformError> {
-        self.run(id).await?;
-        Ok(self.parts.deployments.resources(id).await?)
-    }
-
     /// The log of a run from `offset`, at most 64 KiB.
     ///
     /// # Errors
@@ -316,10 +311,6 @@ impl Actor {
 
     pub(super) async fn settings(&self) -> Result<Settings, PlatformError> {
         Ok(self.parts.settings.current().await?.settings)
-    }
-
-    async fn unmet(&self, needs: &[String]) -> Result<Vec<String>, PlatformError> {
-        settling::unmet(&self.parts, self.id(), needs).await
     }
 
     async fn quote(&self, listing: &Listing, settings: &Settings) -> Result<Quote, PlatformError> {
@@ -362,11 +353,8 @@ impl Actor {
     }
 
     fn platform_values(&self, id: DeploymentId) -> Values {
-        let creator = self.account().email.clone();
-        Values::from_iter([
-            ("deployment_id".to_owned(), id.to_string().into()),
-            ("resource_creator_identity".to_owned(), creator.into()),
-        ])
+        let values = [id.to_string(), self.account().email.clone()];
+        PLATFORM_VALUES.map(str::to_owned).into_iter().zip(values.map(serde_json::Value::from)).collect()
     }
 
     pub(super) async fn visible_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {

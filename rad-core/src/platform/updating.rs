@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::acting::invalid;
-use super::deploying::{split_secrets, within_limit};
+use super::deploying::{PLATFORM_VALUES, split_secrets, within_limit};
 use super::{Actor, Capability, PlatformError};
 use crate::deployment::{Deployment, RunStatus, SecretValues, Target};
 use crate::id::DeploymentId;
@@ -199,7 +199,7 @@ fn checked(
     secrets: &SecretValues,
     typed: &Values,
 ) -> Result<CheckedValues, PlatformError> {
-    let platform = ["deployment_id", "resource_creator_identity"].into_iter();
+    let platform = PLATFORM_VALUES.into_iter();
     let platform = platform.filter_map(|name| Some((name.to_owned(), deployment.values.get(name)?.clone())));
     let mut all = typed.clone();
     for (name, secret) in secrets {
