@@ -2,12 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{assert_not_found, finished, leased, must, must_fail, stored, time};
+use super::{assert_not_found, delete, finished, leased, must, must_fail, stored, time};
 use crate::deployment::{
     DeploymentError, DeploymentStore, NewRun, STATE_VERSIONS, StateOrigin, Transition, state_serial,
 };
-use crate::id::{AccountId, RunId};
-use crate::money::Credits;
+use crate::id::AccountId;
 use crate::runner::Action;
 
 /// Each run leaves one version of the state; the last twenty are kept, and one is restored as a new one while nothing runs.
@@ -37,13 +36,7 @@ pub async fn keeps_versions_of_states(store: &dyn DeploymentStore) {
         let newest = &versions[0];
         assert_eq!((newest.number, newest.serial, newest.saved_at), (round, 2 * round, time(2)));
         assert_eq!(newest.origin, StateOrigin::Run { run, epoch: lease.epoch }, "one version for a run");
-        let next = NewRun {
-            id: RunId::new(),
-            deployment: id,
-            action: Action::Create,
-            cost: Credits::ZERO,
-            target: None,
-        };
+        let next = NewRun { action: Action::Create, ..delete(id) };
         run = must("a run is added", store.add_run(next, time(4)).await).id;
     }
     finished(store, run, Transition::Fail).await;
