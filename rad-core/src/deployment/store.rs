@@ -239,7 +239,7 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
     /// [`LeaseLost`](DeploymentError::LeaseLost).
     async fn append_log(&self, lease: &Lease, bytes: &[u8]) -> Result<u64, DeploymentError>;
 
-    /// The log of a run from `offset`, at most `limit` bytes; empty where nothing is written yet.
+    /// The log of a run from `offset`, all there is or the first `limit` bytes of it; empty where nothing is written yet.
     async fn log(&self, run: RunId, offset: u64, limit: u32) -> Result<LogChunk, DeploymentError>;
 
     /// Keeps the state the engine wrote, in place of what the same run saved before.

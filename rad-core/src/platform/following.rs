@@ -162,7 +162,7 @@ struct Seen {
     count: Option<u64>,
     /// Whether somebody reads.
     is_read: bool,
-    /// Whether there is more of the log than was read.
+    /// Whether there may be more of the log than was read.
     has_more: bool,
     stand: Option<Arc<RunStand>>,
     /// The end of the log, as far as it was read: pieces that follow each other, and the offset after the last one.
@@ -228,7 +228,7 @@ impl Seen {
         if self.stand.as_deref() != Some(&stand) {
             self.stand = Some(Arc::new(stand));
         }
-        self.has_more = !log.is_empty();
+        self.has_more = log.len() >= CHUNK as usize;
         self.is_complete = is_complete;
         if !log.is_empty() {
             self.end += log.len() as u64;

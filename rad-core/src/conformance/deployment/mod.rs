@@ -280,6 +280,8 @@ pub async fn keeps_logs_without_gaps(store: &dyn DeploymentStore) {
         while read.len() < written.len() {
             let chunk = must("a log is read", store.log(run.id, read.len() as u64, limit).await);
             assert!(!chunk.bytes.is_empty() && chunk.bytes.len() <= limit as usize);
+            let left = written.len() - read.len();
+            assert_eq!(chunk.bytes.len(), left.min(limit as usize), "as much as may be given");
             read.extend_from_slice(&chunk.bytes);
             assert_eq!(chunk.next, read.len() as u64);
             assert!(!chunk.complete, "a run that goes on may log more");
