@@ -9,7 +9,7 @@ use rad_core::repo::RepoConnection;
 use rad_core::runner::RunOutcome;
 use uuid::Uuid;
 
-use super::market::{MODULES, Market, values};
+use super::market::{MODULES, Market, publish, values};
 
 /// The default branch moved.
 fn pushed() -> RepoNews {
@@ -50,8 +50,7 @@ async fn a_publisher_loses_what_left_the_repository_and_gets_nothing_new() {
     market.connect(market.admin).await;
     let admin = market.actor(market.admin).await;
     let selection = Selection { modules: ["paid".to_owned()].into(), ..Selection::default() };
-    let plan = admin.plan_sync(&selection).await.unwrap();
-    admin.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    publish(&admin, &selection).await;
     market.sell(market.user).await;
     let user = market.actor(market.user).await;
     let module = market.module("paid").await;

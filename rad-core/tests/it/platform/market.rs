@@ -237,9 +237,7 @@ impl Market {
         self.connect(self.partner).await;
         let partner = self.actor(self.partner).await;
         let modules: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let selection = Selection { modules, ..Selection::default() };
-        let plan = partner.plan_sync(&selection).await.unwrap();
-        partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap()
+        publish(&partner, &Selection { modules, ..Selection::default() }).await
     }
 
     /// The id of a published module, as the partner sees it.
@@ -279,6 +277,12 @@ impl Market {
         let lease = self.lease("worker").await;
         operations.finish(&lease, outcome).await.unwrap();
     }
+}
+
+/// Publishes exactly what is selected.
+pub(super) async fn publish(publisher: &Actor, selection: &Selection) -> SyncPlan {
+    let plan = publisher.plan_sync(selection).await.unwrap();
+    publisher.apply_sync(selection, &plan.commit, plan.version).await.unwrap()
 }
 
 pub(super) fn person<const N: usize>(name: &str, roles: [Role; N]) -> NewAccount {

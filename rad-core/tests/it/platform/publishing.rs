@@ -9,7 +9,7 @@ use rad_core::repo::{RepoConnection, RepoError};
 use rad_core::watch::StepKind;
 use uuid::Uuid;
 
-use super::market::{MODULES, Market, values};
+use super::market::{MODULES, Market, publish, values};
 
 fn select(names: &[&str]) -> Selection {
     let modules: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -108,8 +108,7 @@ async fn publish_time_values_decide_the_listing() {
     let mut selection = select(&["priced"]);
     let price = Values::from_iter([("credit_cost".to_owned(), 9.into())]);
     selection.values.insert("priced".to_owned(), price);
-    let plan = partner.plan_sync(&selection).await.unwrap();
-    partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    publish(&partner, &selection).await;
     let form = partner.deploy_form(market.module("priced").await).await.unwrap();
     assert_eq!(form.quote.cost.to_string(), "9");
 
@@ -189,8 +188,7 @@ async fn modules_that_need_each_other_in_a_circle_are_not_published() {
     let admin = market.actor(market.admin).await;
     market.connect(market.admin).await;
     let own = Selection { modules: BTreeSet::from(["egg".to_owned()]), ..Selection::default() };
-    let planned = admin.plan_sync(&own).await.unwrap();
-    admin.apply_sync(&own, &planned.commit, planned.version).await.unwrap();
+    publish(&admin, &own).await;
     let over_the_platform = plan(&["chicken"]).await.unwrap_err();
     assert_eq!(over_the_platform.code(), Some("DEPENDENCY_CYCLE"), "{over_the_platform}");
 }

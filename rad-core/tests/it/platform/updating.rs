@@ -8,7 +8,7 @@ use rad_core::platform::{Followed, PlatformError, RepoNews, WatchReport};
 use rad_core::repo::{RepoAccess, RepoSource as _};
 use rad_core::watch::StepKind;
 
-use super::market::Market;
+use super::market::{Market, publish};
 
 const EVERY: TimeDelta = TimeDelta::minutes(5);
 
@@ -111,8 +111,7 @@ async fn values_that_no_longer_fit_keep_a_module_where_it_is() {
         modules: ["zone".to_owned()].into(),
         values: [("zone".to_owned(), values)].into(),
     };
-    let plan = partner.plan_sync(&selection).await.unwrap();
-    partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    publish(&partner, &selection).await;
     partner.set_auto_update(true).await.unwrap();
     market.push(&[("zone", &source("number"))]);
     assert_eq!(look(&market).await.followed, Followed { withdrawn: 0, updated: 0, kept: 1 });
