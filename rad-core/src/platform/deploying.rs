@@ -18,9 +18,6 @@ use crate::runner::{Engine, Output, ResourceProgress};
 use crate::settings::Settings;
 use crate::source::CommitId;
 
-/// What the platform sets for every module: the deployment's id, and its creator's e-mail. An update keeps it.
-pub(super) const PLATFORM_VALUES: [&str; 2] = ["deployment_id", "resource_creator_identity"];
-
 /// The most bytes that the values of one module take, as JSON.
 const MOST_VALUES: usize = 256 * 1024;
 
@@ -187,7 +184,7 @@ impl Actor {
             return Err(PlatformError::OfferChanged { commit: revision.commit.clone(), cost });
         }
         let id = DeploymentId::new();
-        let given = self.platform_values(id);
+        let given = platform_values(id, &self.account().email);
         let checked = revision
             .manifest
             .check(&given, &revision.values, typed)
@@ -352,11 +349,6 @@ impl Actor {
         }
     }
 
-    fn platform_values(&self, id: DeploymentId) -> Values {
-        let values = [id.to_string(), self.account().email.clone()];
-        PLATFORM_VALUES.map(str::to_owned).into_iter().zip(values.map(serde_json::Value::from)).collect()
-    }
-
     pub(super) async fn visible_deployment(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
         let deployment = self.parts.deployments.deployment(id).await?;
         if deployment.owner == self.id() || self.sees_all_deployments().await? {
@@ -378,6 +370,14 @@ impl Actor {
     fn may_act(&self, deployment: &Deployment) -> bool {
         deployment.owner == self.id() || self.can(Capability::ChangeAllDeployments)
     }
+}
+
+/// What the platform sets for every module that has these variables.
+pub(super) fn platform_values(id: DeploymentId, creator: &str) -> Values {
+    Values::from_iter([
+        ("deployment_id".to_owned(), id.to_string().into()),
+        ("resource_creator_identity".to_owned(), creator.into()),
+    ])
 }
 
 /// Refuses values that are too much to be kept with every run.

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::acting::invalid;
-use super::deploying::{PLATFORM_VALUES, split_secrets, within_limit};
+use super::deploying::{platform_values, split_secrets, within_limit};
 use super::{Actor, Capability, PlatformError};
 use crate::deployment::{Deployment, RunStatus, SecretValues, Target};
 use crate::id::DeploymentId;
@@ -82,11 +82,8 @@ impl Actor {
         let deployment = self.updatable(id).await?;
         let base = self.base(&deployment, commit).await?;
         let secrets = self.parts.deployments.secrets(id).await?;
-        let checked = checked(&deployment, &base, &secrets, typed)?;
-        let before = |name: &str| match secrets.get(name) {
-            Some(secret) => serde_json::from_str(secret.expose_secret()).ok(),
-            None => deployment.values.get(name).cloned(),
-        };
+        let checked = self.checked(&deployment, &base, &secrets, typed).await?;
+        let before = |name: &str| value_now(&deployment, &secrets, name);
         let asked = base.manifest.variables.iter().filter(|variable| base.manifest.is_asked(variable));
         let changed = asked.filter(|variable| {
             let value = |value: Option<Value>| value.unwrap_or_default();
@@ -119,7 +116,7 @@ impl Actor {
         let deployment = self.updatable(id).await?;
         let base = self.base(&deployment, commit).await?;
         let kept = self.parts.deployments.secrets(id).await?;
-        let (values, secrets) = split_secrets(checked(&deployment, &base, &kept, typed)?);
+        let (values, secrets) = split_secrets(self.checked(&deployment, &base, &kept, typed).await?);
         self.parts.engine_for(&base.manifest).await?;
         let target = Target {
             commit: base.commit,
@@ -173,6 +170,34 @@ impl Actor {
         Ok(Base { commit, source, manifest, published })
     }
 
+    /// The values after an update: what the platform set stays, and so do sensitive values that are not typed.
+    async fn checked(
+        &self,
+        deployment: &Deployment,
+        base: &Base,
+        secrets: &SecretValues,
+        typed: &Values,
+    ) -> Result<CheckedValues, PlatformError> {
+        // The module may have one of these variables only since this commit.
+        let owner = self.parts.directory.account(deployment.owner).await?;
+        let mut platform = platform_values(deployment.id, &owner.email);
+        for (name, value) in &mut platform {
+            if let Some(now) = value_now(deployment, secrets, name) {
+                *value = now;
+            }
+        }
+        let mut all = typed.clone();
+        for (name, secret) in secrets {
+            let asked = base.manifest.variable(name).is_some_and(|variable| base.manifest.is_asked(variable));
+            let blank = all.get(name).is_none_or(|value| value.is_null() || *value == "");
+            if let (true, Ok(kept)) = (asked && blank, serde_json::from_str(secret.expose_secret())) {
+                all.insert(name.clone(), kept);
+            }
+        }
+        let checked = base.manifest.check(&platform, &base.published, &all);
+        checked.map_err(|problems| PlatformError::Values { problems })
+    }
+
     /// What the listing offers, where that is another source than the deployment's and the account may deploy it.
     async fn newer(&self, deployment: &Deployment) -> Result<Option<Base>, PlatformError> {
         let settings = self.settings().await?;
@@ -192,23 +217,10 @@ impl Actor {
     }
 }
 
-/// The values after an update: what the platform set stays, and so do sensitive values that are not typed.
-fn checked(
-    deployment: &Deployment,
-    base: &Base,
-    secrets: &SecretValues,
-    typed: &Values,
-) -> Result<CheckedValues, PlatformError> {
-    let platform = PLATFORM_VALUES.into_iter();
-    let platform = platform.filter_map(|name| Some((name.to_owned(), deployment.values.get(name)?.clone())));
-    let mut all = typed.clone();
-    for (name, secret) in secrets {
-        let asked = base.manifest.variable(name).is_some_and(|variable| base.manifest.is_asked(variable));
-        let blank = all.get(name).is_none_or(|value| value.is_null() || *value == "");
-        if let (true, Ok(kept)) = (asked && blank, serde_json::from_str(secret.expose_secret())) {
-            all.insert(name.clone(), kept);
-        }
+/// The value that a variable has now, sensitive or not.
+fn value_now(deployment: &Deployment, secrets: &SecretValues, name: &str) -> Option<Value> {
+    match secrets.get(name) {
+        Some(secret) => serde_json::from_str(secret.expose_secret()).ok(),
+        None => deployment.values.get(name).cloned(),
     }
-    let checked = base.manifest.check(&platform.collect(), &base.published, &all);
-    checked.map_err(|problems| PlatformError::Values { problems })
 }

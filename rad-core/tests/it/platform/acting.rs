@@ -198,6 +198,36 @@ async fn an_update_can_take_the_commit_on_offer_and_no_other() {
 }
 
 #[tokio::test]
+async fn what_the_platform_sets_is_set_by_an_update_too() {
+    let market = funded().await;
+    let user = market.actor(market.user).await;
+    let deployment = deployed(&market, &user).await;
+    let newer = r#"variable "credit_cost" { default = 60 }
+                   variable "public_access" { default = true }
+                   variable "name" { type = string }
+                   variable "deployment_id" { type = string }
+                   variable "resource_creator_identity" {
+                     type      = string
+                     sensitive = true
+                   }"#;
+    market.push(&[("small", newer)]);
+    market.publish(&["small"]).await;
+    let offered = user.update_form(deployment.id, true).await.unwrap().commit;
+    assert_ne!(offered, deployment.commit, "it has these variables only now");
+    for (updater, name) in [(market.user, "green"), (market.admin, "red")] {
+        let updater = market.actor(updater).await;
+        updater.update(deployment.id, &offered, &values(&[("name", name)])).await.unwrap();
+        let lease = market.lease("worker").await;
+        let job = market.job(&lease).await;
+        assert_eq!(job.values["deployment_id"], deployment.id.to_string());
+        assert_eq!(job.values["resource_creator_identity"], "user@example.com", "whoever updates it");
+        let operations = market.platform.operations();
+        operations.record(&lease, &started("a.b")).await.unwrap();
+        operations.finish(&lease, RunOutcome::Success).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn what_was_never_made_cannot_be_updated_for_nothing() {
     let market = funded().await;
     let user = market.actor(market.user).await;
