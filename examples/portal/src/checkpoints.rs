@@ -9,7 +9,8 @@ use rad_core::checkpoint::{CheckpointError, Checkpoints, CheckpointsExt, PublicK
 use rad_core::clock::{Clock, SystemClock};
 use rad_core::ledger::Ledger;
 use rad_sql::Database;
-use tokio::time::{MissedTickBehavior, interval};
+
+use crate::schedule::repeat;
 
 /// The ledger of a database.
 #[derive(Debug, Clone)]
@@ -74,15 +75,8 @@ impl Checkpointer {
 
     /// Signs now, and on schedule while something is posted, until `until`. Gives itself back for the last one.
     pub(crate) async fn run(self, until: impl Future<Output = ()>) -> Self {
-        let mut due = interval(self.every);
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tokio::pin!(until);
-        loop {
-            tokio::select! {
-                () = &mut until => return self,
-                _ = due.tick() => self.sign().await,
-            }
-        }
+        repeat(self.every, until, || self.sign()).await;
+        self
     }
 
     /// Lets the ledger take no more posts, and signs what it is then.

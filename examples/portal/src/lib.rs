@@ -20,6 +20,7 @@ mod limiter;
 mod module_form;
 mod pages;
 mod password;
+mod schedule;
 mod secret_file;
 mod server;
 mod session;

@@ -31,26 +31,29 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     }
 }
 
-async fn serve(config: Config, mut signals: portal::Signals) -> anyhow::Result<()> {
+async fn serve(config: Config, signals: portal::Signals) -> anyhow::Result<()> {
     let portal = portal::start(config).await?;
     if let Err(error) = announce(&portal) {
         tracing::warn!(%error, url = portal.url(), "nobody reads what the portal has to say");
     }
-    signals.next().await;
-    tracing::info!("closing: running deployments get a moment to stop; press again to end at once");
-    tokio::select! {
-        closed = portal.close() => closed,
-        () = signals.next() => Ok(()),
-    }
+    close_when_asked(signals, portal.close()).await
 }
 
-async fn work(config: Config, mut signals: portal::Signals) -> anyhow::Result<()> {
+async fn work(config: Config, signals: portal::Signals) -> anyhow::Result<()> {
     let worker = portal::start_worker(config).await?;
     tracing::info!("the worker is at work");
+    close_when_asked(signals, worker.close()).await
+}
+
+/// Waits for a signal, and then for the end; a second signal does not wait for it.
+async fn close_when_asked(
+    mut signals: portal::Signals,
+    close: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     signals.next().await;
     tracing::info!("closing: running deployments get a moment to stop; press again to end at once");
     tokio::select! {
-        closed = worker.close() => closed,
+        closed = close => closed,
         () = signals.next() => Ok(()),
     }
 }

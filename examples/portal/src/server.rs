@@ -10,7 +10,6 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::app::app;
 use crate::assemble::{Assembly, assemble};
@@ -19,6 +18,7 @@ use crate::config::Config;
 use crate::first_start::{FirstAccount, first_start};
 use crate::pages::webhooks;
 use crate::password::Passwords;
+use crate::schedule::repeat;
 use crate::sign_in::SignIn;
 use crate::state::{App, Parts};
 use crate::watcher::watch;
@@ -182,20 +182,13 @@ impl WorkerProcess {
 
 /// Does what is due, for as long as the portal is open.
 async fn sweep(operations: Operations, until: impl Future<Output = ()>) {
-    let mut due = interval(SWEEPS);
-    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tokio::pin!(until);
-    loop {
-        tokio::select! {
-            () = &mut until => return,
-            _ = due.tick() => {
-                if let Err(error) = operations.sweep().await {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "a sweep did not come to its end");
-                }
-            }
+    let once = || async {
+        if let Err(error) = operations.sweep().await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "a sweep did not come to its end");
         }
-    }
+    };
+    repeat(SWEEPS, until, once).await;
 }
 
 async fn until_closing(mut closing: watch::Receiver<bool>) {

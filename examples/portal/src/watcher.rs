@@ -5,22 +5,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use rad_core::platform::{Followed, Operations, WatchReport};
-use tokio::time::{MissedTickBehavior, interval};
+
+use crate::schedule::repeat;
 
 /// How often it is asked which repositories are due.
 const ASKED: Duration = Duration::from_secs(15);
 
 /// Looks at each repository `every` so often, until `until`.
 pub(crate) async fn watch(operations: Operations, every: TimeDelta, until: impl Future<Output = ()>) {
-    let mut due = interval(ASKED);
-    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    tokio::pin!(until);
-    loop {
-        tokio::select! {
-            () = &mut until => return,
-            _ = due.tick() => look(&operations, every).await,
-        }
-    }
+    repeat(ASKED, until, || look(&operations, every)).await;
 }
 
 async fn look(operations: &Operations, every: TimeDelta) {
