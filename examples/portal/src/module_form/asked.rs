@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rad_core::module::{Manifest, ValueProblem, Values};
 
-use super::{FormView, Node, PREFIX, values};
+use super::{FormView, Node, PREFIX, path_below, values};
 
 /// What a form asks its deployer.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +55,11 @@ impl<'a> Asked<'a> {
     pub(crate) fn press(&self, button: &str, typed: &mut Node) -> Option<Vec<ValueProblem>> {
         match button.split_once(':')? {
             ("add", path) => {
-                typed.add_row(below_prefix(path));
+                typed.add_row(path_below(path, PREFIX).unwrap_or_default());
                 Some(Vec::new())
             }
             ("remove", path) => {
-                typed.remove(below_prefix(path));
+                typed.remove(path_below(path, PREFIX).unwrap_or_default());
                 Some(Vec::new())
             }
             ("refresh", _) => Some(Vec::new()),
@@ -83,9 +83,4 @@ impl<'a> Asked<'a> {
         let stray = problems.iter().filter(|problem| !fields.contains(problem.variable.as_str()));
         stray.map(|problem| format!("{}: {}", problem.variable, problem.message)).collect()
     }
-}
-
-/// The path below [`PREFIX`].
-fn below_prefix(path: &str) -> &str {
-    path.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default()
 }

@@ -19,3 +19,8 @@ pub(crate) const PREFIX: &str = "v";
 
 /// Levels of a path at the most; deeper ones are not read.
 const DEEPEST: usize = 24;
+
+/// The part of a path below `prefix/`.
+fn path_below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    path.strip_prefix(prefix)?.strip_prefix('/')
+}

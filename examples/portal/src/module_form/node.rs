@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::DEEPEST;
+use super::{DEEPEST, path_below};
 use crate::fields::Fields;
 
 /// A text that was typed, or what was typed below one name.
@@ -25,8 +25,7 @@ impl Node {
     pub(crate) fn read(fields: &Fields, prefix: &str) -> Self {
         let mut root = Self::default();
         for (name, text) in fields.iter() {
-            let path = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
-            if let Some(path) = path.filter(|path| path.split('/').count() <= DEEPEST) {
+            if let Some(path) = path_below(name, prefix).filter(|path| path.split('/').count() <= DEEPEST) {
                 root.put(path, text);
             }
         }

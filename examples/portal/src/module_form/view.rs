@@ -7,7 +7,7 @@ use rad_core::module::{Manifest, Type, ValueProblem, Values, Variable};
 use serde_json::Value;
 
 use super::value::{node_of, text_of};
-use super::{Node, PREFIX};
+use super::{Node, PREFIX, path_below};
 use crate::show;
 
 /// The pages of a form.
@@ -119,14 +119,18 @@ impl FormView {
     /// The form with fields that may stay blank: they keep what is set.
     pub(crate) fn keeping(mut self, kept: &[String]) -> Self {
         for field in self.pages.iter_mut().flat_map(|page| &mut page.fields) {
-            let of = field.name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('/'));
-            if of.is_some_and(|name| kept.iter().any(|kept| kept == name)) {
+            if path_below(&field.name, PREFIX).is_some_and(|name| kept.iter().any(|kept| kept == name)) {
                 field.required = false;
                 let help = field.help.trim_end();
                 field.help = format!("{help} It is set: leave it empty to keep it.").trim_start().to_owned();
             }
         }
         self
+    }
+
+    /// The number of the first page with something wrong on it.
+    pub(crate) fn first_wrong(&self) -> Option<usize> {
+        self.pages.iter().find(|page| page.has_problems).map(|page| page.number)
     }
 
     /// The form for the publisher of a module: its variables of group 0, under `prefix`.

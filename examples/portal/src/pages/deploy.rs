@@ -277,7 +277,6 @@ async fn view(session: &Session, asked: DeployForm, filled: Filled) -> Result<Fo
     let revision = &asked.listing.revision;
     let manifest = &revision.manifest;
     let form = asks.form(&filled.typed, &filled.problems);
-    let first_wrong = form.pages.iter().find(|page| page.has_problems).map(|page| page.number);
     Ok(FormPage {
         layout: session.layout(&asked.listing.name, Section::Deploy).await?,
         id: asked.listing.id.to_string(),
@@ -286,7 +285,7 @@ async fn view(session: &Session, asked: DeployForm, filled: Filled) -> Result<Fo
         submission: filled.submission.to_string(),
         offered_commit: asked.offer().commit.to_string(),
         offered_cost: asked.offer().cost.to_string(),
-        page: first_wrong.unwrap_or(filled.page),
+        page: form.first_wrong().unwrap_or(filled.page),
         refusal: filled.refusal,
         problems: filled.problems.len(),
         stray: asks.stray(&filled.problems),

@@ -161,9 +161,10 @@ fn asked(form: &UpdateForm) -> Asked<'_> {
 async fn view(session: &Session, shown: UpdateForm, filled: Filled) -> Result<UpdatePage, PageError> {
     let asked = asked(&shown);
     let form = asked.form(&filled.typed, &filled.problems);
-    let first_wrong = form.pages.iter().find(|page| page.has_problems).map(|page| page.number);
-    let last = form.pages.len() + 1;
-    let page = if filled.unsafe_changes.is_empty() { first_wrong.unwrap_or(filled.page) } else { last };
+    let page = match filled.unsafe_changes.is_empty() {
+        true => form.first_wrong().unwrap_or(filled.page),
+        false => form.pages.len() + 1,
+    };
     Ok(UpdatePage {
         layout: session.layout(&shown.deployment.module_name, Section::Deployments).await?,
         id: shown.deployment.id.to_string(),
