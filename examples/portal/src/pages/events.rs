@@ -4,7 +4,7 @@
 //! goes on exactly there: nothing is missing and nothing comes twice.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
@@ -122,24 +122,25 @@ pub(super) async fn deployments(
 ) -> Answer {
     // Before the list is first read, so that nothing is missed between.
     let news = session.actor.deployment_news();
-    session.actor.deployments(watched.all, &watched.q, None).await?;
-    let start = (session.actor, watched, String::new(), news, Ending::new(&app.closing));
-    let events = stream::unfold(start, async |(actor, watched, mut seen, mut news, ending)| {
+    let first = statuses(&session.actor.deployments(watched.all, &watched.q, None).await?.items);
+    let start = (session.actor, watched, first.clone(), news, Ending::new(&app.closing));
+    let changes = stream::unfold(start, async |(actor, watched, mut seen, mut news, ending)| {
         loop {
-            let page = actor.deployments(watched.all, &watched.q, None).await.ok()?;
-            let now = statuses(&page.items);
-            if now != seen {
-                seen.clone_from(&now);
-                let event = Event::default().event("statuses").data(now);
-                return Some((Ok::<_, Infallible>(event), (actor, watched, seen, news, ending)));
-            }
             let told = async {
                 let _ = timeout(LIST_PERIOD, news.changed()).await;
                 sleep(GATHERED).await;
             };
             ending.before(told).await?;
+            let page = actor.deployments(watched.all, &watched.q, None).await.ok()?;
+            let now = statuses(&page.items);
+            if now != seen {
+                seen.clone_from(&now);
+                return Some((now, (actor, watched, seen, news, ending)));
+            }
         }
     });
+    let events = stream::once(ready(first)).chain(changes);
+    let events = events.map(|now| Ok::<_, Infallible>(Event::default().event("statuses").data(now)));
     Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
 
