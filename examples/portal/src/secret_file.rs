@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use crate::token::Token;
 
@@ -25,9 +26,9 @@ pub(crate) fn read_or_make(path: &Path) -> anyhow::Result<SecretString> {
 /// Makes the file at once with all that is in it, for processes that start together read the same; the first one's stays.
 fn make(path: &Path) -> anyhow::Result<()> {
     let secret = Token::random()?.reveal();
-    let unfinished = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    // Not named by the process: in containers that share the directory, all of them have the same number.
+    let unfinished = path.with_extension(format!("{}.new", Uuid::new_v4()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     file.write_all(secret.as_bytes())?;
     file.sync_all()?;
     let linked = fs::hard_link(&unfinished, path);
