@@ -14,7 +14,6 @@ use rad_core::directory::DirectoryError;
 use rad_core::payment::PaymentError;
 use rad_core::platform::PlatformError;
 use rad_core::repo::RepoError;
-use rad_core::runner::RunnerError;
 use rad_core::settings::SettingsError;
 use rad_github::github::WebhookError;
 use serde::Serialize;
@@ -153,10 +152,9 @@ fn status_of(error: &PlatformError) -> StatusCode {
         | E::Catalog(CatalogError::NameTaken { .. })
         | E::Deployment(DeploymentError::Busy { .. } | DeploymentError::Illegal(_))
         | E::Settings(SettingsError::Stale { .. })
-        | E::Repo(RepoError::Moved { .. }) => StatusCode::CONFLICT,
-        E::Runner(RunnerError::NoEngine { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+        | E::Repo(RepoError::Moved { .. })
+        | E::Change(_) => StatusCode::CONFLICT,
         E::Repo(RepoError::Denied { .. }) => StatusCode::FORBIDDEN,
-        E::Change(_) => StatusCode::CONFLICT,
         E::Agent(AgentError::NotFound { .. }) | E::NoAgent => StatusCode::NOT_FOUND,
         E::Agent(AgentError::TooManyRequests { .. }) => StatusCode::TOO_MANY_REQUESTS,
         E::Repo(RepoError::RateLimited { .. }) => StatusCode::TOO_MANY_REQUESTS,
