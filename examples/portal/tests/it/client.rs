@@ -98,8 +98,7 @@ impl Browser {
     /// Reads server-sent events until one of them is `until`, and then breaks off; gives the text of all of them. `last` is the
     /// id of the last event that was seen before.
     pub(crate) async fn events(&self, path: &str, last: &str, until: impl Fn(&str) -> bool) -> String {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = Request::get(self.address(path)).header(COOKIE, cookies.join("; "));
+        let mut request = Request::get(self.address(path)).header(COOKIE, self.cookies());
         if !last.is_empty() {
             request = request.header("last-event-id", last);
         }
@@ -131,9 +130,13 @@ impl Browser {
         format!("{}{path}", self.base)
     }
 
-    async fn send(&mut self, request: axum::http::request::Builder, body: Body) -> Answer {
+    fn cookies(&self) -> String {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = request.header(COOKIE, cookies.join("; ")).body(body).unwrap();
+        cookies.join("; ")
+    }
+
+    async fn send(&mut self, request: axum::http::request::Builder, body: Body) -> Answer {
+        let request = request.header(COOKIE, self.cookies()).body(body).unwrap();
         let response = self.client.request(request).await.unwrap();
         let (parts, body) = response.into_parts();
         for cookie in parts.headers.get_all(SET_COOKIE) {
