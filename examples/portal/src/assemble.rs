@@ -43,8 +43,6 @@ pub(crate) struct Assembly {
     pub(crate) worker: Option<Worker>,
     /// Where credits are kept.
     pub(crate) books: Books,
-    /// What signs the ledger.
-    pub(crate) checkpointer: Checkpointer,
 }
 
 /// Opens every backend: one database, keys, and directories in the data directory.
@@ -96,10 +94,8 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
         Role::Serve => None,
         Role::All | Role::Worker => Some(worker(config, &data_dir, &platform)?),
     };
-    let checkpointer =
-        Checkpointer::new(books.clone(), checkpoint_key(config, keys)?, config.checkpoint_every);
     let sessions = directory.clone();
-    Ok(Assembly { platform, directory, sessions, sandbox, worker, books, checkpointer })
+    Ok(Assembly { platform, directory, sessions, sandbox, worker, books })
 }
 
 /// Opens the database, with the tables of all crates.
@@ -154,11 +150,16 @@ fn github(config: &Config) -> anyhow::Result<Option<GitHub>> {
     Ok(Some(builder.build().context("GitHub cannot be used: set github-api right, or no-github")?))
 }
 
-/// The key that signs checkpoints; made at the first start.
-fn checkpoint_key(config: &Config, keys: &Path) -> anyhow::Result<SigningKey> {
-    let path = config.checkpoint_key.clone().unwrap_or_else(|| keys.join("checkpoint.key"));
+/// What signs the ledger, with a key that is made at the first start. Only who serves people signs: a process that carries out
+/// runs needs no key for it.
+///
+/// # Errors
+/// If the key cannot be read, made or used.
+pub(crate) fn checkpointer(config: &Config, books: Books) -> anyhow::Result<Checkpointer> {
+    let path = config.checkpoint_key.clone().unwrap_or_else(|| config.keys_dir.join("checkpoint.key"));
     let secret = secret_file::read_or_make(&path)?;
-    SigningKey::from_hex(&secret).with_context(|| format!("{} cannot be used", path.display()))
+    let key = SigningKey::from_hex(&secret).with_context(|| format!("{} cannot be used", path.display()))?;
+    Ok(Checkpointer::new(books, key, config.checkpoint_every))
 }
 
 /// The code agent: with a key for everybody if there is one, and otherwise for publishers who bring their own.

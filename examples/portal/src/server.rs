@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::app;
-use crate::assemble::{Assembly, assemble};
+use crate::assemble::{Assembly, assemble, checkpointer};
 use crate::checkpoints::{Books, Checkpointer};
 use crate::config::Config;
 use crate::first_start::{FirstAccount, first_start};
@@ -56,7 +56,8 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let assembly = assemble(&config, &url).await?;
-    let Assembly { platform, directory, sessions, sandbox, worker, checkpointer, .. } = assembly;
+    let Assembly { platform, directory, sessions, sandbox, worker, books } = assembly;
+    let checkpointer = checkpointer(&config, books)?;
     let first_accounts = first_start(&config, &platform).await?;
     let posted = platform.operations().post_share_rules().await;
     posted.context("the share rules cannot be brought into the ledger")?;
