@@ -1,6 +1,7 @@
 //! Measures the ledgers beside what they are to beat, on one server and one disk in one run, and prints ratios.
 //!
-//! `make bench-ledger` runs it with everything it needs; `README.md` of this directory says how it measures.
+//! `make bench-ledger` runs it with everything it needs; `README.md` of this directory's parent says how it
+//! measures.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod books;

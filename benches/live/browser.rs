@@ -1,5 +1,6 @@
 //! A browser as far as it is needed: signs in, reads a page, watches the events of a run.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub(crate) struct Browser {
     url: String,
     email: String,
-    cookies: String,
+    cookies: BTreeMap<String, String>,
     client: Client<HttpConnector, Body>,
 }
 
@@ -34,7 +35,7 @@ impl Browser {
         let account = portal.first_accounts().first().context("the portal made no account")?;
         let client = Client::builder(TokioExecutor::new()).build_http();
         let (url, email) = (portal.url().to_owned(), account.email.clone());
-        let mut browser = Self { url, email, cookies: String::new(), client };
+        let mut browser = Self { url, email, cookies: BTreeMap::new(), client };
         let form = browser.request("/sign-in", None).await?;
         browser.keep_cookies(&form);
         let page = String::from_utf8_lossy(&form.into_body().collect().await?.to_bytes()).into_owned();
@@ -88,19 +89,16 @@ impl Browser {
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded"),
             None => Request::get(format!("{}{path}", self.url)),
         };
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let body = Body::from(form.unwrap_or_default());
-        let answer = self.client.request(request.header(COOKIE, &self.cookies).body(body)?).await?;
+        let answer = self.client.request(request.header(COOKIE, cookies.join("; ")).body(body)?).await?;
         Ok(answer.map(Body::new))
     }
 
     fn keep_cookies(&mut self, answer: &Response<Body>) {
         let new = answer.headers().get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
-        for cookie in new.filter_map(|cookie| cookie.split(';').next()) {
-            let name = cookie.split('=').next().unwrap_or_default();
-            let others = self.cookies.split("; ").filter(|one| one.split('=').next() != Some(name));
-            let all: Vec<&str> = others.filter(|one| !one.is_empty()).chain([cookie]).collect();
-            self.cookies = all.join("; ");
-        }
+        let pairs = new.filter_map(|cookie| cookie.split(';').next()?.split_once('='));
+        self.cookies.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
 }
 

@@ -1,7 +1,7 @@
 //! `bench-live`: how long a line takes from Terraform's write to everybody who watches the run in a browser.
 //!
 //! It starts the portal as it is, deploys a module that prints the time again and again, and watches the run's events over
-//! HTTP as browsers do. See `README.md` beside it for the method.
+//! HTTP as browsers do. `README.md` of this directory's parent says how it measures.
 
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use self::browser::Browser;
 
-/// What module code prints the time with; the sandbox has it.
+/// A module that prints the time again and again.
 const MODULE: &str = r#"variable "lines" { type = number }
 variable "public_access" { default = true }
 resource "terraform_data" "clock" {

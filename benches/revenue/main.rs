@@ -1,6 +1,7 @@
 //! Measures the revenue engine beside a bare pass over the same entries, DuckDB and Polars, and prints ratios.
 //!
-//! `make bench-revenue` runs it with everything it needs; `README.md` of this directory says how it measures.
+//! `make bench-revenue` runs it with everything it needs; `README.md` of this directory's parent says how it
+//! measures.
 #![allow(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod beside;
