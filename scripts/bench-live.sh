@@ -6,8 +6,5 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_cargo
-require \
-    "c_compiler:gcc libc6-dev:builds the bundled SQLite" \
-    "git:git:makes the repository of the module" \
-    "${sandbox[@]}"
-exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-live -- "$@"
+require "git:git:makes the repository of the module" "${sandbox[@]}"
+bench live "$@"

@@ -8,4 +8,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 need_cargo
 python=$(python_with bench-manifest-venv benches/requirements-manifest.txt)
 (($#)) || set -- examples/modules
-exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-manifest -- --python "$python" "$@"
+bench manifest --python "$python" "$@"

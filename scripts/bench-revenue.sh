@@ -7,4 +7,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_cargo
 python=$(python_with bench-venv benches/requirements.txt)
-exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-revenue -- --python "$python" "$@"
+bench revenue --python "$python" "$@"

@@ -6,5 +6,5 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_cargo
-require "c_compiler:gcc libc6-dev:builds the bundled SQLite" "${sandbox[@]}"
-exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-runner -- "$@"
+require "${sandbox[@]}"
+bench runner "$@"

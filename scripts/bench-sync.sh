@@ -6,4 +6,4 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need_cargo
-exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin bench-sync -- "$@"
+bench sync "$@"

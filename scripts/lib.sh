@@ -42,6 +42,12 @@ python_with() {
     echo "$venv/bin/python"
 }
 
+# bench NAME [ARGUMENT...]: builds a bench and becomes it.
+bench() {
+    require "c_compiler:gcc libc6-dev:builds the bundled SQLite"
+    exec cargo run --release --quiet "${locked[@]}" --package rad-benches --bin "bench-$1" -- "${@:2}"
+}
+
 # The directory of PostgreSQL's server programs, which Debian keeps off PATH.
 postgres_bin() {
     local dir
