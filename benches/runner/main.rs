@@ -26,7 +26,7 @@ struct Options {
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// The engine; otherwise tofu or terraform on the PATH.
-    #[arg(long)]
+    #[arg(long, env = "RAD_TERRAFORM")]
     engine: Option<PathBuf>,
     /// How many resources the larger module has.
     #[arg(long, default_value_t = 200)]
