@@ -97,7 +97,7 @@ pub struct Options {
     #[arg(long, env = "RAD_CHECKPOINT_MINUTES", value_name = "MINUTES")]
     pub checkpoint_minutes: Option<u32>,
     /// File with the key that signs checkpoints, made if it is missing; best kept apart from the database
-    /// [default: checkpoint.key in the data directory]
+    /// [default: checkpoint.key in --keys-dir]
     #[arg(long, env = "RAD_CHECKPOINT_KEY", value_name = "FILE")]
     pub checkpoint_key: Option<PathBuf>,
     /// File with a key of the code agent Jules for all who publish, readable by its owner only; without one, each saves a key
@@ -112,7 +112,7 @@ pub struct Options {
     #[arg(long, env = "RAD_GITHUB_API", value_name = "URL")]
     pub github_api: Option<String>,
     /// Keys that seal what is secret in the database, in base64 with commas between them, the one in use first; best in the
-    /// environment [default: state.key and credentials.key in the data directory]
+    /// environment [default: state.key and credentials.key in --keys-dir]
     #[arg(long, env = "RAD_KEYS", hide_env_values = true, value_name = "KEYS")]
     pub keys: Option<Keys>,
     /// Minutes between two looks at a connected repository, 1 to 1440; 0 leaves it to webhooks [default: 5]
@@ -175,13 +175,13 @@ pub struct Config {
     pub lease: Duration,
     /// How long it is between two checkpoints of the ledger.
     pub checkpoint_every: Duration,
-    /// The file with the key that signs them; `None`: in the data directory.
+    /// The file with the key that signs them; `None`: among the key files.
     pub checkpoint_key: Option<PathBuf>,
     /// The file with the key of the code agent for all who publish.
     pub jules_key: Option<PathBuf>,
     /// Where the code agent is, if not at its usual address.
     pub jules_api: Option<String>,
-    /// What seals the database's secrets; `None`: keys in files of the data directory.
+    /// What seals the database's secrets; `None`: the key files.
     pub keys: Option<Keyring>,
     /// How long it is between two looks at a connected repository; `None`: only webhooks tell.
     pub poll_every: Option<TimeDelta>,
