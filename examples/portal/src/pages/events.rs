@@ -15,7 +15,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, StreamExt};
 use rad_core::deployment::{Deployment, DeploymentStatus};
 use rad_core::id::RunId;
-use rad_core::platform::{RunFollower, RunNews};
+use rad_core::platform::{Actor, RunFollower, RunNews};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
@@ -94,16 +94,21 @@ fn told(news: &RunNews) -> Vec<Result<Event, Infallible>> {
 
 /// `GET /runs/{id}/log`: the whole log as plain text.
 pub(super) async fn log(session: Session, Path(id): Path<String>) -> Answer {
-    let run = run_id(&id)?;
+    let text = read_log(&session.actor, run_id(&id)?, usize::MAX).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+}
+
+/// The log of a run from its beginning, until there are `enough` bytes of it.
+pub(super) async fn read_log(actor: &Actor, run: RunId, enough: usize) -> Result<Vec<u8>, PageError> {
     let mut text = Vec::new();
-    loop {
-        let chunk = session.actor.run_log(run, text.len() as u64).await?;
+    while text.len() < enough {
+        let chunk = actor.run_log(run, text.len() as u64).await?;
         if chunk.bytes.is_empty() {
             break;
         }
         text.extend_from_slice(&chunk.bytes);
     }
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
+    Ok(text)
 }
 
 /// Whose deployments to watch.

@@ -12,12 +12,15 @@ use super::{Answer, deployment_id, page};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::module_form::short_text;
-use crate::pages::events::is_live;
+use crate::pages::events::{is_live, read_log};
 use crate::session::{Posted, Session};
 use crate::show;
 
 /// More diagnostics than these are folded.
 const FEW: usize = 6;
+
+/// What the page shows of a log at once; the rest is behind the link to the plain text.
+const LOG_SHOWN: usize = 1024 * 1024;
 
 #[derive(Template)]
 #[template(path = "pages/deployment.html")]
@@ -117,7 +120,7 @@ async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Re
     };
     let live = is_live(details.deployment.status);
     // A live page gets its log as events, from the start.
-    let log = if live { String::new() } else { whole_log(session, latest).await? };
+    let log = if live { Vec::new() } else { read_log(actor, latest.id, LOG_SHOWN).await? };
     let charge = actor.charge_of(id).await?;
     let deployment = &details.deployment;
     let status = deployment.status;
@@ -155,7 +158,7 @@ async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Re
         run: latest.id.to_string(),
         action: action(latest.action),
         progress: ProgressView::of(latest, &details.resources),
-        log,
+        log: String::from_utf8_lossy(&log).into_owned(),
         folded: latest.status == RunStatus::Cancelled || latest.diagnostics.len() > FEW,
         diagnostics: latest.diagnostics.iter().map(diagnostic_view).collect(),
         outputs: outputs(&details, revealed),
@@ -181,20 +184,6 @@ fn ask_view(run: &Run, plan: &Plan) -> Option<AskView> {
 fn planned_view(planned: &PlannedChange) -> PlannedView {
     let PlannedChange { address, .. } = planned;
     PlannedView { address: address.clone(), change: change(planned.change), takes_away: planned.destroys() }
-}
-
-async fn whole_log(session: &Session, run: &Run) -> Result<String, PageError> {
-    // What a page shows at once; the rest is behind the link to the plain text.
-    const SHOWN: u64 = 1024 * 1024;
-    let mut bytes = Vec::new();
-    while (bytes.len() as u64) < SHOWN {
-        let chunk = session.actor.run_log(run.id, bytes.len() as u64).await?;
-        if chunk.bytes.is_empty() {
-            break;
-        }
-        bytes.extend_from_slice(&chunk.bytes);
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn outputs(details: &DeploymentDetails, revealed: Option<(&str, serde_json::Value)>) -> Vec<OutputView> {
