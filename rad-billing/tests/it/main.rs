@@ -9,6 +9,7 @@ mod ledger;
 mod load;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod restoring;
 mod sandbox;
 mod sharing;
 mod sql_split;

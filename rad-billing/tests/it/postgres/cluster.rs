@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::programs;
+
 /// Who runs the server if the tests run as root, whom it refuses: `nobody`.
 const NOBODY: u32 = 65_534;
 
@@ -41,10 +43,7 @@ impl Cluster {
     }
 
     fn create(small: Option<u64>) -> Self {
-        let programs = std::env::var_os("RAD_TEST_POSTGRES_BIN").expect(
-            "RAD_TEST_POSTGRES_BIN is not set: `make test` sets it to the directory of PostgreSQL's programs",
-        );
-        let programs = PathBuf::from(programs);
+        let programs = programs();
         // The path of a socket must be short.
         let dir = tempfile::Builder::new().prefix("rad-cluster.").tempdir_in("/tmp").unwrap();
         std::fs::create_dir(dir.path().join("small")).unwrap();

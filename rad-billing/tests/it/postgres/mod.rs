@@ -8,8 +8,11 @@ mod faults;
 mod ledger;
 mod load;
 mod proxy;
+mod restoring;
 mod tampering;
 mod totals;
+
+use std::path::PathBuf;
 
 use rad_billing::{PostgresLedger, postgres};
 use secrecy::SecretString;
@@ -20,6 +23,14 @@ use sqlx::postgres::PgPool;
 fn server() -> String {
     std::env::var("RAD_TEST_POSTGRES_URL")
         .expect("RAD_TEST_POSTGRES_URL is not set: `make test` starts a PostgreSQL for the tests and sets it")
+}
+
+/// The directory of PostgreSQL's programs.
+fn programs() -> PathBuf {
+    let programs = std::env::var_os("RAD_TEST_POSTGRES_BIN").expect(
+        "RAD_TEST_POSTGRES_BIN is not set: `make test` sets it to the directory of PostgreSQL's programs",
+    );
+    programs.into()
 }
 
 /// An address whose tables are in a new schema.
