@@ -17,6 +17,7 @@ pub mod kubernetes;
 mod launcher;
 mod layout;
 mod limits;
+mod mirror;
 mod network;
 mod probe;
 mod process;
@@ -49,6 +50,7 @@ pub use enforcement::{Enforcement, Measure};
 pub use engine::INSTALL_PAGE;
 pub use ipnet::Ipv4Net;
 pub use limits::Limits;
+pub use mirror::{NoMirror, ProviderMirror};
 pub use network::{Internet, Network};
 
 use cgroup::Cgroups;
@@ -95,6 +97,8 @@ impl TerraformRunner {
         config.check()?;
         let work_root = lock(&config.work_root)
             .map_err(|error| ConfigError { field: "work_root", reason: error.to_string() })?;
+        mirror::prepare(&config)
+            .map_err(|error| ConfigError { field: "provider_mirror", reason: error.to_string() })?;
         let launcher = Launcher::start(config.patience).map_err(|error| ConfigError {
             field: "engine",
             reason: format!("no thread to start it: {error}"),

@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::config::TerraformConfig;
 use super::gate;
+use super::mirror::{self, ProviderMirror};
 use super::network::{Carrier, Network};
 use super::rlimit::ProcessLimits;
 use super::workspace::{CREDENTIALS, RESOLV_CONF, Room, Workspace};
@@ -194,8 +195,11 @@ impl Sandbox {
             let flag = if cache == CacheAccess::Write { "--bind" } else { "--ro-bind" };
             bind(&mut args, flag, directory, Path::new("/work/providers"));
         }
-        if let Some(file) = &self.config.cli_config {
-            bind(&mut args, "--ro-bind", file, Path::new("/work/cli.tfrc"));
+        if let Some(file) = mirror::cli_config(&self.config) {
+            bind(&mut args, "--ro-bind", &file, Path::new("/work/cli.tfrc"));
+        }
+        if let Some(ProviderMirror::Directory(directory)) = &self.config.provider_mirror {
+            bind(&mut args, "--ro-bind", directory, directory);
         }
         args
     }
@@ -227,8 +231,8 @@ impl Sandbox {
         if let Some(directory) = &self.config.plugin_cache {
             variables.push(("TF_PLUGIN_CACHE_DIR", shown(directory, "/work/providers")));
         }
-        if let Some(file) = &self.config.cli_config {
-            variables.push(("TF_CLI_CONFIG_FILE", shown(file, "/work/cli.tfrc")));
+        if let Some(file) = mirror::cli_config(&self.config) {
+            variables.push(("TF_CLI_CONFIG_FILE", shown(&file, "/work/cli.tfrc")));
         }
         variables
     }
