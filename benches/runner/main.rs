@@ -33,6 +33,9 @@ struct Options {
     resources: u32,
 }
 
+/// How long both sides wait before they begin: a worker that waits for work has its next sandboxes made.
+const PAUSE: Duration = Duration::from_millis(300);
+
 /// Counts what a run reports.
 #[derive(Default)]
 struct Counter {
@@ -70,24 +73,48 @@ async fn main() -> anyhow::Result<()> {
     println!("medians of {} rounds, {} resources in the larger module\n", options.rounds, options.resources);
     println!("{:<44} {:>10} {:>10} {:>8}", "", "bare ms", "runner ms", "ratio");
     for (network, named) in [(Network::Off, "no network"), (Network::default(), "the internet")] {
-        let name = format!("runs-{}", named.len());
-        let config =
-            TerraformConfig::builder(root.path().join(name)).engine(&engine).network(network).build()?;
-        let runner = TerraformRunner::new(config)?;
-        runner.engine().await?;
+        let set_up = |name: String| -> anyhow::Result<TerraformRunner> {
+            let config = TerraformConfig::builder(root.path().join(name)).engine(&engine);
+            Ok(TerraformRunner::new(config.network(network.clone()).build()?)?)
+        };
+        let runner = set_up(format!("runs-{}", named.len()))?;
+        // As a worker does before its first run.
+        runner.clear().await?;
         for (what, text) in &modules {
             let (mut bare, mut ours) = (Vec::new(), Vec::new());
             for _ in 0..options.rounds {
+                tokio::time::sleep(PAUSE).await;
                 bare.push(by_hand(&engine, text)?);
+                tokio::time::sleep(PAUSE).await;
                 ours.push(by_runner(&runner, text).await?);
             }
-            let (bare, ours) = (median(&mut bare), median(&mut ours));
-            let ratio = ours.as_secs_f64() / bare.as_secs_f64();
-            let label = format!("{what}, {named}");
-            println!("{label:<44} {:>10.0} {:>10.0} {ratio:>8.2}", millis(bare), millis(ours));
+            print_row(&format!("{what}, {named}"), &mut bare, &mut ours);
         }
+        let (mut bare, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..options.rounds {
+            ours.push(by_runner(&runner, "").await?);
+        }
+        tokio::time::sleep(PAUSE).await;
+        for _ in 0..options.rounds {
+            bare.push(by_hand(&engine, "")?);
+        }
+        print_row(&format!("no resources, in a row, {named}"), &mut bare, &mut ours);
+        let (mut bare, mut ours) = (Vec::new(), Vec::new());
+        for round in 0..options.rounds {
+            let runner = set_up(format!("first-{}-{round}", named.len()))?;
+            runner.engine().await?;
+            bare.push(by_hand(&engine, "")?);
+            ours.push(by_runner(&runner, "").await?);
+        }
+        print_row(&format!("no resources, nothing made ahead, {named}"), &mut bare, &mut ours);
     }
     Ok(())
+}
+
+fn print_row(label: &str, bare: &mut [Duration], ours: &mut [Duration]) {
+    let (bare, ours) = (median(bare), median(ours));
+    let ratio = ours.as_secs_f64() / bare.as_secs_f64();
+    println!("{label:<44} {:>10.0} {:>10.0} {ratio:>8.2}", millis(bare), millis(ours));
 }
 
 /// One deployment through the runner.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
-use super::mirror::ProviderMirror;
 use super::network::Network;
 
 /// The setup of a [`TerraformRunner`](super::TerraformRunner).
@@ -17,6 +16,7 @@ use super::network::Network;
 /// let config = TerraformConfig::builder("/var/lib/rad/runs").network(Network::Off).build()?;
 /// assert_eq!(config.network, Network::Off);
 /// assert!(TerraformConfig::builder("relative/path").build().is_err());
+/// assert!(TerraformConfig::builder("/two\nlines").build().is_err());
 /// # Ok::<(), rad_runner::terraform::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,11 +31,7 @@ pub struct TerraformConfig {
     /// A directory in which providers are kept between runs. Module code sees it, and cannot write to it.
     #[serde(default)]
     pub plugin_cache: Option<PathBuf>,
-    /// Where providers come from instead of their registries; not together with `cli_config`, which can name mirrors of its
-    /// own.
-    #[serde(default)]
-    pub provider_mirror: Option<ProviderMirror>,
-    /// A CLI configuration file for the engine.
+    /// A CLI configuration file for the engine, for a provider mirror of one's own.
     #[serde(default)]
     pub cli_config: Option<PathBuf>,
     /// What runs reach over the network.
@@ -72,7 +68,6 @@ impl TerraformConfig {
                 work_root: work_root.into(),
                 engine: None,
                 plugin_cache: None,
-                provider_mirror: None,
                 cli_config: None,
                 network: Network::default(),
                 limits: Limits::default(),
@@ -90,11 +85,13 @@ impl TerraformConfig {
     /// # Errors
     /// [`ConfigError`] naming the first field that is wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
-        let absolute = |field, path: &Path| match path.is_absolute() {
-            true => Ok(()),
-            false => {
-                Err(ConfigError { field, reason: format!("{} is not an absolute path", path.display()) })
-            }
+        let absolute = |field, path: &Path| {
+            let reason = match path.is_absolute() {
+                true if !path.to_string_lossy().contains(char::is_control) => return Ok(()),
+                true => format!("{path:?} has control characters in it"),
+                false => format!("{} is not an absolute path", path.display()),
+            };
+            Err(ConfigError { field, reason })
         };
         absolute("work_root", &self.work_root)?;
         self.limits.check()?;
@@ -114,16 +111,6 @@ impl TerraformConfig {
         if self.plugin_cache.as_ref().is_some_and(|cache| cache.starts_with(&self.work_root)) {
             let reason = "it lies inside work_root, which is cleared".to_owned();
             return Err(ConfigError { field: "plugin_cache", reason });
-        }
-        if let Some(mirror) = &self.provider_mirror {
-            mirror
-                .check()
-                .map_err(|wrong| ConfigError { field: "provider_mirror", reason: wrong.to_string() })?;
-        }
-        if self.provider_mirror.is_some() && self.cli_config.is_some() {
-            let reason =
-                "a cli_config is given, too: name the mirror in that file, or leave one out".to_owned();
-            return Err(ConfigError { field: "provider_mirror", reason });
         }
         if !(Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&self.grace) {
             let reason = format!("{:?} is not between a millisecond and an hour", self.grace);
@@ -155,13 +142,6 @@ impl TerraformConfigBuilder {
     #[must_use]
     pub fn plugin_cache(mut self, directory: impl Into<PathBuf>) -> Self {
         self.config.plugin_cache = Some(directory.into());
-        self
-    }
-
-    /// Takes providers from a mirror instead of their registries.
-    #[must_use]
-    pub fn provider_mirror(mut self, mirror: ProviderMirror) -> Self {
-        self.config.provider_mirror = Some(mirror);
         self
     }
 

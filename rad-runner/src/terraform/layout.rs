@@ -12,6 +12,13 @@ pub(super) const ERRORED_STATE: &str = "errored.tfstate";
 /// The name of the file that keeps the state where the platform finds it, whatever backend the module declares.
 pub(super) const OVERRIDE: &str = "zzzz_platform_override.tf";
 
+/// What a run whose module overrides that file is told.
+pub(super) const ELSEWHERE: (&str, &str) = (
+    "The module keeps its state elsewhere",
+    "Its files override the backend under which the platform keeps the state. Remove the backend or cloud block from the \
+     module's override files.",
+);
+
 /// The files and links of a module as they are laid out, links after the files, so that no file is written through one,
 /// and last the file that keeps the state at `state_inside`. Links must stay inside; what the module brings of the
 /// engine's own files is left out.

@@ -4,6 +4,8 @@
 //! Module code (it can run any program) runs in bubblewrap: it sees that directory and a read-only system, and nothing
 //! of the platform. Where there is no sandbox, nothing runs unless the operator allowed it.
 
+mod arguments;
+mod carrier;
 mod cgroup;
 mod config;
 mod credentials;
@@ -17,7 +19,6 @@ pub mod kubernetes;
 mod launcher;
 mod layout;
 mod limits;
-mod mirror;
 mod network;
 mod probe;
 mod process;
@@ -26,7 +27,9 @@ mod report;
 mod rlimit;
 mod sandbox;
 mod session;
+mod standby;
 mod state;
+mod sweeper;
 mod tree;
 mod watchdog;
 mod workspace;
@@ -50,16 +53,17 @@ pub use enforcement::{Enforcement, Measure};
 pub use engine::INSTALL_PAGE;
 pub use ipnet::Ipv4Net;
 pub use limits::Limits;
-pub use mirror::{NoMirror, ProviderMirror};
 pub use network::{Internet, Network};
 
-use cgroup::Cgroups;
+use cgroup::{Cgroups, RunGroup};
 use gate::Admission;
 use launcher::Launcher;
 use probe::Probe;
 use sandbox::{CacheAccess, Sandbox};
 use session::{Session, Shared, errored_state, machinery};
+use standby::{Reserve, Standby};
 use state::{State, StateFile};
+use sweeper::Sweeper;
 use workspace::{Room, STATE, Workspace};
 
 /// Carries out runs with OpenTofu or Terraform, isolated by bubblewrap.
@@ -70,8 +74,11 @@ use workspace::{Room, STATE, Workspace};
 pub struct TerraformRunner {
     config: TerraformConfig,
     credentials: Option<Arc<dyn Credentials>>,
-    launcher: Launcher,
-    ready: OnceCell<Ready>,
+    launcher: Arc<Launcher>,
+    sweeper: Sweeper,
+    /// What the next run will take; gone before what it was made with.
+    reserve: Reserve,
+    ready: OnceCell<Arc<Ready>>,
     cache: Mutex<()>,
     /// Read by runs, written by [`clear`](Runner::clear).
     under_way: RwLock<()>,
@@ -85,6 +92,15 @@ struct Ready {
     sandbox: Sandbox,
     cgroups: Cgroups,
     enforcement: Enforcement,
+    launcher: Arc<Launcher>,
+    sweeper: Sweeper,
+}
+
+impl Ready {
+    /// What the processes of a run are given.
+    fn admission<'a>(&'a self, group: &'a RunGroup) -> Admission<'a> {
+        Admission { launcher: &self.launcher, limits: &self.sandbox.process_limits, group: Some(group) }
+    }
 }
 
 impl TerraformRunner {
@@ -97,16 +113,17 @@ impl TerraformRunner {
         config.check()?;
         let work_root = lock(&config.work_root)
             .map_err(|error| ConfigError { field: "work_root", reason: error.to_string() })?;
-        mirror::prepare(&config)
-            .map_err(|error| ConfigError { field: "provider_mirror", reason: error.to_string() })?;
-        let launcher = Launcher::start(config.patience).map_err(|error| ConfigError {
+        let threads = Launcher::start(config.patience).and_then(|launcher| Ok((launcher, Sweeper::start()?)));
+        let (launcher, sweeper) = threads.map_err(|error| ConfigError {
             field: "engine",
             reason: format!("no thread to start it: {error}"),
         })?;
         Ok(Self {
             config,
             credentials: None,
-            launcher,
+            launcher: Arc::new(launcher),
+            sweeper,
+            reserve: Reserve::default(),
             ready: OnceCell::new(),
             cache: Mutex::new(()),
             under_way: RwLock::new(()),
@@ -137,14 +154,14 @@ impl TerraformRunner {
         Ok(&self.ready().await?.enforcement)
     }
 
-    async fn ready(&self) -> Result<&Ready, RunnerError> {
+    async fn ready(&self) -> Result<&Arc<Ready>, RunnerError> {
         self.ready.get_or_try_init(|| self.prepare()).await
     }
 
-    async fn prepare(&self) -> Result<Ready, RunnerError> {
+    async fn prepare(&self) -> Result<Arc<Ready>, RunnerError> {
         let executable = engine::find(self.config.engine.as_deref())?;
-        let cgroups =
-            Cgroups::find(&self.config.work_root, self.config.cgroup.as_deref(), &self.config.limits);
+        let TerraformConfig { work_root, cgroup, limits, .. } = &self.config;
+        let cgroups = Cgroups::find(work_root, cgroup.as_deref(), limits, &self.sweeper);
         sandbox::prepare_cache(&self.config)?;
         let workspace = Workspace::of(&self.config.work_root, RunId::new());
         workspace.create().map_err(|error| machinery("making a directory for a run", error))?;
@@ -157,7 +174,8 @@ impl TerraformRunner {
             tracing::warn!(what = gap.what, bound = %gap.bound, reason, "a limit of runs is not wholly enforced here");
         }
         tracing::info!(engine = %engine.name, version = %engine.version, sandbox = sandbox.isolates(), "ready to run");
-        Ok(Ready { engine, sandbox, cgroups, enforcement })
+        let (launcher, sweeper) = (Arc::clone(&self.launcher), self.sweeper.clone());
+        Ok(Arc::new(Ready { engine, sandbox, cgroups, enforcement, launcher, sweeper }))
     }
 
     /// The sandbox that works here, and which engine answers in it.
@@ -167,14 +185,21 @@ impl TerraformRunner {
         cgroups: &Cgroups,
         workspace: &Workspace,
     ) -> Result<(Sandbox, Engine), RunnerError> {
-        let launcher = &self.launcher;
+        let launcher = &*self.launcher;
         let probe = Probe { config: &self.config, cgroups, launcher, scratch: workspace.root() };
         let sandbox = probe.sandbox(executable).await?;
-        let command = sandbox.engine(workspace, CacheAccess::Read, ["version", "-json"]);
-        let carrier = sandbox.carrier.as_ref();
-        let limits = &sandbox.process_limits;
-        let admission = Admission { launcher, limits, group: None, carrier, scratch: workspace.root() };
-        let printed = async { admission.start(command).await?.child.wait_with_output().await }.await;
+        let admission = Admission { launcher, limits: &sandbox.process_limits, group: None };
+        let printed = async {
+            let connection = sandbox.connect(workspace.root(), launcher).await?;
+            let command = sandbox.engine(workspace, connection.as_ref(), CacheAccess::Read);
+            admission
+                .start(command, &["version", "-json"].map(String::from))
+                .await?
+                .child
+                .wait_with_output()
+                .await
+        };
+        let printed = printed.await;
         let printed = printed.map_err(|error| engine::missing(error.to_string()))?;
         let engine = engine::read_version(executable, &printed.stdout)?;
         Ok((sandbox, engine))
@@ -193,23 +218,21 @@ impl Runner for TerraformRunner {
             return Ok(outcome);
         }
         let ready = self.ready().await?;
-        let workspace = Workspace::of(&self.config.work_root, job.run);
-        let shared = Shared {
-            config: &self.config,
-            engine: &ready.engine,
-            sandbox: &ready.sandbox,
-            cgroups: &ready.cgroups,
-            launcher: &self.launcher,
-            cache: &self.cache,
-        };
         let granted = granted(self.credentials.as_ref(), &job).await?;
-        let outcome = match Session::begin(shared, &job, &granted, observer, &workspace).await? {
+        let starting = |error| machinery("making a sandbox for a run", error);
+        let mut standby = match self.reserve.take(ready).await {
+            Some(standby) => standby,
+            None => Standby::make(ready, Some(job.run)).await.map_err(starting)?,
+        };
+        let workspace = standby.claim(&self.config.work_root, job.run).map_err(starting)?;
+        let shared = Shared { config: &self.config, ready, cache: &self.cache };
+        let outcome = match Session::begin(shared, &job, &granted, observer, (standby, &workspace)).await? {
             Ok(session) => session.run().await?,
             Err(outcome) => outcome,
         };
-        if let Err(error) = workspace.remove() {
-            tracing::warn!(run = %job.run, %error, "a run's directory could not be removed");
-        }
+        self.sweeper.directory(workspace.root());
+        // Not beside the run, which it would slow down.
+        self.reserve.fill(ready);
         Ok(outcome)
     }
 
@@ -237,7 +260,14 @@ impl Runner for TerraformRunner {
         };
         let failed = |error| machinery("clearing the directories of runs", error);
         // A runner that cannot run anything has no groups.
-        if let Ok(ready) = self.ready().await {
+        let ready = self.ready().await.ok();
+        if let Some(ready) = ready {
+            self.reserve.dismiss(ready).await;
+        }
+        let sweeper = self.sweeper.clone();
+        let swept = tokio::task::spawn_blocking(move || sweeper.finish()).await;
+        swept.map_err(|error| failed(io::Error::other(error)))?;
+        if let Some(ready) = ready {
             ready.cgroups.clear();
         }
         for entry in fs::read_dir(&self.config.work_root).map_err(failed)? {
@@ -245,6 +275,10 @@ impl Runner for TerraformRunner {
             if let Some(run) = name.to_str().and_then(|name| name.parse::<RunId>().ok()) {
                 Workspace::of(&self.config.work_root, run).remove().map_err(failed)?;
             }
+        }
+        // Whoever clears is about to work.
+        if let Some(ready) = ready {
+            self.reserve.fill(ready);
         }
         Ok(())
     }

@@ -1,25 +1,14 @@
-//! What a run reaches over the network, and the user-mode network that keeps it from the rest.
+//! What a run reaches over the network, and the routes that keep it from the rest.
 //!
-//! The sandbox gets a network namespace of its own. pasta or slirp4netns, outside, carries its packets; routes inside
-//! lead nowhere for what is forbidden. They are set before the sandbox gives its privileges up, in a user namespace
-//! above that of module code, which therefore cannot change them.
+//! A run gets a network namespace of its own, connected by a `carrier`; routes inside lead nowhere for what is forbidden.
+//! They are set in a user namespace above that of module code, which therefore cannot change them.
 
 use std::fmt::Write;
 use std::fs;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
-
-use super::launcher::Launcher;
-use super::sandbox::PATH;
 
 /// What runs reach over the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +42,9 @@ impl Default for Network {
 }
 
 /// Where the run finds its gateway, its name server and itself.
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 pub(super) const RESOLVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
-const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+pub(super) const OWN: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 
 /// What is not the internet (IANA's registry of special-purpose addresses).
 const SPECIAL: [(Ipv4Addr, u8); 10] = [
@@ -79,128 +68,6 @@ const METADATA: [Ipv4Addr; 4] = [
     Ipv4Addr::new(168, 63, 129, 16),
 ];
 
-/// How long a network may take to come up.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A program that carries the packets of a network namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Carrier {
-    pub(super) executable: PathBuf,
-    pub(super) kind: CarrierKind,
-    settings: Internet,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CarrierKind {
-    Pasta,
-    Slirp4netns,
-}
-
-impl CarrierKind {
-    /// In the order of preference.
-    pub(super) const ALL: [Self; 2] = [Self::Pasta, Self::Slirp4netns];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Pasta => "pasta",
-            Self::Slirp4netns => "slirp4netns",
-        }
-    }
-}
-
-impl Carrier {
-    pub(super) fn new(executable: PathBuf, kind: CarrierKind, settings: Internet) -> Self {
-        Self { executable, kind, settings }
-    }
-
-    /// Connects the namespaces of a process; the network lasts as long as the handle. `scratch` is a directory of the
-    /// run's that its module code does not see.
-    pub(super) async fn connect(
-        &self,
-        process: u32,
-        scratch: &Path,
-        launcher: &Launcher,
-    ) -> io::Result<Child> {
-        let ready = scratch.join("network.pid");
-        let _ = fs::remove_file(&ready);
-        let mut child = launcher.spawn(self.command(process, &ready)).await?;
-        let up = match self.kind {
-            CarrierKind::Pasta => timeout(PATIENCE, written(&ready, &mut child)).await?,
-            CarrierKind::Slirp4netns => match child.stdout.take() {
-                Some(mut told) => timeout(PATIENCE, told.read_u8()).await?.map(drop),
-                None => Ok(()),
-            },
-        };
-        if let Err(error) = up {
-            let said = match child.stderr.take() {
-                Some(stderr) => words(stderr).await,
-                None => String::new(),
-            };
-            return Err(io::Error::other(format!("{} does not work here: {error} {said}", self.kind.name())));
-        }
-        Ok(child)
-    }
-
-    fn command(&self, process: u32, ready: &Path) -> Command {
-        // Killed with the platform, as the sandbox is.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(&self.executable);
-        match self.kind {
-            CarrierKind::Pasta => {
-                command.args(["--foreground", "--quiet", "--config-net", "--ipv4-only", "--no-map-gw"]);
-                command.args(["--ns-ifname", "tap0", "--netmask", "24"]);
-                command.arg("--address").arg(OWN.to_string()).arg("--gateway").arg(GATEWAY.to_string());
-                // No port of the host's loopback inside, none of the run's outside.
-                for ports in ["--tcp-ports", "--udp-ports", "--tcp-ns", "--udp-ns"] {
-                    command.args([ports, "none"]);
-                }
-                if let Some(server) = self.resolver() {
-                    command.arg("--dns").arg(server.to_string());
-                    command.arg("--dns-forward").arg(RESOLVER.to_string());
-                }
-                if rustix::process::geteuid().is_root() {
-                    // As anyone else it may not enter the namespaces; it gives up all privileges itself.
-                    command.args(["--runas", "0:0"]);
-                }
-                command.arg("--pid").arg(ready).arg(process.to_string()).stdout(Stdio::null());
-            }
-            CarrierKind::Slirp4netns => {
-                command.args([
-                    "--configure",
-                    "--disable-host-loopback",
-                    "--enable-sandbox",
-                    "--enable-seccomp",
-                ]);
-                command.args(["--mtu", "65520", "--ready-fd", "1"]);
-                command.arg(format!("--userns-path=/proc/{process}/ns/user"));
-                command.arg(process.to_string()).arg("tap0").stdout(Stdio::piped());
-            }
-        }
-        command.env_clear().env("PATH", PATH).process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
-        command
-    }
-
-    /// The name server that answers runs, if the host has one that is not its own loopback.
-    pub(super) fn resolver(&self) -> Option<Ipv4Addr> {
-        // systemd keeps the servers behind its own in the second file.
-        let hosts = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"].into_iter().find_map(|file| {
-            let text = fs::read_to_string(file).unwrap_or_default();
-            text.lines().find_map(name_server)
-        });
-        self.settings.resolver.or(hosts)
-    }
-
-    /// What `ip -batch` has to do once the network is up.
-    pub(super) fn routes(&self) -> String {
-        let trie = fs::read_to_string("/proc/net/fib_trie").unwrap_or_default();
-        routes(
-            &self.settings.allow,
-            &own_addresses(&trie),
-            self.kind == CarrierKind::Slirp4netns || self.resolver().is_some(),
-        )
-    }
-}
-
 /// Whether this host has a default route.
 pub(super) fn reaches_out() -> bool {
     let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
@@ -208,7 +75,7 @@ pub(super) fn reaches_out() -> bool {
 }
 
 /// A server that a line of `resolv.conf` names, other than the loopback.
-fn name_server(line: &str) -> Option<Ipv4Addr> {
+pub(super) fn name_server(line: &str) -> Option<Ipv4Addr> {
     let server: IpAddr = line.strip_prefix("nameserver")?.trim().parse().ok()?;
     match server {
         IpAddr::V4(server) if !server.is_loopback() => Some(server),
@@ -217,7 +84,7 @@ fn name_server(line: &str) -> Option<Ipv4Addr> {
 }
 
 /// The addresses that the kernel's routes call local, without the loopback.
-fn own_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
+pub(super) fn own_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
     let mut own = Vec::new();
     let mut last = None;
     for line in fib_trie.lines().map(str::trim) {
@@ -231,7 +98,7 @@ fn own_addresses(fib_trie: &str) -> Vec<Ipv4Addr> {
 }
 
 /// Routes that lead nowhere for what is forbidden, and over the gateway for what is allowed.
-fn routes(allow: &[Ipv4Net], own: &[Ipv4Addr], resolver: bool) -> String {
+pub(super) fn routes(allow: &[Ipv4Net], own: &[Ipv4Addr], resolver: bool) -> String {
     let mut text = String::new();
     // The link itself goes, so that the gateway is a way and no place.
     let mut line = |route: std::fmt::Arguments<'_>| _ = writeln!(text, "route {route}");
@@ -255,30 +122,6 @@ fn routes(allow: &[Ipv4Net], own: &[Ipv4Addr], resolver: bool) -> String {
 
 /// The range that the carriers put on the link.
 const GATEWAY_LINK: &str = "10.0.2.0/24";
-
-/// Waits until pasta wrote its process id, which it does once the network is up.
-async fn written(file: &Path, child: &mut Child) -> io::Result<()> {
-    let end = Instant::now() + PATIENCE;
-    while fs::metadata(file).map_or(true, |file| file.len() == 0) {
-        if let Some(status) = child.try_wait()? {
-            return Err(io::Error::other(status.to_string()));
-        }
-        if Instant::now() > end {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        sleep(Duration::from_millis(1)).await;
-    }
-    Ok(())
-}
-
-/// The last words of a program that ended.
-async fn words(mut stream: impl tokio::io::AsyncRead + Unpin) -> String {
-    let mut said = Vec::new();
-    let _ = timeout(Duration::from_millis(200), stream.read_to_end(&mut said)).await;
-    let said = String::from_utf8_lossy(&said);
-    let lines = said.lines().filter(|line| !line.contains("syslog"));
-    lines.collect::<Vec<_>>().join(" ").chars().take(300).collect()
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rad_core::runner::RunnerError;
 
+use super::carrier::{Carrier, CarrierKind};
 use super::cgroup::{Cgroups, Controller};
 use super::config::TerraformConfig;
 use super::enforcement::{Enforcement, Measure};
@@ -12,7 +13,7 @@ use super::engine;
 use super::gate::Admission;
 use super::launcher::Launcher;
 use super::limits::{Limits, bytes};
-use super::network::{self, Carrier, CarrierKind, Internet, Network};
+use super::network::{self, Internet, Network};
 use super::rlimit::ProcessLimits;
 use super::sandbox::{Isolation, Sandbox};
 
@@ -98,15 +99,10 @@ impl Probe<'_> {
 
     /// Runs `true` as an engine would run.
     async fn try_out(&self, sandbox: &Sandbox) -> Result<(), String> {
-        let admission = Admission {
-            launcher: self.launcher,
-            limits: &sandbox.process_limits,
-            group: None,
-            carrier: sandbox.carrier.as_ref(),
-            scratch: self.scratch,
-        };
+        let admission = Admission { launcher: self.launcher, limits: &sandbox.process_limits, group: None };
         let ended = async {
-            let admitted = admission.start(sandbox.nothing()).await?;
+            let connection = sandbox.connect(self.scratch, self.launcher).await?;
+            let admitted = admission.start(sandbox.nothing(connection.as_ref()), &[]).await?;
             admitted.child.wait_with_output().await
         };
         match ended.await {

@@ -21,8 +21,6 @@ const READ_AHEAD: usize = 256;
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    /// Carries the packets of its network; gone with the process.
-    _carrier: Option<Child>,
     /// Kills it should the platform stand still.
     watchdog: Option<Watchdog>,
     isolated: bool,
@@ -33,12 +31,16 @@ pub(super) type Lines = mpsc::Receiver<String>;
 
 impl Process {
     /// Starts an engine that waits at its gate; `isolated` if the command is a sandbox around it.
-    pub(super) async fn start(waiting: Waiting, isolated: bool) -> io::Result<(Self, Lines)> {
-        let Admitted { mut child, carrier, watchdog } = waiting.pass().await?;
+    pub(super) async fn start(
+        waiting: Waiting,
+        arguments: &[String],
+        isolated: bool,
+    ) -> io::Result<(Self, Lines)> {
+        let Admitted { mut child, watchdog } = waiting.pass(arguments).await?;
         let (sender, lines) = mpsc::channel(READ_AHEAD);
         forward(child.stdout.take(), sender.clone());
         forward(child.stderr.take(), sender);
-        Ok((Self { child, _carrier: carrier, watchdog, isolated }, lines))
+        Ok((Self { child, watchdog, isolated }, lines))
     }
 
     /// Waits until the process is gone. With a sandbox, all that ran in it is gone too.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rad_core::mask::Mask;
 use rad_core::runner::{
-    Consent, Diagnostic, Output, PlannedChange, RunEvent, RunJob, RunObserver, RunOutcome, Severity, Step,
+    Action, Consent, Diagnostic, PlannedChange, RunEvent, RunJob, RunObserver, RunOutcome, Severity, Step,
     StopReason,
 };
 
@@ -187,8 +187,11 @@ impl<'a> Report<'a> {
         }
     }
 
-    pub(super) async fn outputs(&mut self, outputs: Vec<Output>) {
-        self.emit(RunEvent::Outputs(outputs)).await;
+    /// Reports the outputs of a success: those of the last state, or none if everything was destroyed.
+    pub(super) async fn outputs(&mut self, action: Action) {
+        let state = self.last_state.as_ref().filter(|_| !action.destroys());
+        let outputs = state.and_then(|state| State::parse(state)).map(State::outputs);
+        self.emit(RunEvent::Outputs(outputs.unwrap_or_default())).await;
     }
 
     async fn keep(&mut self, diagnostic: Diagnostic) {

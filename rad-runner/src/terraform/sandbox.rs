@@ -1,17 +1,19 @@
 //! What module code gets to see: with bubblewrap, its run's directory and a read-only system; nothing of the platform.
 //! See `probe` for how it is found out what works on this machine.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use rad_core::error::BackendError;
+use rad_core::runner::Step;
 use tokio::process::Command;
 
+use super::carrier::{Carrier, Connection};
 use super::config::TerraformConfig;
 use super::gate;
-use super::mirror::{self, ProviderMirror};
-use super::network::{Carrier, Network};
+use super::launcher::Launcher;
+use super::network::Network;
 use super::rlimit::ProcessLimits;
 use super::workspace::{CREDENTIALS, RESOLV_CONF, Room, Workspace};
 
@@ -52,6 +54,13 @@ pub(super) enum CacheAccess {
     Read,
 }
 
+impl CacheAccess {
+    /// What a step may do with it.
+    pub(super) fn of(step: Step) -> Self {
+        if step == Step::Init { Self::Write } else { Self::Read }
+    }
+}
+
 /// Makes the commands that run an engine.
 #[derive(Debug)]
 pub(super) struct Sandbox {
@@ -69,14 +78,14 @@ impl Sandbox {
         self.isolation != Isolation::None
     }
 
-    /// A command that runs the engine with `arguments` in a run's module directory.
-    pub(super) fn engine<A: AsRef<OsStr>>(
+    /// A command that runs the engine in a run's module directory, in this network, with the arguments it is told at its gate.
+    pub(super) fn engine(
         &self,
         workspace: &Workspace,
+        connection: Option<&Connection>,
         cache: CacheAccess,
-        arguments: impl IntoIterator<Item = A>,
     ) -> Command {
-        let mut command = gate::command(self.carrier.is_some());
+        let mut command = gate::outer(connection);
         let variables = self.variables(workspace);
         match &self.isolation {
             Isolation::Bubblewrap { executable, extra } => {
@@ -94,23 +103,34 @@ impl Sandbox {
             }
         }
         command.args(self.process_limits.arguments());
-        if workspace.path(Room::Inputs).join(CREDENTIALS).exists() {
-            // Read where the engine is started, so that they stand in no command line and no other environment.
-            let script = self.inside(workspace, Room::Inputs).join(CREDENTIALS);
-            command.args(["/bin/sh", "-c", ". \"$0\" && exec \"$@\""]).arg(script);
-        }
-        command.arg(self.engine_inside()).args(arguments);
+        gate::inner(&mut command, &self.inside(workspace, Room::Inputs).join(CREDENTIALS));
+        command.arg(self.engine_inside());
         command
     }
 
     /// A command that does nothing where an engine would run.
-    pub(super) fn nothing(&self) -> Command {
-        let mut command = gate::command(self.carrier.is_some());
+    pub(super) fn nothing(&self, connection: Option<&Connection>) -> Command {
+        let mut command = gate::outer(connection);
         if let Isolation::Bubblewrap { executable, extra } = &self.isolation {
             command.arg(executable).args(self.system(extra)).args(["--remount-ro", "/", "--"]);
         }
-        command.args(self.process_limits.arguments()).arg("true");
+        command.args(self.process_limits.arguments());
+        gate::inner(&mut command, Path::new("/nothing"));
+        command.arg("true");
         command
+    }
+
+    /// Connects a run to the network, if that is neither off nor the host's. `scratch` is a directory that module code
+    /// does not see.
+    pub(super) async fn connect(
+        &self,
+        scratch: &Path,
+        launcher: &Launcher,
+    ) -> io::Result<Option<Connection>> {
+        match &self.carrier {
+            Some(carrier) => carrier.connect(scratch, launcher).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Where a run finds one of its directories.
@@ -195,11 +215,8 @@ impl Sandbox {
             let flag = if cache == CacheAccess::Write { "--bind" } else { "--ro-bind" };
             bind(&mut args, flag, directory, Path::new("/work/providers"));
         }
-        if let Some(file) = mirror::cli_config(&self.config) {
-            bind(&mut args, "--ro-bind", &file, Path::new("/work/cli.tfrc"));
-        }
-        if let Some(ProviderMirror::Directory(directory)) = &self.config.provider_mirror {
-            bind(&mut args, "--ro-bind", directory, directory);
+        if let Some(file) = &self.config.cli_config {
+            bind(&mut args, "--ro-bind", file, Path::new("/work/cli.tfrc"));
         }
         args
     }
@@ -231,8 +248,8 @@ impl Sandbox {
         if let Some(directory) = &self.config.plugin_cache {
             variables.push(("TF_PLUGIN_CACHE_DIR", shown(directory, "/work/providers")));
         }
-        if let Some(file) = mirror::cli_config(&self.config) {
-            variables.push(("TF_CLI_CONFIG_FILE", shown(&file, "/work/cli.tfrc")));
+        if let Some(file) = &self.config.cli_config {
+            variables.push(("TF_CLI_CONFIG_FILE", shown(file, "/work/cli.tfrc")));
         }
         variables
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rad_core::runner::{RunJob, RunLimits, RunOutcome};
 use rad_runner::terraform::{Limits, TerraformRunner};
 
-use crate::support::{Notes, play, runner_with, running};
+use crate::support::{Notes, nothing_left, play, runner_with, running};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -82,8 +82,7 @@ async fn a_module_that_fills_the_disk_is_ended() {
     assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
     assert!(told(&notes, "fills the disk"), "{:?}", notes.diagnostics());
     assert!(notes.diagnostics().iter().any(|one| one.detail.contains("48 MiB")));
-    let left: Vec<_> = std::fs::read_dir(root.path().join("runs")).unwrap().flatten().collect();
-    assert_eq!(left.len(), 1, "the disk is free again: {left:?}");
+    assert!(nothing_left(root.path()).await, "the disk is free again");
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Cancelling, updating and purging what a worker has, with the real engine.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::market::{Market, is_working};
-use crate::support::is_running;
+use crate::support::{is_running, nothing_left};
 use crate::worker::{slow, terraform, values};
 
 /// A module whose keeper is made anew when its key changes, and changed where it stands when its note does.
@@ -61,10 +60,6 @@ async fn actor(market: &Market, account: AccountId) -> Actor {
     market.platform.actor(account).await.unwrap()
 }
 
-fn runs_left(root: &Path) -> usize {
-    std::fs::read_dir(root.join("runs")).unwrap().count() - 1
-}
-
 #[tokio::test]
 async fn a_person_cancels_a_live_run_and_what_exists_is_known() {
     let mark = format!("44{}", std::process::id());
@@ -87,7 +82,7 @@ async fn a_person_cancels_a_live_run_and_what_exists_is_known() {
     assert!(began.elapsed() < Duration::from_secs(10), "no heartbeat is waited for: {:?}", began.elapsed());
     assert_eq!(ended.status, RunStatus::Cancelled, "{}", market.log(ended.id).await);
     assert!(!is_running(&mark), "the module's program is gone");
-    assert_eq!(runs_left(root.path()), 0);
+    assert!(nothing_left(root.path()).await);
     let now = market.deployments.deployment(deployment.id).await.unwrap();
     assert!(now.diverged, "something was made before the stop");
     let state = market.deployments.state(deployment.id).await.unwrap().unwrap();
@@ -128,7 +123,7 @@ async fn an_update_asks_before_it_replaces_and_changes_nothing_until_then() {
     let run = user.update(id, &deployment.commit, &rekeyed).await.unwrap().id;
     let asks = market.wait(run, |run| run.status == RunStatus::Waiting).await;
     assert_eq!(asks.waits_for, Some(Wait::Confirmation), "{}", market.log(run).await);
-    assert_eq!(runs_left(root.path()), 0, "nothing is kept on the worker's disk");
+    assert!(nothing_left(root.path()).await, "nothing is kept on the worker's disk");
     let now = user.deployment(id).await.unwrap();
     assert_eq!(
         (now.deployment.values["note"].as_str(), note().await[0].as_str()),

@@ -17,6 +17,7 @@ mod network;
 mod outliving;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod standby;
 mod store;
 mod support;
 mod terraform;

@@ -43,6 +43,10 @@ fn trying(targets: &[(Ipv4Addr, u16)]) -> String {
     targets.iter().map(one).collect()
 }
 
+/// Tries IPv6, and says which addresses of it there are.
+const BEYOND_IPV4: &str = "timeout 5 bash -c 'echo hello > /dev/tcp/2001:db8::1/80' 2>/tmp/said && echo six: reached \
+                           || echo six: $(tail -n 1 /tmp/said); sed 's/^/address6 /' /proc/net/if_inet6 || true";
+
 fn internet(allow: &[Ipv4Addr]) -> Network {
     Network::Internet(Internet {
         allow: allow.iter().map(|address| (*address).into()).collect(),
@@ -77,7 +81,7 @@ async fn the_internet_is_neither_the_host_nor_a_private_network_nor_metadata() {
             .collect();
     targets.extend(own_address().map(|own| (own, port)));
     let script = format!(
-        "{} {} ip route add 10.0.0.0/8 via 10.0.2.2; ip route del unreachable 10.0.0.0/8; cat /proc/net/if_inet6",
+        "{} {} ip route add 10.0.0.0/8 via 10.0.2.2; ip route del unreachable 10.0.0.0/8; {BEYOND_IPV4}",
         trying(&[(Ipv4Addr::LOCALHOST, port)]),
         trying(&targets)
     );
@@ -92,6 +96,12 @@ async fn the_internet_is_neither_the_host_nor_a_private_network_nor_metadata() {
         assert!(line.contains("No route to host") || line.contains("unreachable"), "{address}: {log}");
     }
     assert!(!routed || log.matches("Operation not permitted").count() >= 2, "routes stay as they are: {log}");
+    assert!(log.contains("): six: ") && !log.contains("): six: reached"), "{log}");
+    let addresses = log.lines().filter(|line| line.contains("): address6 "));
+    assert!(
+        addresses.clone().all(|line| line.ends_with(" lo")),
+        "only the loopback has an address of IPv6: {log}"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the tests share: a runner on the real engine, jobs, an observer that notes what it is told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -159,6 +159,31 @@ impl Notes {
     pub(crate) fn resources(&self) -> Vec<ResourceProgress> {
         self.pick(|event| if let RunEvent::Resource(one) = event { Some(one) } else { None })
     }
+}
+
+/// Waits until something is so, for at most ten seconds.
+pub(crate) async fn becomes(what: impl Fn() -> bool) -> bool {
+    for _ in 0..500 {
+        if what() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    what()
+}
+
+/// The directories of runs that are on the disk, that of the one to come among them.
+pub(crate) fn directories(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root.join("runs")).expect("a directory of runs").flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// Whether no run's directory stays on the disk but that of the one to come, in which no module is laid out.
+pub(crate) async fn nothing_left(root: &Path) -> bool {
+    let is_to_come = |path: &PathBuf| {
+        std::fs::read_dir(path.join("module")).is_ok_and(|mut module| module.next().is_none())
+    };
+    becomes(|| directories(root).len() <= 1 && directories(root).iter().all(is_to_come)).await
 }
 
 /// Plays a job to its end.

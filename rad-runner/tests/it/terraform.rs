@@ -7,10 +7,10 @@ use rad_core::runner::{
     ChangeKind, ChangeStatus, RunEvent, RunJob, RunLimits, RunOutcome, Runner, RunnerError,
 };
 use rad_core::source::{SourceTree, TreeEntry};
-use rad_runner::terraform::{Network, ProviderMirror, TerraformConfig, TerraformRunner};
+use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
 use serde_json::json;
 
-use crate::support::{copy, delete, example, job, job_of, play, runner, runner_with};
+use crate::support::{copy, delete, example, job, job_of, nothing_left, play, runner, runner_with};
 
 #[tokio::test]
 async fn creates_and_deletes() {
@@ -35,8 +35,7 @@ async fn masks_sensitive_values() {
 async fn asks_before_it_takes_away() {
     let (root, runner) = runner().await;
     contract::asks_before_it_takes_away(&runner, &TerraformModules).await;
-    let left: Vec<_> = std::fs::read_dir(root.path().join("runs")).unwrap().flatten().collect();
-    assert_eq!(left.len(), 1, "what waits leaves nothing on the disk: {left:?}");
+    assert!(nothing_left(root.path()).await, "what waits leaves nothing on the disk");
 }
 
 #[tokio::test]
@@ -58,8 +57,7 @@ async fn stops_when_told() {
     let began = Instant::now();
     contract::stops_when_told(&runner, &TerraformModules).await;
     assert!(began.elapsed() < Duration::from_secs(20), "an interrupt is enough");
-    let left: Vec<_> = std::fs::read_dir(root.path().join("runs")).unwrap().flatten().collect();
-    assert_eq!(left.len(), 1, "only the lock is left: {left:?}");
+    assert!(nothing_left(root.path()).await, "only what the next run will take is left");
 }
 
 #[tokio::test]
@@ -307,33 +305,4 @@ async fn what_a_killed_process_left_is_salvaged_and_cleared() {
     runner.clear().await.unwrap();
     assert_eq!(runner.salvage(run).await.unwrap(), None);
     assert!(!root.path().join("runs").join(run.to_string()).exists());
-}
-
-/// A directory of providers with one that does nothing.
-fn mirror() -> tempfile::TempDir {
-    let mirror = tempfile::tempdir().unwrap();
-    let platform = format!("linux_{}", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
-    let provider = mirror.path().join("example.com/acme/idle/1.0.0").join(platform);
-    std::fs::create_dir_all(&provider).unwrap();
-    std::fs::write(provider.join("terraform-provider-idle_v1.0.0"), "#!/bin/sh\n").unwrap();
-    mirror
-}
-
-#[tokio::test]
-async fn providers_come_from_the_mirror_and_from_nowhere_else() {
-    let mirror = mirror();
-    let path: ProviderMirror = mirror.path().to_str().unwrap().parse().unwrap();
-    let (_root, runner) = runner_with(|config| config.provider_mirror(path)).await;
-    let needing = |provider| {
-        let source = format!("{{ source = \"example.com/acme/{provider}\", version = \"1.0.0\" }}");
-        job(&format!("terraform {{\n required_providers {{\n  {provider} = {source}\n }}\n}}"), json!({}))
-    };
-    // Fetched, and found to do nothing only when it is asked what it can do.
-    let (_, notes) = play(&runner, needing("idle")).await;
-    let log = notes.log();
-    assert!(log.contains("example.com/acme/idle v1.0.0") && log.contains("schema"), "{log}");
-    let (outcome, notes) = play(&runner, needing("other")).await;
-    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
-    let said = notes.diagnostics().into_iter().map(|one| one.detail).collect::<String>();
-    assert!(said.contains("example.com/acme/other") && !said.contains("dial"), "{said}");
 }

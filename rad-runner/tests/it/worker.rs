@@ -16,7 +16,7 @@ use rad_sql::{Database, sql};
 use serde_json::json;
 
 use crate::market::{Market, WORKER, is_working};
-use crate::support::{example, is_running};
+use crate::support::{example, is_running, nothing_left};
 
 /// The directory of the test that a process of its own works in.
 const CHILD: &str = "RAD_TEST_PORTAL";
@@ -224,8 +224,7 @@ async fn a_killed_portal_loses_no_state_and_its_run_ends_at_the_restart() {
     assert!(String::from_utf8_lossy(&state).contains("quick"));
     assert!(restarted.log(run).await.contains("The platform was stopped"), "{}", restarted.log(run).await);
     assert_eq!(restarted.deployments.leases(WORKER).await.unwrap(), []);
-    let left = std::fs::read_dir(root.path().join("runs")).unwrap().count();
-    assert_eq!(left, 1, "only the lock is left");
+    assert!(nothing_left(root.path()).await);
     shutdown.send(()).unwrap();
     works.await.unwrap();
 }

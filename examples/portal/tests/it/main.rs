@@ -12,7 +12,6 @@ mod fleet;
 mod forms;
 mod github;
 mod github_browser;
-mod isolation;
 mod jules;
 mod lifecycle;
 mod pages;

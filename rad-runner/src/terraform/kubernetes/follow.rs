@@ -290,12 +290,7 @@ impl<'a> Follower<'a> {
                 RunOutcome::Failure
             }
             (None, End::Success) => {
-                let state = self.report.last_state().and_then(|state| State::parse(state));
-                let outputs = match self.job.action.destroys() {
-                    false => state.map(State::outputs).unwrap_or_default(),
-                    true => Vec::new(),
-                };
-                self.report.outputs(outputs).await;
+                self.report.outputs(self.job.action).await;
                 RunOutcome::Success
             }
         };

@@ -12,6 +12,7 @@ use super::config::KubernetesConfig;
 use super::kept::LARGEST;
 use super::package::{CONTENT, Input, PART};
 use crate::terraform::engine::init_speaks_json;
+use crate::terraform::layout::ELSEWHERE;
 
 /// The containers of a run's pod.
 pub(super) const ENGINE: &str = "engine";
@@ -40,9 +41,6 @@ const LAST_STATE_SECONDS: u64 = 30;
 
 /// Neither root nor anybody's; files of Secrets are given to its group.
 const USER: u32 = 65_532;
-
-/// What the engine's container prints where module files have overridden the backend.
-const ELSEWHERE: &str = r#"{"@message":"","type":"diagnostic","diagnostic":{"severity":"error","summary":"The module keeps its state elsewhere","detail":"Its files override the backend under which the platform keeps the state. Remove the backend or cloud block from the module's override files."}}"#;
 
 /// The name of a run's Job, with which the names of its other objects begin.
 pub(super) fn name(run: RunId) -> String {
@@ -175,7 +173,7 @@ fn engine(config: &KubernetesConfig, job: &RunJob) -> Value {
             ("RAD_GRACE", config.grace.as_secs().to_string()),
             ("RAD_INIT", init.to_owned()),
             ("RAD_PLAN", plan.to_owned()),
-            ("RAD_ELSEWHERE", ELSEWHERE.to_owned()),
+            ("RAD_ELSEWHERE", elsewhere()),
         ]),
         "resources": { "requests": config.requests, "limits": config.limits },
         "securityContext": confined(),
@@ -227,4 +225,11 @@ fn confined() -> Value {
 
 fn variables<const N: usize>(variables: [(&str, String); N]) -> Vec<Value> {
     variables.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+/// What the engine's container prints where module files have overridden the backend.
+fn elsewhere() -> String {
+    let (summary, detail) = ELSEWHERE;
+    let diagnostic = json!({ "severity": "error", "summary": summary, "detail": detail });
+    json!({ "@message": "", "type": "diagnostic", "diagnostic": diagnostic }).to_string()
 }
