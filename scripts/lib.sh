@@ -14,12 +14,12 @@ locked=(${CI:+--locked})
 
 # Every feature of every crate but those that are heavy and tested apart, by `make test-all`: what --features takes.
 light_features() {
-    local heavy=rad-runner/kubernetes
+    local heavy='^(rad-runner|portal)/kubernetes$'
     awk -v heavy="$heavy" '
         FNR == 1 { section = ""; crate = "" }
         /^\[/ { section = $0 }
         section == "[package]" && /^name = / { gsub(/"/, "", $3); crate = $3 }
-        section == "[features]" && /^[a-z0-9_-]+ = / && crate "/" $1 != heavy { printf "%s%s/%s", separator, crate, $1; separator = "," }
+        section == "[features]" && /^[a-z0-9_-]+ = / && crate "/" $1 !~ heavy { printf "%s%s/%s", separator, crate, $1; separator = "," }
     ' ./*/Cargo.toml examples/*/Cargo.toml
 }
 
@@ -70,6 +70,27 @@ has_curl() { have curl; }
 has_git() { have git; }
 has_hledger() { have hledger; }
 has_beancount() { have bean-check && have bean-query; }
+
+# Why this host cannot enforce all that the tests of isolation try; nothing if it can.
+isolation_gap() {
+    local controller path
+    for controller in memory pids; do
+        path=$(sed -n "s/^[0-9]*:\(.*,\)\?$controller\(,.*\)\?:/\/sys\/fs\/cgroup\/$controller/p" /proc/self/cgroup)
+        [[ -n $path ]] || path=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cgroup.subtree_control
+        [[ -w $path ]] || { echo "no control group of $controller in which runs could have theirs"; return; }
+    done
+    ip -4 route show default | grep -q . || echo "no default route"
+}
+
+# Tests that this host cannot run must not pass as if it could: they fail where RAD_REQUIRE_ISOLATION is 1, which is so wherever
+# the host can run them, and in continuous integration unless it is set to 0.
+require_isolation() {
+    local gap
+    gap=$(isolation_gap)
+    [[ -n $gap ]] || export RAD_REQUIRE_ISOLATION=${RAD_REQUIRE_ISOLATION:-1}
+    [[ -z ${CI:-} ]] || export RAD_REQUIRE_ISOLATION=${RAD_REQUIRE_ISOLATION:-1}
+    [[ -z $gap ]] || say "NOT ALL LIMITS OF RUNS ARE TESTED HERE: $gap. With RAD_REQUIRE_ISOLATION=1 their tests fail"
+}
 
 # What runs of modules need beside the engine.
 # shellcheck disable=SC2034 # used by the scripts that source this file

@@ -20,6 +20,7 @@ main() {
         "hledger:hledger:reads the journals that revenue-audit writes" \
         "beancount:beancount:reads the journals that revenue-audit writes"
     find_terraform
+    require_isolation
     [[ -z ${RAD_ALL_FEATURES:-} ]] || require "curl:curl:the keeper of a run's state on Kubernetes"
     # The programs are built before the server starts, so that it lives only as long as the tests.
     run_tests --no-run
@@ -29,8 +30,8 @@ main() {
 
 check_heavy() {
     say "Lints and documentation with the heavy features"
-    cargo clippy "${locked[@]}" -p rad-runner --all-targets --all-features -- -D warnings
-    RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc "${locked[@]}" -p rad-runner --all-features --no-deps
+    cargo clippy "${locked[@]}" -p rad-runner -p portal --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc "${locked[@]}" -p rad-runner -p portal --all-features --no-deps
 }
 
 # The machine's own tofu or terraform is the one tested; a pinned OpenTofu is fetched only where there is none.

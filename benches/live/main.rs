@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
-use portal::config::Options as PortalOptions;
+use portal::config::{Options as PortalOptions, RunOptions};
 use rad_core::catalog::CatalogSort;
 use rad_core::id::RunId;
 use rad_core::module::Values;
@@ -58,7 +58,10 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let config = PortalOptions {
         listen: Some(([127, 0, 0, 1], 0).into()),
         data_dir: Some(data.clone()),
-        terraform: std::env::var_os("RAD_TERRAFORM").map(Into::into),
+        runs: RunOptions {
+            terraform: std::env::var_os("RAD_TERRAFORM").map(Into::into),
+            ..RunOptions::default()
+        },
         no_demo: Some(true),
         ..PortalOptions::default()
     };

@@ -4,10 +4,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rad_core::access::{Publisher, Roles};
 use rad_core::directory::{
-    Account, AccountQuery, Directory, DirectoryError, NewAccount, SessionStore, normalise_email,
+    Account, AccountQuery, Directory, DirectoryError, NewAccount, SessionStore, Welcome, normalise_email,
 };
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
+use rad_core::money::Credits;
 use rad_core::page::{Cursor, Page};
 use rad_core::repo::RepoConnection;
 use rad_core::source::Digest;
@@ -35,7 +36,12 @@ impl SqlDirectory {
 
 #[async_trait]
 impl Directory for SqlDirectory {
-    async fn create(&self, new: NewAccount, at: DateTime<Utc>) -> Result<Account, DirectoryError> {
+    async fn create(
+        &self,
+        new: NewAccount,
+        welcome: Credits,
+        at: DateTime<Utc>,
+    ) -> Result<Account, DirectoryError> {
         let email = normalise_email(&new.email)?;
         if let Some(referrer) = new.referred_by {
             self.exists(referrer).await?;
@@ -49,8 +55,8 @@ impl Directory for SqlDirectory {
             created_at: at,
         };
         let made = sql("INSERT INTO directory_accounts
-                 (id, email, name, name_folded, roles, referred_by, password_hash, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+                 (id, email, name, name_folded, roles, referred_by, password_hash, created_at, welcome)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
         .bind(account.id)
         .bind(&account.email)
         .bind(&account.name)
@@ -59,6 +65,7 @@ impl Directory for SqlDirectory {
         .bind(account.referred_by)
         .bind(new.password_hash.as_ref().map(ExposeSecret::expose_secret))
         .bind(at)
+        .bind(welcome.micros())
         .try_execute(&self.database)
         .await;
         match made {
@@ -66,6 +73,25 @@ impl Directory for SqlDirectory {
             Err(error) if is_taken(&error) => Err(DirectoryError::EmailTaken { email: account.email }),
             Err(error) => Err(failed("making an account")(error).into()),
         }
+    }
+
+    async fn welcomes(&self, limit: u32) -> Result<Vec<Welcome>, DirectoryError> {
+        let find = sql("SELECT id, welcome, created_at FROM directory_accounts WHERE welcome > 0 LIMIT $1");
+        let rows = find.bind(i64::from(limit)).rows(&self.database, "reading what accounts are owed").await?;
+        let read = |row: &Row| {
+            Ok(Welcome {
+                account: row.get("id")?,
+                credits: Credits::from_micros(row.get("welcome")?),
+                since: row.get("created_at")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    async fn welcomed(&self, id: AccountId) -> Result<(), DirectoryError> {
+        let note = sql("UPDATE directory_accounts SET welcome = 0 WHERE id = $1").bind(id);
+        let noted = note.execute(&self.database, "noting what an account got").await?;
+        if noted == 0 { Err(DirectoryError::NotFound) } else { Ok(()) }
     }
 
     async fn account(&self, id: AccountId) -> Result<Account, DirectoryError> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Publisher, Role, Roles};
 use crate::error::BackendError;
 use crate::id::AccountId;
+use crate::money::Credits;
 use crate::page::{Cursor, Page};
 use crate::repo::RepoConnection;
 use crate::source::Digest;
@@ -64,20 +65,46 @@ impl AccountQuery {
     pub const MOST: u32 = 200;
 }
 
+/// Credits that an account was promised when it was made, and has not got yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// Whose they are.
+    pub account: AccountId,
+    /// How many.
+    pub credits: Credits,
+    /// When the account was made.
+    pub since: DateTime<Utc>,
+}
+
 /// Stores accounts.
 ///
 /// # Contract
 /// - E-mails are unique after [`normalise_email`]; of two racing creations one gets [`DirectoryError::EmailTaken`].
 /// - Listings are in the order of e-mails and can be paged to the end while accounts are added.
 /// - What is read after a write returned is what was written.
+/// - What an account is promised is stored with the account, or neither is; it is owed until it is noted as given.
 #[async_trait]
 pub trait Directory: Send + Sync + fmt::Debug {
-    /// Makes an account.
+    /// Makes an account that is owed `welcome` credits, none if that is zero.
     ///
     /// # Errors
     /// [`EmailTaken`](DirectoryError::EmailTaken), [`InvalidEmail`](DirectoryError::InvalidEmail),
     /// [`NotFound`](DirectoryError::NotFound) for a referrer that has no account.
-    async fn create(&self, new: NewAccount, at: DateTime<Utc>) -> Result<Account, DirectoryError>;
+    async fn create(
+        &self,
+        new: NewAccount,
+        welcome: Credits,
+        at: DateTime<Utc>,
+    ) -> Result<Account, DirectoryError>;
+
+    /// Up to `limit` of the credits that accounts are owed.
+    async fn welcomes(&self, limit: u32) -> Result<Vec<Welcome>, DirectoryError>;
+
+    /// Notes that an account got what it was promised; no error if it was noted before.
+    ///
+    /// # Errors
+    /// [`NotFound`](DirectoryError::NotFound).
+    async fn welcomed(&self, id: AccountId) -> Result<(), DirectoryError>;
 
     /// The account with this id.
     ///

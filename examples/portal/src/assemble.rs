@@ -1,15 +1,15 @@
 //! Choosing the backends: the one place where the portal says what the platform stands on.
 
-use std::path::Path;
+use std::path::{Path, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use rad_billing::{SandboxPayments, SqlDirectory, SqlOrders, SqlSettings};
 use rad_core::checkpoint::SigningKey;
-use rad_core::deployment::LeaseLimits;
 use rad_core::directory::{Directory, SessionStore};
 use rad_core::platform::Platform;
+use rad_core::runner::Runner;
 use rad_core::seal::Keyring;
 use rad_github::{
     GitHub, Jules, LocalSource, SqlArchive, SqlCatalog, SqlCredentials, SqlDeliveries, SqlGroups,
@@ -21,7 +21,7 @@ use rad_runner::worker::{Worker, WorkerConfig, stable_name};
 use rad_sql::Database;
 
 use crate::checkpoints::{Books, Checkpointer};
-use crate::config::{Config, DatabaseAddress, Role};
+use crate::config::{Config, DatabaseAddress, Role, Runs};
 use crate::secret_file;
 use crate::sources::Sources;
 
@@ -41,6 +41,8 @@ pub(crate) struct Assembly {
     pub(crate) sandbox: Arc<SandboxPayments>,
     /// What carries out runs, if this process does.
     pub(crate) worker: Option<Worker>,
+    /// The engine on this machine, unless a cluster does the runs.
+    pub(crate) engine: Option<Arc<TerraformRunner>>,
     /// Where credits are kept.
     pub(crate) books: Books,
 }
@@ -50,7 +52,7 @@ pub(crate) struct Assembly {
 /// # Errors
 /// What cannot be opened, and why.
 pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assembly> {
-    let data_dir = std::path::absolute(&config.data_dir)?;
+    let data_dir = absolute(&config.data_dir)?;
     make_private_directory(&data_dir)?;
     make_private_directory(&config.repos_dir)?;
     make_private_directory(&config.keys_dir)?;
@@ -71,6 +73,7 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     if resealed > 0 {
         tracing::info!(resealed, "secrets that older keys sealed are sealed with the first key now");
     }
+    let (runner, engine) = runners(&config.runs, &data_dir).await?;
     let mut platform = Platform::builder()
         .directory(directory.clone())
         .settings(Arc::new(SqlSettings::new(database.clone())))
@@ -82,7 +85,7 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
         .catalog(Arc::new(SqlCatalog::new(database.clone())))
         .archive(Arc::new(SqlArchive::new(database.clone())))
         .deployments(deployments)
-        .runner(Arc::new(runner(config, &data_dir)?))
+        .runner(runner)
         .ledger(books.ledger())
         .orders(Arc::new(SqlOrders::new(database.clone())))
         .notifier(Arc::new(SqlNotifier::new(database.clone())))
@@ -92,10 +95,10 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let platform = platform.build()?;
     let worker = match config.role {
         Role::Serve => None,
-        Role::All | Role::Worker => Some(worker(config, &data_dir, &platform)?),
+        Role::All | Role::Worker => Some(worker(&config.runs, &data_dir, &platform)?),
     };
     let sessions = directory.clone();
-    Ok(Assembly { platform, directory, sessions, sandbox, worker, books })
+    Ok(Assembly { platform, directory, sessions, sandbox, worker, engine, books })
 }
 
 /// Opens the database, with the tables of all crates.
@@ -118,16 +121,21 @@ async fn open(address: &DatabaseAddress) -> anyhow::Result<Database> {
 }
 
 /// What carries out runs, under a name that it has for as long as its data directory lasts.
-fn worker(config: &Config, data_dir: &Path, platform: &Platform) -> anyhow::Result<Worker> {
-    let name = stable_name(&data_dir.join("worker"))
-        .with_context(|| format!("no worker can work in {}", data_dir.display()))?;
-    let setup = WorkerConfig::builder(name)
-        .concurrency(config.workers)
-        .most_runs(LeaseLimits { per_owner: config.runs_per_owner, total: None })
-        .lease(config.lease, config.lease / 5)
+fn worker(runs: &Runs, data_dir: &Path, platform: &Platform) -> anyhow::Result<Worker> {
+    let setup = WorkerConfig::builder(worker_name(data_dir)?)
+        .concurrency(runs.workers)
+        .limits(runs.times)
+        .purge_limit(runs.purge)
+        .most_runs(runs.most)
+        .lease(runs.lease, runs.lease / 5)
         .shutdown_grace(CLOSING)
         .build()?;
     Ok(Worker::new(platform.operations(), setup)?)
+}
+
+fn worker_name(data_dir: &Path) -> anyhow::Result<String> {
+    stable_name(&data_dir.join("worker"))
+        .with_context(|| format!("no worker can work in {}", data_dir.display()))
 }
 
 /// The keys that seal what is secret in the database: those of the configuration, or those in a file, made at the first start.
@@ -174,17 +182,68 @@ fn code_agent(config: &Config) -> anyhow::Result<Jules> {
     builder.build().context("jules-api cannot be used")
 }
 
-/// The engine in its sandbox, working below the data directory.
-fn runner(config: &Config, data_dir: &Path) -> anyhow::Result<TerraformRunner> {
+/// What carries out runs, and the same once more where it is the engine on this machine.
+type Runners = (Arc<dyn Runner>, Option<Arc<TerraformRunner>>);
+
+/// The engine in its sandbox, working below the data directory, or a cluster.
+async fn runners(runs: &Runs, data_dir: &Path) -> anyhow::Result<Runners> {
+    if let Some(setup) = &runs.kubernetes {
+        return Ok((cluster(setup, &worker_name(data_dir)?).await?, None));
+    }
+    let terraform = Arc::new(TerraformRunner::new(engine(runs, data_dir)?)?);
+    Ok((terraform.clone(), Some(terraform)))
+}
+
+fn engine(runs: &Runs, data_dir: &Path) -> anyhow::Result<TerraformConfig> {
     let mut builder = TerraformConfig::builder(data_dir.join("runs"))
         .plugin_cache(data_dir.join("plugins"))
-        .allow_unsandboxed(config.allow_unsandboxed)
-        .patience(config.lease * 2 / 3)
+        .network(runs.network.clone())
+        .limits(runs.limits)
+        .log_limit(runs.log)
+        .allow_unsandboxed(runs.allow_unsandboxed)
+        .patience(runs.lease * 2 / 3)
         .grace(CLOSING);
-    if let Some(engine) = &config.terraform {
-        builder = builder.engine(engine);
+    if let Some(engine) = &runs.terraform {
+        builder = builder.engine(absolute(engine)?);
     }
-    Ok(TerraformRunner::new(builder.build()?)?)
+    if let Some(mirror) = &runs.provider_mirror {
+        builder = builder.provider_mirror(mirror.clone());
+    }
+    if let Some(file) = &runs.terraform_config {
+        builder = builder.cli_config(absolute(file)?);
+    }
+    if let Some(group) = &runs.cgroup {
+        builder = builder.cgroup(absolute(group)?);
+    }
+    Ok(builder.build()?)
+}
+
+/// A cluster, set up by a file in which the worker's name is added.
+#[cfg(feature = "kubernetes")]
+async fn cluster(setup: &Path, worker: &str) -> anyhow::Result<Arc<dyn Runner>> {
+    use rad_runner::kubernetes::{Client, KubernetesRunner};
+
+    let client =
+        Client::try_default().await.context("no Kubernetes cluster: neither a pod's nor a kubeconfig's")?;
+    Ok(Arc::new(KubernetesRunner::new(client, cluster_setup(setup, worker)?)?))
+}
+
+#[cfg(feature = "kubernetes")]
+fn cluster_setup(setup: &Path, worker: &str) -> anyhow::Result<rad_runner::kubernetes::KubernetesConfig> {
+    let unusable = || format!("kubernetes: the file {} cannot be used", setup.display());
+    let text = std::fs::read_to_string(setup).with_context(unusable)?;
+    let mut table: toml::Table = text.parse().with_context(unusable)?;
+    table.entry("instance").or_insert_with(|| worker.into());
+    table.try_into().with_context(unusable)
+}
+
+#[cfg(not(feature = "kubernetes"))]
+#[allow(clippy::unused_async, reason = "with the feature it waits for the cluster")]
+async fn cluster(setup: &Path, _worker: &str) -> anyhow::Result<Arc<dyn Runner>> {
+    anyhow::bail!(
+        "kubernetes cannot be {}: this portal was built without the cluster's client; build it with --features kubernetes",
+        setup.display()
+    )
 }
 
 /// Makes a directory that only the portal's own user can look into.

@@ -56,7 +56,7 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
     let address = listener.local_addr()?;
     let url = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let assembly = assemble(&config, &url).await?;
-    let Assembly { platform, directory, sessions, sandbox, worker, books } = assembly;
+    let Assembly { platform, directory, sessions, sandbox, worker, engine, books } = assembly;
     let checkpointer = checkpointer(&config, books)?;
     let first_accounts = first_start(&config, &platform).await?;
     let posted = platform.operations().post_share_rules().await;
@@ -69,6 +69,9 @@ pub async fn start(config: Config) -> anyhow::Result<Portal> {
         sandbox: Some(sandbox),
         webhooks: webhooks::routes(platform.operations(), config.github),
         github: config.github,
+        engine,
+        works: worker.is_some(),
+        runs: config.runs,
         base_url: url.clone(),
         closing: closed.clone(),
     }));

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use rad_billing::SandboxPayments;
 use rad_core::platform::Platform;
+use rad_runner::terraform::TerraformRunner;
 use tokio::sync::watch;
 
+use crate::config::Runs;
 use crate::sign_in::SignIn;
 
 /// What request handlers share; cheap to clone.
@@ -26,6 +28,12 @@ pub(crate) struct Parts {
     pub(crate) webhooks: Router,
     /// Whether repositories on GitHub can be connected.
     pub(crate) github: bool,
+    /// The engine on this machine, unless a cluster does the runs.
+    pub(crate) engine: Option<Arc<TerraformRunner>>,
+    /// Whether this process carries runs out itself.
+    pub(crate) works: bool,
+    /// How runs are set up.
+    pub(crate) runs: Runs,
     /// Where people reach the portal, without a slash at the end.
     pub(crate) base_url: String,
     /// Turns true when the portal closes, so that endless responses end.

@@ -11,8 +11,12 @@ CREATE TABLE directory_accounts (
     roles         text        NOT NULL,
     referred_by   bytea       REFERENCES directory_accounts (id),
     password_hash text,
-    created_at    timestamptz NOT NULL
+    created_at    timestamptz NOT NULL,
+    -- Millionths of credits that it was promised when it was made and has not got yet.
+    welcome       bigint      NOT NULL CHECK (welcome >= 0)
 );
+
+CREATE INDEX directory_accounts_owed ON directory_accounts (id) WHERE welcome > 0;
 
 CREATE TABLE directory_sessions (
     -- SHA-256 of the token: who reads this table cannot sign in with it.

@@ -10,8 +10,12 @@ CREATE TABLE directory_accounts (
     roles         TEXT    NOT NULL,
     referred_by   BLOB    REFERENCES directory_accounts (id),
     password_hash TEXT,
-    created_at    INTEGER NOT NULL
+    created_at    INTEGER NOT NULL,
+    -- Millionths of credits that it was promised when it was made and has not got yet.
+    welcome       INTEGER NOT NULL CHECK (welcome >= 0)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX directory_accounts_owed ON directory_accounts (id) WHERE welcome > 0;
 
 CREATE TABLE directory_sessions (
     -- SHA-256 of the token: who reads this table cannot sign in with it.

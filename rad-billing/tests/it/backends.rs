@@ -15,6 +15,7 @@ async fn directory_keeps_the_contract() {
         let backend = SqlDirectory::new(test.database.clone());
         directory::reads_what_was_written(&backend).await;
         directory::keeps_emails_unique(&backend).await;
+        directory::keeps_what_accounts_are_owed(&backend).await;
         directory::refuses_bad_input(&backend).await;
         directory::lists_in_pages(&backend).await;
         directory::connects_repositories(&backend).await;

@@ -7,6 +7,7 @@ use super::{must, must_fail, side_by_side};
 use crate::access::{Publisher, Role, Roles};
 use crate::directory::{Account, AccountQuery, Directory, DirectoryError, NewAccount, SessionStore};
 use crate::id::AccountId;
+use crate::money::Credits;
 use crate::page::Page;
 use crate::repo::RepoConnection;
 use crate::source::Digest;
@@ -47,6 +48,33 @@ pub async fn reads_what_was_written(directory: &dyn Directory) {
     assert_eq!(changed, Account { roles, ..made }, "roles are replaced, and nothing else");
 }
 
+/// What an account is promised is owed until it is noted as given.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn keeps_what_accounts_are_owed(directory: &dyn Directory) {
+    let tag = tag();
+    let promised: Credits = must("credits are read", "12.5".parse());
+    let account = new(&format!("owed-{tag}"), Role::User);
+    let owed = must("a new account is made", directory.create(account, promised, time()).await);
+    let nothing = create(directory, new(&format!("free-{tag}"), Role::User)).await;
+    let found = must("what is owed can be read", directory.welcomes(u32::MAX).await);
+    let of = |id| found.iter().find(|welcome| welcome.account == id);
+    assert_eq!(
+        of(owed.id).map(|welcome| (welcome.credits, welcome.since)),
+        Some((promised, owed.created_at))
+    );
+    assert_eq!(of(nothing.id), None, "who was promised nothing is owed nothing");
+    assert_eq!(must("what is owed can be read", directory.welcomes(1).await).len(), 1, "the limit is kept");
+    for _ in 0..2 {
+        must("what was given can be noted, again too", directory.welcomed(owed.id).await);
+    }
+    let left = must("what is owed can be read", directory.welcomes(u32::MAX).await);
+    assert!(left.iter().all(|welcome| welcome.account != owed.id), "what was given is no longer owed");
+    let refusal = must_fail("a welcome of nobody", directory.welcomed(AccountId::new()).await);
+    assert!(matches!(refusal, DirectoryError::NotFound), "what is not there is NotFound: {refusal:?}");
+}
+
 /// E-mails are unique after normalising; of racing creations one wins.
 ///
 /// # Panics
@@ -54,7 +82,8 @@ pub async fn reads_what_was_written(directory: &dyn Directory) {
 pub async fn keeps_emails_unique(directory: &dyn Directory) {
     let tag = tag();
     let spellings = ["race", "RACE", "Race", " race"];
-    let racing = spellings.map(|name| directory.create(new(&format!("{name}-{tag}"), Role::User), time()));
+    let racing = spellings
+        .map(|name| directory.create(new(&format!("{name}-{tag}"), Role::User), Credits::ZERO, time()));
     let mut made = Vec::new();
     for result in side_by_side(racing).await {
         match result {
@@ -79,14 +108,15 @@ pub async fn refuses_bad_input(directory: &dyn Directory) {
     let long = format!("{}@example.com", "a".repeat(250));
     for bad in ["", "nobody", "@example.com", "a@", "a b@example.com", "a@b@example.com", &long] {
         let new = NewAccount { email: bad.to_owned(), ..new("", Role::User) };
-        let refusal = must_fail("a text that is no e-mail", directory.create(new, time()).await);
+        let refusal =
+            must_fail("a text that is no e-mail", directory.create(new, Credits::ZERO, time()).await);
         assert!(matches!(refusal, DirectoryError::InvalidEmail { .. }), "{bad:?} is refused: {refusal:?}");
     }
     let nobody = AccountId::new();
     let orphan = NewAccount { referred_by: Some(nobody), ..new(&tag(), Role::User) };
     let connection = connection("owner/modules");
     let refusals = [
-        must_fail("an unknown referrer", directory.create(orphan, time()).await),
+        must_fail("an unknown referrer", directory.create(orphan, Credits::ZERO, time()).await),
         must_fail("an unknown id", directory.account(nobody).await),
         must_fail("an unknown e-mail", directory.account_by_email(&format!("{}@example.com", tag())).await),
         must_fail("a text that is no e-mail", directory.account_by_email("nobody").await),
@@ -187,7 +217,7 @@ pub async fn keeps_sessions<S: Directory + SessionStore>(store: &S) {
 }
 
 async fn create(directory: &dyn Directory, new: NewAccount) -> Account {
-    must("a new account is made", directory.create(new, time()).await)
+    must("a new account is made", directory.create(new, Credits::ZERO, time()).await)
 }
 
 async fn list(directory: &dyn Directory, query: &AccountQuery) -> Page<Account> {

@@ -10,9 +10,10 @@ use secrecy::SecretString;
 use crate::access::{Publisher, Roles};
 
 use crate::directory::{
-    Account, AccountQuery, Directory, DirectoryError, NewAccount, SessionStore, normalise_email,
+    Account, AccountQuery, Directory, DirectoryError, NewAccount, SessionStore, Welcome, normalise_email,
 };
 use crate::id::AccountId;
+use crate::money::Credits;
 use crate::page::{Cursor, Page};
 use crate::repo::RepoConnection;
 use crate::source::Digest;
@@ -25,6 +26,7 @@ use crate::source::Digest;
 /// use rad_core::access::{Role, Roles};
 /// use rad_core::directory::{Directory, NewAccount};
 /// use rad_core::memory::MemoryDirectory;
+/// use rad_core::money::Credits;
 ///
 /// let directory = MemoryDirectory::default();
 /// let new = NewAccount {
@@ -34,7 +36,7 @@ use crate::source::Digest;
 ///     referred_by: None,
 ///     password_hash: None,
 /// };
-/// let account = directory.create(new, chrono::Utc::now()).await?;
+/// let account = directory.create(new, Credits::ZERO, chrono::Utc::now()).await?;
 /// assert_eq!(directory.account_by_email("partner@example.com").await?, account);
 /// # Ok(())
 /// # }
@@ -57,6 +59,8 @@ struct Tables {
 struct Record {
     account: Account,
     password_hash: Option<SecretString>,
+    /// What it is owed.
+    welcome: Credits,
 }
 
 impl MemoryDirectory {
@@ -79,7 +83,12 @@ impl Tables {
 
 #[async_trait]
 impl Directory for MemoryDirectory {
-    async fn create(&self, new: NewAccount, at: DateTime<Utc>) -> Result<Account, DirectoryError> {
+    async fn create(
+        &self,
+        new: NewAccount,
+        welcome: Credits,
+        at: DateTime<Utc>,
+    ) -> Result<Account, DirectoryError> {
         let email = normalise_email(&new.email)?;
         let mut tables = self.tables();
         if tables.accounts.contains_key(&email) {
@@ -97,9 +106,25 @@ impl Directory for MemoryDirectory {
             created_at: at,
         };
         tables.emails.insert(account.id, email.clone());
-        let record = Record { account: account.clone(), password_hash: new.password_hash };
+        let record = Record { account: account.clone(), password_hash: new.password_hash, welcome };
         tables.accounts.insert(email, record);
         Ok(account)
+    }
+
+    async fn welcomes(&self, limit: u32) -> Result<Vec<Welcome>, DirectoryError> {
+        let tables = self.tables();
+        let owed = tables.accounts.values().filter(|record| record.welcome > Credits::ZERO);
+        let owed = owed.map(|record| Welcome {
+            account: record.account.id,
+            credits: record.welcome,
+            since: record.account.created_at,
+        });
+        Ok(owed.take(limit as usize).collect())
+    }
+
+    async fn welcomed(&self, id: AccountId) -> Result<(), DirectoryError> {
+        self.tables().record_mut(id)?.welcome = Credits::ZERO;
+        Ok(())
     }
 
     async fn account(&self, id: AccountId) -> Result<Account, DirectoryError> {

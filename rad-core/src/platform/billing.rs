@@ -6,7 +6,7 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::{Actor, Parts, PlatformError};
 use crate::access::Role;
-use crate::directory::{Account, AccountQuery, NewAccount};
+use crate::directory::{Account, AccountQuery, NewAccount, Welcome};
 use crate::error::BackendError;
 use crate::id::{AccountId, OrderId};
 use crate::ledger::{EntryQuery, LedgerExt, Post, Posted};
@@ -254,30 +254,39 @@ fn purchase(order: &Order, at: chrono::DateTime<chrono::Utc>) -> Post {
     Post { account: order.account, key, at, actor: None, body }
 }
 
-/// Makes an account and grants what signing up brings.
+/// Makes an account and grants what signing up brings: at the latest, the next sweep does.
 pub(super) async fn open_account(parts: &Parts, new: NewAccount) -> Result<Account, PlatformError> {
     let letters = new.name.chars().count();
     if letters > LONGEST_NAME || new.name.chars().any(char::is_control) {
         let reason = format!("a name has one line of at most {LONGEST_NAME} characters");
         return Err(PlatformError::Invalid { field: "name", reason });
     }
-    let at = parts.clock.now();
-    let account = parts.directory.create(new, at).await?;
     let settings = parts.settings.current().await?.settings;
-    if settings.enable_credits && settings.signup_credits > Credits::ZERO {
-        let body = Body::Grant(Grant {
-            source: LotSource::Signup,
-            bucket: Bucket::Awarded,
-            credits: settings.signup_credits,
-            cost: Amount::ZERO,
-            paid: None,
-            expires: None,
-            reference: None,
-        });
-        let key = EntryKey::derive("signup", &[account.id.as_bytes()]);
-        parts.ledger.post(Post { account: account.id, key, at, actor: None, body }).await?;
+    let credits = if settings.enable_credits { settings.signup_credits } else { Credits::ZERO };
+    let account = parts.directory.create(new, credits, parts.clock.now()).await?;
+    let owed = Welcome { account: account.id, credits, since: account.created_at };
+    if credits > Credits::ZERO
+        && let Err(error) = welcome(parts, &owed).await
+    {
+        tracing::warn!(account = %account.id, %error, "an account waits for its first credits, a sweep will grant them");
     }
     Ok(account)
+}
+
+/// Grants what an account was promised; its key is the account, so that it is granted once however often this is tried.
+pub(super) async fn welcome(parts: &Parts, owed: &Welcome) -> Result<(), PlatformError> {
+    let body = Body::Grant(Grant {
+        source: LotSource::Signup,
+        bucket: Bucket::Awarded,
+        credits: owed.credits,
+        cost: Amount::ZERO,
+        paid: None,
+        expires: None,
+        reference: None,
+    });
+    let key = EntryKey::derive("signup", &[owed.account.as_bytes()]);
+    parts.ledger.post(Post { account: owed.account, key, at: owed.since, actor: None, body }).await?;
+    Ok(parts.directory.welcomed(owed.account).await?)
 }
 
 fn sells(settings: &Settings) -> bool {

@@ -47,6 +47,8 @@ pub struct SweepReport {
     /// Pending runs of requests that never came to an end: parked or queued in their place, removed where that is
     /// refused.
     pub resumed: usize,
+    /// Accounts that got the credits they were promised when they were made.
+    pub welcomed: usize,
 }
 
 /// How much of a log is read at a time.
@@ -314,7 +316,7 @@ impl Operations {
     }
 
     /// Does what is due: ends runs whose workers were lost, settles what is owed, carries purges on, queues what waited for other
-    /// modules, and finishes requests that stopped half-way.
+    /// modules, finishes requests that stopped half-way, and grants what new accounts are still owed.
     ///
     /// # Errors
     /// The first failure, after everything else was tried: one run that cannot be settled holds up no other.
@@ -342,6 +344,12 @@ impl Operations {
             if run.created_at < now - PENDING_FOR {
                 let done = failures.note(run.id, self.resume(&run).await);
                 report.resumed += usize::from(done.is_some());
+            }
+        }
+        for owed in self.parts.directory.welcomes(SWEEP).await? {
+            match billing::welcome(&self.parts, &owed).await {
+                Ok(()) => report.welcomed += 1,
+                Err(error) => failures.keep(error),
             }
         }
         failures.first.map_or(Ok(report), Err)
@@ -447,9 +455,13 @@ impl Failures {
             Ok(done) => Some(done),
             Err(error) => {
                 tracing::warn!(%run, %error, "a sweep could not carry a run on, the next one will try");
-                self.first.get_or_insert(error);
+                self.keep(error);
                 None
             }
         }
+    }
+
+    fn keep(&mut self, error: PlatformError) {
+        self.first.get_or_insert(error);
     }
 }

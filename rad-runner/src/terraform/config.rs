@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
+use super::mirror::ProviderMirror;
 use super::network::Network;
 
 /// The setup of a [`TerraformRunner`](super::TerraformRunner).
@@ -31,7 +32,11 @@ pub struct TerraformConfig {
     /// A directory in which providers are kept between runs. Module code sees it, and cannot write to it.
     #[serde(default)]
     pub plugin_cache: Option<PathBuf>,
-    /// A CLI configuration file for the engine, for a provider mirror of one's own.
+    /// Where providers come from instead of their registries; not together with `cli_config`, which can name mirrors of its
+    /// own.
+    #[serde(default)]
+    pub provider_mirror: Option<ProviderMirror>,
+    /// A CLI configuration file for the engine.
     #[serde(default)]
     pub cli_config: Option<PathBuf>,
     /// What runs reach over the network.
@@ -68,6 +73,7 @@ impl TerraformConfig {
                 work_root: work_root.into(),
                 engine: None,
                 plugin_cache: None,
+                provider_mirror: None,
                 cli_config: None,
                 network: Network::default(),
                 limits: Limits::default(),
@@ -112,6 +118,16 @@ impl TerraformConfig {
             let reason = "it lies inside work_root, which is cleared".to_owned();
             return Err(ConfigError { field: "plugin_cache", reason });
         }
+        if let Some(mirror) = &self.provider_mirror {
+            mirror
+                .check()
+                .map_err(|wrong| ConfigError { field: "provider_mirror", reason: wrong.to_string() })?;
+        }
+        if self.provider_mirror.is_some() && self.cli_config.is_some() {
+            let reason =
+                "a cli_config is given, too: name the mirror in that file, or leave one out".to_owned();
+            return Err(ConfigError { field: "provider_mirror", reason });
+        }
         if !(Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&self.grace) {
             let reason = format!("{:?} is not between a millisecond and an hour", self.grace);
             return Err(ConfigError { field: "grace", reason });
@@ -142,6 +158,13 @@ impl TerraformConfigBuilder {
     #[must_use]
     pub fn plugin_cache(mut self, directory: impl Into<PathBuf>) -> Self {
         self.config.plugin_cache = Some(directory.into());
+        self
+    }
+
+    /// Takes providers from a mirror instead of their registries.
+    #[must_use]
+    pub fn provider_mirror(mut self, mirror: ProviderMirror) -> Self {
+        self.config.provider_mirror = Some(mirror);
         self
     }
 

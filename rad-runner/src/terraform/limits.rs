@@ -63,20 +63,27 @@ impl Limits {
     ///
     /// # Errors
     /// [`ConfigError`] naming the first field that is out of its bounds.
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let fields: [(&'static str, u64, RangeInclusive<u64>); 8] = [
-            ("limits.memory", self.memory, 64 * MIB..=16 * TIB),
-            ("limits.processor", self.processor, 10..=100_000),
-            ("limits.processes", self.processes, 64..=100_000),
-            ("limits.disk", self.disk, 16 * MIB..=16 * TIB),
-            ("limits.files", self.files, 1_000..=100_000_000),
-            ("limits.tmp", self.tmp, MIB..=16 * TIB),
-            ("limits.file_size", self.file_size, MIB..=16 * TIB),
-            ("limits.open_files", self.open_files, 64..=1_000_000),
+    pub fn check(&self) -> Result<(), ConfigError> {
+        type Shown = fn(u64) -> String;
+        let (size, count): (Shown, Shown) = (bytes, |count| count.to_string());
+        let fields: [(&'static str, u64, RangeInclusive<u64>, Shown); 8] = [
+            ("limits.memory", self.memory, 64 * MIB..=16 * TIB, size),
+            ("limits.processor", self.processor, 10..=100_000, count),
+            ("limits.processes", self.processes, 64..=100_000, count),
+            ("limits.disk", self.disk, 16 * MIB..=16 * TIB, size),
+            ("limits.files", self.files, 1_000..=100_000_000, count),
+            ("limits.tmp", self.tmp, MIB..=16 * TIB, size),
+            ("limits.file_size", self.file_size, MIB..=16 * TIB, size),
+            ("limits.open_files", self.open_files, 64..=1_000_000, count),
         ];
-        for (field, value, bounds) in fields {
+        for (field, value, bounds, shown) in fields {
             if !bounds.contains(&value) {
-                let reason = format!("{value} is not between {} and {}", bounds.start(), bounds.end());
+                let reason = format!(
+                    "{} is not between {} and {}",
+                    shown(value),
+                    shown(*bounds.start()),
+                    shown(*bounds.end())
+                );
                 return Err(ConfigError { field, reason });
             }
         }
@@ -87,6 +94,7 @@ impl Limits {
 /// A number of bytes as people read it.
 pub(super) fn bytes(count: u64) -> String {
     match count {
+        TIB.. if count.is_multiple_of(TIB) => format!("{} TiB", count / TIB),
         GIB.. if count.is_multiple_of(GIB) => format!("{} GiB", count / GIB),
         MIB.. => format!("{} MiB", count / MIB),
         _ => format!("{count} bytes"),
@@ -106,6 +114,8 @@ mod tests {
             error.to_string(),
             "the runner's limits.files cannot be used: 0 is not between 1000 and 100000000"
         );
+        let error = Limits { memory: 10, ..Limits::default() }.check().unwrap_err();
+        assert_eq!(error.reason, "10 bytes is not between 64 MiB and 16 TiB");
         let read: Limits = serde_json::from_str(r#"{"tmp": 2097152}"#).unwrap();
         assert_eq!(read, Limits { tmp: 2 * MIB, ..Limits::default() });
         assert!(serde_json::from_str::<Limits>(r#"{"tmpfs": 1}"#).is_err());
@@ -113,6 +123,6 @@ mod tests {
 
     #[test]
     fn bytes_are_told_in_the_largest_unit_that_fits() {
-        assert_eq!([4 * GIB, 1536 * MIB, 10].map(bytes), ["4 GiB", "1536 MiB", "10 bytes"]);
+        assert_eq!([2 * TIB, 4 * GIB, 1536 * MIB, 10].map(bytes), ["2 TiB", "4 GiB", "1536 MiB", "10 bytes"]);
     }
 }

@@ -19,6 +19,7 @@ pub mod kubernetes;
 mod launcher;
 mod layout;
 mod limits;
+mod mirror;
 mod network;
 mod probe;
 mod process;
@@ -53,6 +54,7 @@ pub use enforcement::{Enforcement, Measure};
 pub use engine::INSTALL_PAGE;
 pub use ipnet::Ipv4Net;
 pub use limits::Limits;
+pub use mirror::{NoMirror, ProviderMirror};
 pub use network::{Internet, Network};
 
 use cgroup::{Cgroups, RunGroup};
@@ -113,6 +115,8 @@ impl TerraformRunner {
         config.check()?;
         let work_root = lock(&config.work_root)
             .map_err(|error| ConfigError { field: "work_root", reason: error.to_string() })?;
+        mirror::prepare(&config)
+            .map_err(|error| ConfigError { field: "provider_mirror", reason: error.to_string() })?;
         let threads = Launcher::start(config.patience).and_then(|launcher| Ok((launcher, Sweeper::start()?)));
         let (launcher, sweeper) = threads.map_err(|error| ConfigError {
             field: "engine",

@@ -13,6 +13,7 @@ use super::carrier::{Carrier, Connection};
 use super::config::TerraformConfig;
 use super::gate;
 use super::launcher::Launcher;
+use super::mirror::{self, ProviderMirror};
 use super::network::Network;
 use super::rlimit::ProcessLimits;
 use super::workspace::{CREDENTIALS, RESOLV_CONF, Room, Workspace};
@@ -215,8 +216,11 @@ impl Sandbox {
             let flag = if cache == CacheAccess::Write { "--bind" } else { "--ro-bind" };
             bind(&mut args, flag, directory, Path::new("/work/providers"));
         }
-        if let Some(file) = &self.config.cli_config {
-            bind(&mut args, "--ro-bind", file, Path::new("/work/cli.tfrc"));
+        if let Some(file) = mirror::cli_config(&self.config) {
+            bind(&mut args, "--ro-bind", &file, Path::new("/work/cli.tfrc"));
+        }
+        if let Some(ProviderMirror::Directory(directory)) = &self.config.provider_mirror {
+            bind(&mut args, "--ro-bind", directory, directory);
         }
         args
     }
@@ -248,8 +252,8 @@ impl Sandbox {
         if let Some(directory) = &self.config.plugin_cache {
             variables.push(("TF_PLUGIN_CACHE_DIR", shown(directory, "/work/providers")));
         }
-        if let Some(file) = &self.config.cli_config {
-            variables.push(("TF_CLI_CONFIG_FILE", shown(file, "/work/cli.tfrc")));
+        if let Some(file) = mirror::cli_config(&self.config) {
+            variables.push(("TF_CLI_CONFIG_FILE", shown(&file, "/work/cli.tfrc")));
         }
         variables
     }

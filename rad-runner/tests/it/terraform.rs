@@ -7,7 +7,7 @@ use rad_core::runner::{
     ChangeKind, ChangeStatus, RunEvent, RunJob, RunLimits, RunOutcome, Runner, RunnerError,
 };
 use rad_core::source::{SourceTree, TreeEntry};
-use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
+use rad_runner::terraform::{Network, ProviderMirror, TerraformConfig, TerraformRunner};
 use serde_json::json;
 
 use crate::support::{copy, delete, example, job, job_of, nothing_left, play, runner, runner_with};
@@ -305,4 +305,33 @@ async fn what_a_killed_process_left_is_salvaged_and_cleared() {
     runner.clear().await.unwrap();
     assert_eq!(runner.salvage(run).await.unwrap(), None);
     assert!(!root.path().join("runs").join(run.to_string()).exists());
+}
+
+/// A directory of providers with one that does nothing.
+fn mirror() -> tempfile::TempDir {
+    let mirror = tempfile::tempdir().unwrap();
+    let platform = format!("linux_{}", if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" });
+    let provider = mirror.path().join("example.com/acme/idle/1.0.0").join(platform);
+    std::fs::create_dir_all(&provider).unwrap();
+    std::fs::write(provider.join("terraform-provider-idle_v1.0.0"), "#!/bin/sh\n").unwrap();
+    mirror
+}
+
+#[tokio::test]
+async fn providers_come_from_the_mirror_and_from_nowhere_else() {
+    let mirror = mirror();
+    let path: ProviderMirror = mirror.path().to_str().unwrap().parse().unwrap();
+    let (_root, runner) = runner_with(|config| config.provider_mirror(path)).await;
+    let needing = |provider| {
+        let source = format!("{{ source = \"example.com/acme/{provider}\", version = \"1.0.0\" }}");
+        job(&format!("terraform {{\n required_providers {{\n  {provider} = {source}\n }}\n}}"), json!({}))
+    };
+    // Fetched, and found to do nothing only when it is asked what it can do.
+    let (_, notes) = play(&runner, needing("idle")).await;
+    let log = notes.log();
+    assert!(log.contains("example.com/acme/idle v1.0.0") && log.contains("schema"), "{log}");
+    let (outcome, notes) = play(&runner, needing("other")).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    let said = notes.diagnostics().into_iter().map(|one| one.detail).collect::<String>();
+    assert!(said.contains("example.com/acme/other") && !said.contains("dial"), "{said}");
 }

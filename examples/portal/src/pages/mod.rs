@@ -9,6 +9,7 @@ mod deployments;
 mod events;
 mod explore;
 mod groups;
+mod isolation;
 mod profile;
 mod publish;
 mod rates;
@@ -87,6 +88,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/admin/accounts/{id}/roles", post(admin::roles))
         .route("/admin/accounts/{id}/award", post(admin::award))
         .route("/admin/settings", get(settings::show).post(settings::change))
+        .route("/admin/isolation", get(isolation::show))
 }
 
 /// Renders a page.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use askama::Template;
 use axum::http::StatusCode;
-use rad_core::platform::PlatformError;
+use rad_core::platform::{Capability, PlatformError};
 use rad_core::settings::{Settings, SettingsError, VersionedSettings};
 
 use super::rates::{self, PartnerField};
@@ -22,6 +22,7 @@ struct SettingsPage {
     layout: Layout,
     version: u32,
     since: Option<String>,
+    sees_isolation: bool,
     problem: Option<String>,
     texts: [TextField; 5],
     partners: Vec<PartnerField>,
@@ -143,6 +144,7 @@ async fn view(
         layout: session.layout("Settings", Section::Settings).await?,
         version: current.version,
         since: current.since.map(show::time),
+        sees_isolation: session.actor.can(Capability::ChangeAllSettings),
         problem: refused.filter(|_| !told).map(|(_, error)| error.to_string()),
         texts,
         partners,

@@ -145,7 +145,7 @@ async fn a_deployment_waits_for_the_module_it_needs_and_holds_nothing_until_then
 
 #[tokio::test]
 async fn without_an_engine_pages_say_so_and_nothing_is_held() {
-    let demo = Demo::start_with(|config| config.terraform = Some("/no/such/engine".into())).await;
+    let demo = Demo::start_with(|config| config.runs.terraform = Some("/no/such/engine".into())).await;
     publish(&mut demo.signed_in("partner").await, &["hello"]).await;
     demo.award("user", "10").await;
     let mut user = demo.signed_in("user").await;

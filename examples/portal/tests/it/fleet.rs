@@ -116,6 +116,20 @@ impl Site {
         self.servers[server].signed_in(name, &self.passwords).await
     }
 
+    /// A worker that is at work, chosen at random, and its runs.
+    async fn at_work(&self) -> Option<(usize, Vec<RunId>)> {
+        let mut order: Vec<usize> = (0..self.workers.len()).collect();
+        fastrand::shuffle(&mut order);
+        for which in order {
+            let Ok(name) = std::fs::read_to_string(self.workers[which].data.join("worker")) else { continue };
+            let held = self.held_by(&name).await;
+            if !held.is_empty() {
+                return Some((which, held));
+            }
+        }
+        None
+    }
+
     /// A worker is killed outright, and another one begins.
     async fn kill(&mut self, which: usize) {
         let mut worker = self.workers.remove(which);
@@ -133,6 +147,7 @@ impl Site {
         let worker = &self.workers[which];
         let name = std::fs::read_to_string(worker.data.join("worker")).unwrap();
         worker.program.signal(Signal::STOP);
+        // What it had when it was chosen may have ended, or more may have begun.
         let held = self.held_by(&name).await;
         // Whatever it was about to write is written or not by now.
         let start = Instant::now();
@@ -153,7 +168,7 @@ impl Site {
         engines.retain(|(pid, command)| *pid != worker.program.id() && !carries(command) && !waits(command));
         assert!(engines.is_empty(), "engines go on though their worker stands still: {engines:?}");
         worker.program.signal(Signal::CONT);
-        sleep(Duration::from_secs(3)).await;
+        sleep(Duration::from_secs(2)).await;
         assert_eq!(self.traces(&held).await, left, "a stale worker wrote");
         held.len()
     }
@@ -200,18 +215,54 @@ impl Site {
         count.one(&self.database, "counting entries").await.unwrap().get("entries").unwrap()
     }
 
-    async fn close(mut self) -> TempDir {
-        for program in
-            self.servers.iter_mut().chain(self.workers.iter_mut().map(|worker| &mut worker.program))
-        {
+    async fn close(self) -> TempDir {
+        let workers = self.workers.into_iter().map(|worker| worker.program);
+        let mut programs: Vec<Program> = self.servers.into_iter().chain(workers).collect();
+        for program in &programs {
             program.signal(Signal::TERM);
         }
-        for program in
-            self.servers.iter_mut().chain(self.workers.iter_mut().map(|worker| &mut worker.program))
-        {
+        for program in &mut programs {
             assert!(program.ended().await.success(), "a process that was asked to close failed");
         }
         self.directory
+    }
+}
+
+/// What was done to workers while runs were under way, and how many runs they had.
+#[derive(Debug, Default)]
+struct Harm {
+    kills: usize,
+    killed_runs: usize,
+    pauses: usize,
+    paused_runs: usize,
+}
+
+impl Site {
+    /// Kills and stops workers that are at work until all runs have ended.
+    async fn harm(&mut self, plan: &Plan) -> Harm {
+        let mut done = Harm::default();
+        let start = Instant::now();
+        while self.unfinished().await > 0 {
+            assert!(
+                start.elapsed() < Duration::from_secs(60) * plan.runs as u32,
+                "{:?}",
+                self.stands().await
+            );
+            sleep(Duration::from_millis(200 + fastrand::u64(..400))).await;
+            let Some((which, held)) = self.at_work().await else { continue };
+            let (kills, pauses) = (plan.kills - done.kills, plan.pauses - done.pauses);
+            if kills + pauses == 0 {
+                continue;
+            }
+            if fastrand::usize(..kills + pauses) < kills {
+                self.kill(which).await;
+                (done.kills, done.killed_runs) = (done.kills + 1, done.killed_runs + held.len());
+            } else {
+                let held = self.pause(which).await;
+                (done.pauses, done.paused_runs) = (done.pauses + 1, done.paused_runs + held);
+            }
+        }
+        done
     }
 }
 
@@ -223,31 +274,16 @@ async fn every_run_ends_once_whatever_becomes_of_its_worker() {
     let mut users = [site.signed_in(0, "user").await, site.signed_in(1, "user").await];
     buy(&mut users[0], &(plan.runs * 15).to_string(), "pay").await;
     for number in 0..plan.runs {
-        let pause = format!("{:.1}", fastrand::f64() * 2.0);
+        let pause = format!("{:.1}", 1.0 + fastrand::f64() * 3.0);
         let answer = submit(&mut users[number % 2], "fleet", &[("v/size", "5"), ("v/pause", &pause)]).await.0;
         assert_eq!(answer.status, 303, "{}", answer.body);
     }
-    let (mut killed, mut paused, mut held) = (0, 0, 0);
     let start = Instant::now();
-    while site.unfinished().await > 0 {
-        assert!(start.elapsed() < Duration::from_secs(60) * plan.runs as u32, "{:?}", site.stands().await);
-        sleep(Duration::from_millis(500 + fastrand::u64(..1_500))).await;
-        let which = fastrand::usize(..site.workers.len());
-        if paused < plan.pauses && fastrand::bool() {
-            held += site.pause(which).await;
-            paused += 1;
-        } else if killed < plan.kills {
-            site.kill(which).await;
-            killed += 1;
-        }
-    }
+    let harm = site.harm(&plan).await;
     let ends = site.stands().await;
     let settled = site.check(&plan, &ends).await;
-    eprintln!(
-        "runs {} · killed {killed} · paused {paused} with {held} runs · ended {ends:?} · {settled} · {:?}",
-        plan.runs,
-        start.elapsed()
-    );
+    eprintln!("runs {} · {harm:?} · ended {ends:?} · {settled} · {:?}", plan.runs, start.elapsed());
+    assert_eq!((harm.kills, harm.pauses), (plan.kills, plan.pauses), "runs were under way for all of it");
     let directory = site.close().await;
     assert_eq!(processes_in(directory.path()), [], "nothing is left of any process");
 }

@@ -12,6 +12,7 @@ mod fleet;
 mod forms;
 mod github;
 mod github_browser;
+mod isolation;
 mod jules;
 mod lifecycle;
 mod pages;

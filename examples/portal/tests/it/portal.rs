@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use portal::config::{Config, Options};
+use portal::config::{Config, Options, RunOptions};
 use portal::{FirstAccount, Portal};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -33,7 +33,10 @@ impl Demo {
         let options = Options {
             listen: Some(([127, 0, 0, 1], 0).into()),
             data_dir: Some(dir.path().join("data")),
-            terraform: std::env::var_os("RAD_TERRAFORM").map(Into::into),
+            runs: RunOptions {
+                terraform: std::env::var_os("RAD_TERRAFORM").map(Into::into),
+                ..RunOptions::default()
+            },
             ..Options::default()
         };
         let mut config = options.check().unwrap();

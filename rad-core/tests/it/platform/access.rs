@@ -2,7 +2,8 @@
 
 use rad_core::access::{Role, Roles};
 use rad_core::catalog::CatalogSort;
-use rad_core::directory::{AccountQuery, NewAccount};
+use rad_core::clock::Clock as _;
+use rad_core::directory::{AccountQuery, Directory as _, NewAccount};
 use rad_core::id::AccountId;
 use rad_core::ledger::RevenueQuery;
 use rad_core::platform::{PlatformError, RevenueView, Selection};
@@ -168,4 +169,21 @@ async fn a_name_has_bounds() {
         assert!(matches!(refused, PlatformError::Invalid { field: "name", .. }), "{refused}");
     }
     assert!(market.platform.operations().register(person("long", [])).await.is_ok(), "nothing was kept");
+}
+
+#[tokio::test]
+async fn a_new_account_gets_its_credits_once_whatever_stops_in_between() {
+    let market = Market::open().await;
+    market.change_settings(|settings| settings.signup_credits = credits("5")).await;
+    let operations = market.platform.operations();
+    let whole = operations.register(person("whole", [])).await.unwrap();
+    assert_eq!(market.credits(whole.id).await.0, "5");
+    // As a process leaves it that ends right after it made the account; what is promised stays so.
+    let half = market.directory.create(person("half", []), credits("5"), market.clock.now()).await.unwrap();
+    market.change_settings(|settings| settings.signup_credits = credits("7")).await;
+    assert_eq!(market.credits(half.id).await.0, "0");
+    let (one, other) = tokio::join!(operations.sweep(), operations.sweep());
+    assert!(one.unwrap().welcomed + other.unwrap().welcomed >= 1);
+    assert_eq!(operations.sweep().await.unwrap().welcomed, 0, "nothing is owed any more");
+    assert_eq!((market.credits(half.id).await.0, market.credits(whole.id).await.0), ("5".into(), "5".into()));
 }
