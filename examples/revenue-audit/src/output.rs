@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
+/// All is well.
+pub const FINE: u8 = 0;
 /// Something is wrong with the books.
 pub const WRONG: u8 = 1;
 /// The input or the arguments cannot be read; also what the command line ends with on wrong arguments.
@@ -32,10 +34,11 @@ pub trait Report: Serialize {
 pub fn conclude<R: Report>(outcome: Result<R, Failure>, json: bool) -> ExitCode {
     let (printed, code) = match outcome {
         Ok(report) => {
-            let code = if report.is_fine() { 0 } else { WRONG };
+            let code = if report.is_fine() { FINE } else { WRONG };
             let printed = if json { print_json(&report) } else { print_text(&report) };
             (printed, code)
         }
+        Err(failure @ Failure::Unread) => (Ok(()), failure.exit_code()),
         Err(failure) => {
             eprintln!("revenue-audit: {failure}");
             let printed = if json { print_json(&Failed { error: &failure }) } else { Ok(()) };

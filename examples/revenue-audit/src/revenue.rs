@@ -68,21 +68,27 @@ impl RevenueSums {
     pub fn add(&mut self, line: &RevenueLine, source: &str) -> Result<(), InputError> {
         let grouping = self.by.map_or(Grouping::Month, By::grouping);
         let summary = self.summaries.entry(line.currency).or_insert_with(|| Summary::new(grouping));
-        let too_large =
-            |_| InputError::new(source, InputFault::TooLarge { what: "the revenue of all entries" });
-        summary.add(line).map_err(too_large)
+        summary.add(line).map_err(|_| too_large(source))
     }
 
-    /// The sums in each currency.
-    pub fn finish(self) -> Vec<Revenue> {
+    /// The sums in each currency over the lines of `source`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), for the sum over all groups.
+    pub fn finish(self, source: &str) -> Result<Vec<Revenue>, InputError> {
         let Self { by, summaries } = self;
         let revenue = |(currency, summary): (Currency, Summary)| {
+            let total = summary.total().map_err(|_| too_large(source))?.into();
             let groups = summary.groups().filter(|_| by.is_some());
             let groups = groups.map(|(group, totals)| GroupSums { group: name(group), sums: totals.into() });
-            Revenue { currency, by, total: summary.total().into(), groups: groups.collect() }
+            Ok(Revenue { currency, by, total, groups: groups.collect() })
         };
         summaries.into_iter().map(revenue).collect()
     }
+}
+
+fn too_large(source: &str) -> InputError {
+    InputError::new(source, InputFault::TooLarge { what: "the revenue of all entries" })
 }
 
 /// Revenue in one currency.

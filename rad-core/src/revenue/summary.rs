@@ -104,7 +104,7 @@ pub trait Booked {
 /// for line in &lines {
 ///     summary.add(line)?;
 /// }
-/// assert_eq!(summary.total().gross, summary.groups().map(|(_, totals)| totals.gross).sum::<i64>());
+/// assert_eq!(summary.total()?.gross, summary.groups().map(|(_, totals)| totals.gross).sum::<i64>());
 /// # Ok::<(), rad_core::revenue::Violation>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -115,7 +115,6 @@ pub struct Summary {
     /// The same for groups met before, by some bits of their ids: hints, which make looking up the exception.
     hints: Vec<usize>,
     sums: Vec<Sum>,
-    total: Totals,
 }
 
 /// The sums of a group.
@@ -139,32 +138,18 @@ const HINTS: usize = 1 << 10;
 impl Summary {
     /// A summary of no lines.
     pub fn new(grouping: Grouping) -> Self {
-        Self {
-            grouping,
-            places: FxHashMap::default(),
-            hints: vec![0; HINTS],
-            sums: Vec::new(),
-            total: Totals::default(),
-        }
+        Self { grouping, places: FxHashMap::default(), hints: vec![0; HINTS], sums: Vec::new() }
     }
 
-    /// Adds a line to its group and to the total.
+    /// Adds a line to its group.
     ///
     /// # Errors
     /// [`Violation::Overflow`] if a sum does not fit; the sums are as before.
     #[inline(always)]
     pub fn add(&mut self, line: &impl Booked) -> Result<(), Violation> {
-        let figures = line.figures();
         let place = self.place(line.group(self.grouping));
-        let before = self.total;
-        self.total.add(&figures)?;
-        match self.sums.get_mut(place).map(|sum| sum.totals.add(&figures)) {
-            Some(Err(violation)) => {
-                self.total = before;
-                Err(violation)
-            }
-            _ => Ok(()),
-        }
+        // There is one: the place is of a group that was met before, or has just been made.
+        self.sums.get_mut(place).map_or(Ok(()), |sum| sum.totals.add(&line.figures()))
     }
 
     /// The groups that have lines, in order.
@@ -176,8 +161,14 @@ impl Summary {
     }
 
     /// The sums over all lines.
-    pub const fn total(&self) -> Totals {
-        self.total
+    ///
+    /// # Errors
+    /// [`Violation::Overflow`] if a sum does not fit, though those of every group do.
+    pub fn total(&self) -> Result<Totals, Violation> {
+        let mut total = Totals::default();
+        // In order, so that what was added when makes no difference.
+        self.groups().try_for_each(|(_, totals)| total.add(&totals))?;
+        Ok(total)
     }
 
     /// Where the sum of a group stands.
@@ -209,7 +200,7 @@ impl Summary {
 impl PartialEq for Summary {
     /// Whether they say the same, in whatever order it was added.
     fn eq(&self, other: &Self) -> bool {
-        self.grouping == other.grouping && self.total == other.total && self.groups().eq(other.groups())
+        self.grouping == other.grouping && self.groups().eq(other.groups())
     }
 }
 

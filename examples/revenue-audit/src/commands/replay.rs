@@ -61,7 +61,7 @@ impl Command for Replay {
                 Step::AccountEnd(state) => totals.end_account(state, self.period),
             }
         }
-        let revenue = revenue.finish();
+        let revenue = revenue.finish(&source)?;
         Ok(Replayed { source, period: self.period, totals, revenue })
     }
 }

@@ -46,7 +46,7 @@ impl Booking {
     /// Begins a journal on `out`, which messages call `output`; it ends with the day `end`, if there is one.
     ///
     /// # Errors
-    /// [`InputFault::Write`].
+    /// [`InputFault::Write`]; [`Failure::Unread`] once nobody reads the output.
     pub fn new(
         out: Sink,
         output: &str,
@@ -127,7 +127,7 @@ impl Booking {
     /// Ends the journal, with what the engine says of every account as assertions if `assert`.
     ///
     /// # Errors
-    /// [`InputFault::Write`].
+    /// [`InputFault::Write`]; [`Failure::Unread`] once nobody reads the output.
     pub fn finish(mut self, assert: bool) -> Result<(u64, Balances, Vec<Difference>), Failure> {
         for (on, kind, count, balances) in std::mem::take(&mut self.sums).iter() {
             if balances.iter().next().is_some() {
@@ -191,5 +191,9 @@ fn differences(booked: &Balances, engine: &Balances, digits: u8) -> Vec<Differen
 }
 
 fn unwritable(output: &str, error: std::io::Error) -> Failure {
-    InputError::new(output, InputFault::Write(error)).into()
+    match error.kind() {
+        // A reader such as `head` has closed the pipe.
+        std::io::ErrorKind::BrokenPipe => Failure::Unread,
+        _ => InputError::new(output, InputFault::Write(error)).into(),
+    }
 }

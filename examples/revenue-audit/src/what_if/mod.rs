@@ -66,14 +66,15 @@ pub fn what_if(source: &str, policies: Policies) -> Result<WhatIf, Failure> {
         .into_iter()
         .map(|((kind, reason), entries)| Impossible { kind, reason, entries })
         .collect();
-    let [was, would_be] = sums;
+    let finish = |[partners, agents]: Both| Ok([partners.finish(&shown)?, agents.finish(&shown)?]);
+    let [was, would_be] = sums.map(finish);
     Ok(WhatIf {
         policies,
         current_rules: rewriting.current_version(),
         entries,
         impossible: impossible.iter().fold(0, |sum, one| one.entries.saturating_add(sum)),
         impossible_by: impossible,
-        changes: compare::compare(was.map(RevenueSums::finish), would_be.map(RevenueSums::finish)),
+        changes: compare::compare(was?, would_be?),
         source: shown,
     })
 }

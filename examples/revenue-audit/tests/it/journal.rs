@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use rad_core::money::{Amount, Credits, Currency};
 use rad_core::revenue::journal::{Proof, Unit};
@@ -62,6 +63,25 @@ fn beancount_finds_nothing_wrong_and_comes_to_the_same_balances() {
         let csv = run("bean-query", &["-f", "csv", &file, query], directory.path());
         assert_eq!(balances(&csv), engine, "{group}");
     }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let directory = tempfile::tempdir().unwrap();
+    // Far more than a pipe holds.
+    books::write(&market(40, 4_000), &directory.path().join("books.jsonl.gz"));
+    let mut program = Command::new(env!("CARGO_BIN_EXE_revenue-audit"))
+        .args(["journal", "books.jsonl.gz", "--format", "hledger"])
+        .current_dir(directory.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(program.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let output = program.wait_with_output().unwrap();
+    assert!(first.ends_with('\n'), "{first:?}");
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }
 
 #[test]

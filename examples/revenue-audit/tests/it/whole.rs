@@ -65,7 +65,7 @@ fn a_replay_comes_to_what_the_engine_says() {
     assert_eq!(replayed["credits"]["granted"], granted.to_string());
     let revenue = &replayed["revenue"][0];
     assert_eq!(revenue["currency"], "USD");
-    let total = summary.total();
+    let total = summary.total().unwrap();
     let wanted = [total.gross, total.partner, total.agent, total.platform];
     let fields = ["gross_minor", "partner_minor", "agent_minor", "platform_minor"];
     assert_eq!(fields.map(|field| revenue["total"][field].as_i64().unwrap()), wanted);

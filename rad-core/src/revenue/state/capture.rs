@@ -33,8 +33,9 @@ impl AccountState {
         }
         let (id, reserved, first) = (step.entry.seq, self.reserved_by(place), self.spent.len());
         let spent = self.spend_reserved(id, capture, reserved.clone(), effect);
-        let split = spent.and_then(|(sum, owed)| Ok((sum, owed, Shares::split(sum.gross_minor, terms)?)));
-        let (sum, owed, shares) = match split {
+        let split = spent
+            .and_then(|(sum, owed)| Ok((sum, owed, sum.credits()?, Shares::split(sum.gross_minor, terms)?)));
+        let (sum, owed, credits, shares) = match split {
             Ok(split) => split,
             Err(refusal) => {
                 self.unspend(first, reserved)?;
@@ -52,7 +53,7 @@ impl AccountState {
             self.forget_reserved(reserved);
         }
         self.close_hold(place);
-        let charge = ChargeHead {
+        self.charges.push(ChargeHead {
             id,
             deployment: Some(capture.deployment),
             burn,
@@ -60,11 +61,19 @@ impl AccountState {
             credits: capture.amount,
             refunded: Credits::ZERO,
             shares,
-        };
-        if let Some(earning) = earning(step.entry, &charge, terms, LineKind::Charge, sum, shares)? {
-            effect.earned(&earning);
-        }
-        self.charges.push(charge);
+        });
+        effect.earned(&Earning {
+            entry: step.entry,
+            charge: id,
+            kind: LineKind::Charge,
+            deployment: capture.deployment,
+            burn,
+            terms,
+            credits,
+            awarded: sum.awarded,
+            purchased: sum.purchased,
+            shares,
+        });
         Ok(())
     }
 
@@ -165,6 +174,12 @@ impl Sum {
         Ok(())
     }
 
+    /// Credits of both kinds.
+    #[inline(always)]
+    fn credits(self) -> Result<Credits, Violation> {
+        self.awarded.plus(self.purchased)
+    }
+
     fn negated(self) -> Result<Self, Violation> {
         Ok(Self {
             awarded: self.awarded.negated()?,
@@ -174,9 +189,8 @@ impl Sum {
     }
 }
 
-/// What is booked for a charge, or to take back or restore some of it; the sums are positive either way. None for what
-/// earns nothing: a project debit.
-#[inline(always)]
+/// What is booked to take back or restore some of a charge; the sums are positive either way. None for what earns nothing:
+/// a project debit.
 pub(super) fn earning<'a>(
     entry: &'a Entry,
     charge: &ChargeHead,
@@ -191,6 +205,6 @@ pub(super) fn earning<'a>(
         LineKind::Refund | LineKind::Reversal => (sum.negated()?, shares.negated()?),
     };
     let Sum { awarded, purchased, .. } = sum;
-    let (charge, burn, credits) = (charge.id, charge.burn, awarded.plus(purchased)?);
+    let (charge, burn, credits) = (charge.id, charge.burn, sum.credits()?);
     Ok(Some(Earning { entry, charge, kind, deployment, burn, terms, credits, awarded, purchased, shares }))
 }

@@ -12,8 +12,6 @@ mod snapshot;
 mod spend;
 mod terms;
 
-use std::borrow::Cow;
-
 use chrono::{DateTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +19,7 @@ pub use snapshot::{Charge, Debt, Needs, OpenHold, Snapshot};
 
 use self::index::BurnIndex;
 use self::moment::{Moment, Step};
+use self::savepoint::Spare;
 use self::terms::TermsTable;
 use super::exact::Exact;
 use super::{
@@ -85,6 +84,7 @@ pub struct AccountState {
     /// In the order it arose, oldest first.
     debts: Vec<Debt>,
     index: BurnIndex,
+    spare: Spare,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -146,6 +146,7 @@ impl AccountState {
             spent: Vec::new(),
             debts: Vec::new(),
             index: BurnIndex::default(),
+            spare: Spare::default(),
         }
     }
 
@@ -229,7 +230,7 @@ impl AccountState {
         if !self.index.is_due(at) {
             return self.balance;
         }
-        let mut later = self.clone();
+        let mut later = self.without_past();
         let advanced = later.lapse(at, &mut ()).and_then(|()| later.sweep(at, &mut ()));
         advanced.map_or(self.balance, |()| later.balance)
     }
@@ -242,24 +243,43 @@ impl AccountState {
     /// [`InsufficientTotal`](Violation::InsufficientTotal), [`NotPositive`](Violation::NotPositive).
     pub fn preview(&self, amount: Credits, burn: BurnOrder, at: DateTime<Utc>) -> Result<Split, Violation> {
         let at = Moment::up_to(at);
-        let mut state = Cow::Borrowed(self);
-        if self.index.lapses_by(at) {
-            state.to_mut().lapse(at, &mut ())?;
+        let mut state = self.without_past();
+        if state.index.lapses_by(at) {
+            state.lapse(at, &mut ())?;
         }
         let plan = state.plan_hold(amount, burn, at)?;
-        let (mut split, mut lots) = (Split::default(), state.lots.clone());
+        let mut split = Split::default();
         for (bucket, amount) in plan.takes {
             let sum = match bucket {
                 Bucket::Awarded => &mut split.awarded,
                 Bucket::Purchased => &mut split.purchased,
             };
             *sum = sum.plus(amount)?;
-            state.index.draw(&mut lots, (bucket, amount), at, |_, lot, credits| {
+            state.index.draw(&mut state.lots, (bucket, amount), at, |_, lot, credits| {
                 split.parts.push(SplitPart { lot: lot.id, bucket, credits });
                 Ok(())
             })?;
         }
         Ok(split)
+    }
+
+    /// A copy of what time alone changes, without the charges of the past: it costs the same however long that is.
+    fn without_past(&self) -> Self {
+        Self {
+            seq: self.seq,
+            last: self.last,
+            now: self.now,
+            currency: self.currency,
+            volume: self.volume,
+            paid: self.paid,
+            balance: self.balance,
+            lots: self.lots.clone(),
+            holds: self.holds.clone(),
+            reserved: self.reserved.clone(),
+            debts: self.debts.clone(),
+            index: self.index.clone(),
+            ..Self::new(self.account)
+        }
     }
 
     /// The account.
@@ -319,10 +339,12 @@ impl AccountState {
         if self.index.lapses_by(step.at) || self.repays(&step.entry.body) {
             // Several steps, of which a later one may be refused.
             let before = self.savepoint(step.at);
-            if let Err(refusal) = self.act_late(step, effect) {
-                self.go_back(before);
-                return Err(refusal);
+            let acted = self.act_late(step, effect);
+            if acted.is_err() {
+                self.go_back(&before);
             }
+            self.spare.put(before);
+            acted?;
         } else {
             self.act(step, effect)?;
         }

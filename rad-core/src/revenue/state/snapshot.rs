@@ -16,6 +16,7 @@ use super::super::{
 };
 use super::index::BurnIndex;
 use super::moment::Moment;
+use super::savepoint::Spare;
 use super::{AccountState, ChargeHead, HoldHead, Reserved};
 use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::money::{Amount, Credits, Currency};
@@ -181,6 +182,7 @@ impl AccountState {
         self.charges.retain(|charge| owing(charge.id));
         self.spent.retain(|part| owing(part.charge));
         self.lots.retain(|lot| !lot.is_closed());
+        self.spare = Spare::default();
         let known = std::mem::take(&mut self.terms);
         for charge in &mut self.charges {
             charge.terms = known.of(charge).map(|terms| self.terms.place(terms));

@@ -509,7 +509,7 @@ fn every_grouping_of_lines_adds_up_to_the_same() {
     {
         let mut summary = Summary::new(grouping);
         lines.iter().for_each(|line| summary.add(line).unwrap());
-        let total = summary.total();
+        let total = summary.total().unwrap();
         assert_eq!((total.lines, total.gross), (3, 133));
         assert_eq!(total.partner + total.agent + total.platform, total.gross);
         assert_eq!(summary.groups().map(|(_, totals)| totals.gross).sum::<i64>(), total.gross);
