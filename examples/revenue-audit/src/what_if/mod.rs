@@ -66,15 +66,18 @@ pub fn what_if(source: &str, policies: Policies) -> Result<WhatIf, Failure> {
         .into_iter()
         .map(|((kind, reason), entries)| Impossible { kind, reason, entries })
         .collect();
-    let finish = |[partners, agents]: Both| Ok([partners.finish(&shown)?, agents.finish(&shown)?]);
-    let [was, would_be] = sums.map(finish);
+    let finish = |[partners, agents]: Both| -> Result<_, InputError> {
+        Ok([partners.finish(&shown)?, agents.finish(&shown)?])
+    };
+    let [was, would_be] = sums;
+    let changes = compare::compare(finish(was)?, finish(would_be)?);
     Ok(WhatIf {
         policies,
         current_rules: rewriting.current_version(),
         entries,
         impossible: impossible.iter().fold(0, |sum, one| one.entries.saturating_add(sum)),
         impossible_by: impossible,
-        changes: compare::compare(was?, would_be?),
+        changes,
         source: shown,
     })
 }
