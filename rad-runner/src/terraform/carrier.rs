@@ -55,10 +55,10 @@ impl CarrierKind {
 #[derive(Debug)]
 pub(super) struct Connection {
     holder: Child,
+    // Dropped before another process can have the id of the group it watches.
+    _watchdog: Option<Watchdog>,
     // Its end is the holder's.
     _orders: ChildStdin,
-    // Dropped before another process can have the id of the one it watches.
-    _watchdog: Option<Watchdog>,
     _carrier: Child,
     terms: Terms,
 }
@@ -105,18 +105,21 @@ impl Carrier {
         let (Some(mut orders), Some(mut told)) = (holder.stdin.take(), holder.stdout.take()) else {
             return Err(io::Error::other("a network was started without pipes"));
         };
-        let (process, terms) = (holder.id().unwrap_or_default(), self.terms());
+        let process = holder.id().ok_or_else(|| io::Error::other("a network ended at once"))?;
+        let terms = self.terms();
         let connected = async {
             told.read_u8().await?;
+            // Over the carrier too, which is of the same process group: changing its credentials, it forgets that it is
+            // to die with its parent.
+            let watchdog = launcher.watch(process).await?;
             let carrier = self.carry(process, terms.resolver, scratch, launcher).await?;
             orders.write_all(format!("{}.\n", terms.routes).as_bytes()).await?;
             told.read_u8().await?;
-            Ok(carrier)
+            Ok((watchdog, carrier))
         };
         match timeout(PATIENCE, connected).await.map_err(io::Error::from).flatten() {
-            Ok((carrier, watchdog)) => {
-                let (_orders, _watchdog, _carrier) = (orders, watchdog, carrier);
-                Ok(Connection { holder, _orders, _watchdog, _carrier, terms })
+            Ok((_watchdog, _carrier)) => {
+                Ok(Connection { holder, _watchdog, _orders: orders, _carrier, terms })
             }
             Err(error) => {
                 let said = words(holder.stderr.take()).await;
@@ -140,13 +143,12 @@ impl Carrier {
         resolver: Option<Ipv4Addr>,
         scratch: &Path,
         launcher: &Launcher,
-    ) -> io::Result<(Child, Option<Watchdog>)> {
+    ) -> io::Result<Child> {
         let ready = scratch.join("network.pid");
         let _ = fs::remove_file(&ready);
-        let mut child = launcher.spawn(self.command(process, resolver, &ready)).await?;
-        // Changing its credentials, it forgets that it is to die with its parent.
-        let id = child.id().ok_or_else(|| io::Error::other("it ended at once"))?;
-        let watchdog = launcher.watch(id).await?;
+        let mut command = self.command(process, resolver, &ready);
+        command.process_group(i32::try_from(process).map_err(io::Error::other)?);
+        let mut child = launcher.spawn(command).await?;
         let up = match self.kind {
             CarrierKind::Pasta => written(&ready, &mut child).await,
             CarrierKind::Slirp4netns => match child.stdout.take() {
@@ -155,7 +157,7 @@ impl Carrier {
             },
         };
         match up {
-            Ok(()) => Ok((child, watchdog)),
+            Ok(()) => Ok(child),
             Err(error) => {
                 let said = words(child.stderr.take()).await;
                 Err(io::Error::other(format!("{} does not work here: {error} {said}", self.kind.name())))
@@ -198,7 +200,7 @@ impl Carrier {
                 command.arg(process.to_string()).arg("tap0").stdout(Stdio::piped());
             }
         }
-        command.env_clear().env("PATH", PATH).process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.env_clear().env("PATH", PATH).stdin(Stdio::null()).stderr(Stdio::piped());
         command
     }
 

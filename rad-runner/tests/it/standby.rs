@@ -1,7 +1,8 @@
 //! The sandbox that is made ahead of the next run: taken once, replaced where it is lost, gone with its runner.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rad_core::runner::{RunOutcome, Runner};
 use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
@@ -71,17 +72,9 @@ async fn it_goes_with_its_runner() {
 #[tokio::test]
 async fn it_dies_with_a_killed_platform_and_the_next_one_clears_it() {
     let root = tempfile::tempdir().unwrap();
-    let mut platform = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "standby::a_platform_that_waits"])
-        .env("RAD_TEST_ROOT", root.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::fs::create_dir_all(root.path().join("runs")).unwrap();
-    let waits = becomes(|| directories(root.path()).iter().any(|ahead| is_named(ahead))).await;
+    let mut platform = platform(root.path()).await;
     platform.kill().unwrap();
     platform.wait().unwrap();
-    assert!(waits, "something waits");
     assert!(becomes(|| !is_named(root.path())).await, "its processes end");
     let config = TerraformConfig::builder(root.path().join("runs")).network(Network::Off);
     let next = TerraformRunner::new(config.build().unwrap()).unwrap();
@@ -90,14 +83,41 @@ async fn it_dies_with_a_killed_platform_and_the_next_one_clears_it() {
     assert!(!left.is_empty() && left.iter().all(|left| !left.exists()), "{left:?}");
 }
 
-/// The part of [`it_dies_with_a_killed_platform_and_the_next_one_clears_it`] that is killed.
+#[tokio::test]
+async fn it_dies_while_the_platform_stands_still() {
+    let root = tempfile::tempdir().unwrap();
+    let mut platform = platform(root.path()).await;
+    let stopped = Command::new("kill").arg("-STOP").arg(platform.id().to_string()).status().unwrap();
+    let ended = becomes(|| !is_named(root.path())).await;
+    platform.kill().unwrap();
+    platform.wait().unwrap();
+    assert!(stopped.success() && ended, "its processes end");
+}
+
+/// A platform as a process of its own that has something made ahead.
+async fn platform(root: &Path) -> Child {
+    std::fs::create_dir_all(root.join("runs")).unwrap();
+    let mut platform = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "standby::a_platform_that_waits"])
+        .env("RAD_TEST_ROOT", root)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    if !becomes(|| directories(root).iter().any(|ahead| is_named(ahead))).await {
+        platform.kill().unwrap();
+        panic!("nothing is made ahead");
+    }
+    platform
+}
+
+/// What [`platform`] starts.
 #[tokio::test]
 async fn a_platform_that_waits() {
     let Some(root) = std::env::var_os("RAD_TEST_ROOT") else {
         return;
     };
-    let config = TerraformConfig::builder(Path::new(&root).join("runs")).build().unwrap();
-    let runner = TerraformRunner::new(config).unwrap();
+    let config = TerraformConfig::builder(Path::new(&root).join("runs")).patience(Duration::from_secs(3));
+    let runner = TerraformRunner::new(config.build().unwrap()).unwrap();
     runner.clear().await.unwrap();
     std::future::pending::<()>().await;
 }
