@@ -21,7 +21,12 @@ mark() { printf '{"@message":"","type":"rad_step","step":"%s"}\n' "$1"; }
 # Runs the engine so that a signal is heard while it runs.
 run() {
     [ -z "$stopped" ] || exit 20
-    "$RAD_PROGRAM" "$@" 2>&1 &
+    set -- "$RAD_PROGRAM" "$@"
+    if [ -e /rad/inputs/credentials.sh ]; then
+        # Read where the engine is started: what is granted changes nothing here.
+        set -- /bin/sh -c '. "$0" && exec "$@"' /rad/inputs/credentials.sh "$@"
+    fi
+    "$@" 2>&1 &
     engine=$!
     status=0
     while :; do
@@ -37,9 +42,6 @@ mark init
 mkdir -p /rad/work/module /rad/work/state /rad/work/data /rad/work/home || exit 70
 cat /rad/inputs/part-* | tar -xzf - -C /rad/work || exit 70
 cd /rad/work/module || exit 70
-if [ -e /rad/inputs/credentials.sh ]; then
-    . /rad/inputs/credentials.sh
-fi
 run init -input=false -no-color ${RAD_INIT:+"$RAD_INIT"}
 case $(tr -d ' \n' 2>/dev/null <"$TF_DATA_DIR/terraform.tfstate") in
 *'"backend":{"type":"local","config":{"path":"/rad/work/state/terraform.tfstate",'*) ;;

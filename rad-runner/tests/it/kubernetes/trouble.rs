@@ -295,11 +295,10 @@ struct Tenant;
 #[async_trait]
 impl Credentials for Tenant {
     async fn grant(&self, _: &RunJob) -> Result<Granted, BackendError> {
-        Ok(Granted::default().variable("CLOUD_TOKEN", "t0p-s3cret").file(
-            "CLOUD_FILE",
-            "key.json",
-            "k3y-file",
-        ))
+        // Names of the container's own script among them: they change nothing of it.
+        let granted =
+            Granted::default().variable("stopped", "by a tenant").variable("RAD_PROGRAM", "/no/engine");
+        Ok(granted.variable("CLOUD_TOKEN", "t0p-s3cret").file("CLOUD_FILE", "key.json", "k3y-file"))
     }
 }
 
