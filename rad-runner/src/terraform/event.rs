@@ -39,8 +39,8 @@ pub(super) enum Meaning {
 /// Whether a line only passes on what a program of the module printed: told without reading it, for there may be
 /// millions.
 pub(super) fn is_program_output(line: &str) -> bool {
-    // Inside a JSON string the quotes would be escaped.
-    line.contains(r#""type":"provision_progress""#)
+    // Inside a JSON string the quotes would be escaped. What is no JSON did not come from the engine, or is text only.
+    !line.starts_with('{') || line.contains(r#""type":"provision_progress""#)
 }
 
 /// Reads a line.

@@ -14,8 +14,8 @@ use super::watchdog::Watchdog;
 /// A line longer than this is left out: a part of it could hold a part of a secret that no mask finds.
 const LONGEST_LINE: usize = 1024 * 1024;
 
-/// Lines read ahead.
-const READ_AHEAD: usize = 256;
+/// Lines read ahead: a run that prints the longest ones takes 32 MiB of the platform's memory.
+const READ_AHEAD: usize = 32;
 
 /// An engine at work.
 #[derive(Debug)]

@@ -32,8 +32,8 @@ pub(super) struct Report<'a> {
     planned: Vec<PlannedChange>,
     /// The observer takes no more reports.
     refused: Option<StopReason>,
-    /// How many bytes of log are left.
-    room: u64,
+    /// How many bytes of log are left; `None` once it is cut, and says so.
+    room: Option<u64>,
     diagnostics: usize,
     errors: usize,
     last_lines: VecDeque<String>,
@@ -48,7 +48,7 @@ impl<'a> Report<'a> {
             progress: Progress::default(),
             planned: Vec::new(),
             refused: None,
-            room: log_limit,
+            room: Some(log_limit),
             diagnostics: 0,
             errors: 0,
             last_lines: VecDeque::new(),
@@ -82,7 +82,7 @@ impl<'a> Report<'a> {
 
     /// Takes a line of the engine's output.
     pub(super) async fn line(&mut self, line: &str, step: Step) {
-        if self.room == 0 && event::is_program_output(line) {
+        if self.room.is_none() && event::is_program_output(line) {
             return;
         }
         let Message { text, meaning } = event::read(line);
@@ -137,9 +137,7 @@ impl<'a> Report<'a> {
 
     /// Writes lines of the platform's own or the engine's into the log.
     pub(super) async fn log(&mut self, text: &str) {
-        if self.room == 0 {
-            return;
-        }
+        let Some(room) = self.room else { return };
         let mut text = self.shown(text);
         text.push('\n');
         for line in text.lines() {
@@ -148,10 +146,10 @@ impl<'a> Report<'a> {
         let excess = self.last_lines.len().saturating_sub(LAST_LINES);
         self.last_lines.drain(..excess);
         let length = text.len() as u64;
-        if length > self.room {
+        self.room = room.checked_sub(length);
+        if self.room.is_none() {
             text = "[The run writes more than is kept: the rest is left out.]\n".to_owned();
         }
-        self.room = self.room.saturating_sub(length);
         self.emit(RunEvent::Log(text)).await;
     }
 
@@ -261,7 +259,56 @@ fn cleaned(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use rad_core::id::{DeploymentId, RunId};
+    use rad_core::runner::{Action, RunLimits};
+
     use super::*;
+
+    #[derive(Default)]
+    struct Heard(Mutex<String>);
+
+    #[async_trait]
+    impl RunObserver for Heard {
+        async fn event(&self, event: RunEvent) -> Result<(), StopReason> {
+            if let RunEvent::Log(text) = event {
+                self.0.lock().unwrap().push_str(&text);
+            }
+            Ok(())
+        }
+
+        async fn stop(&self) -> StopReason {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_fills_its_room_to_the_byte_says_what_follows_is_left_out() {
+        let job = RunJob {
+            run: RunId::new(),
+            deployment: DeploymentId::new(),
+            action: Action::Create,
+            source: Default::default(),
+            values: Default::default(),
+            sensitive: Vec::new(),
+            state: None,
+            consent: Consent::Everything,
+            limits: RunLimits::of(Duration::from_secs(1)),
+        };
+        let heard = Heard::default();
+        let mut report = Report::new(&job, &heard, 8);
+        for line in ["one", "two"] {
+            report.line(line, Step::Apply).await;
+        }
+        assert_eq!(*heard.0.lock().unwrap(), "one\ntwo\n");
+        for line in ["more", "and more"] {
+            report.line(line, Step::Apply).await;
+        }
+        let mark = "[The run writes more than is kept: the rest is left out.]\n";
+        assert_eq!(*heard.0.lock().unwrap(), format!("one\ntwo\n{mark}"));
+    }
 
     #[test]
     fn terminal_sequences_and_control_characters_are_taken_out() {

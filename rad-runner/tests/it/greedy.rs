@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rad_core::runner::{RunJob, RunLimits, RunOutcome};
 use rad_runner::terraform::{Limits, TerraformRunner};
 
-use crate::support::{Notes, nothing_left, play, runner_with, running};
+use crate::support::{Notes, host_has, nothing_left, play, runner_with, running};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -47,12 +47,12 @@ async fn a_fork_bomb_is_ended() {
     let limits = Limits { processes: 128, ..Limits::default() };
     let (_root, runner) = runner_with(|config| config.limits(limits)).await;
     let means = means(&runner, "processes and threads").await;
-    if means.is_empty() {
-        // Nothing would stop it.
+    // Otherwise nothing would stop it.
+    if !host_has("limit of processes", !means.is_empty()) {
         return;
     }
     let (outcome, notes) = contained(&runner, "b() { b | b & }; b; sleep 60").await;
-    if means.starts_with("cgroup") {
+    if host_has("control group of processes", means.starts_with("cgroup")) {
         assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
         assert!(told(&notes, "starts more processes than it may"), "{:?}", notes.diagnostics());
     } else {
@@ -68,7 +68,7 @@ async fn a_memory_hog_is_ended() {
     // Without a line feed it keeps all of it.
     let (outcome, notes) = contained(&runner, "head -c 2G /dev/zero | tail > /dev/null").await;
     assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
-    if means.starts_with("cgroup") {
+    if host_has("control group of memory", means.starts_with("cgroup")) {
         assert!(told(&notes, "needs more memory"), "{:?}", notes.diagnostics());
     }
 }
@@ -89,7 +89,7 @@ async fn a_module_that_fills_the_disk_is_ended() {
 async fn deleted_files_fill_the_disk_as_well() {
     let limits = Limits { disk: 48 * MIB, ..Limits::default() };
     let (_root, runner) = runner_with(|config| config.limits(limits)).await;
-    if !means(&runner, "memory").await.starts_with("cgroup") {
+    if !host_has("control group of memory", means(&runner, "memory").await.starts_with("cgroup")) {
         return;
     }
     let script = "exec 3>/work/home/hidden; rm /work/home/hidden; while :; do head -c 4M /dev/zero >&3; sleep 0.05; done";

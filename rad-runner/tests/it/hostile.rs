@@ -108,6 +108,30 @@ async fn a_module_that_prints_without_end_is_cut_off() {
     assert!(log.contains("the rest is left out"), "{}", &log[log.len() - 200..]);
 }
 
+/// Into what the platform reads, past the engine, which would need minutes for as much.
+#[tokio::test]
+async fn a_gigabyte_of_output_is_cut_off_and_fills_no_memory() {
+    let (_root, runner) = runner_with(|config| config.log_limit(100_000)).await;
+    let script = "yes | head -c 1M > /proc/1/fd/1; head -c 1000000 /dev/zero | tr '\\0' z > /tmp/long; \
+                  echo >> /tmp/long; while cat /tmp/long; do :; done | head -c 1023M > /proc/1/fd/1; echo the end";
+    let before = most_memory();
+    let job = RunJob { limits: RunLimits::of(Duration::from_secs(300)), ..running(script) };
+    let (outcome, notes) = play(&runner, job).await;
+    let grown = most_memory() - before;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{:?}", notes.diagnostics());
+    assert!(log.len() < 110_000 && log.starts_with("Terraform"), "{} bytes", log.len());
+    assert!(log.contains("\ny\ny\n") && log.contains("the rest is left out"), "{}", &log[log.len() - 200..]);
+    assert!(grown < 100 << 10, "{grown} KiB for what is not kept");
+}
+
+/// The most memory that this process has had, in KiB.
+fn most_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 #[tokio::test]
 async fn a_module_that_sleeps_for_ever_is_killed() {
     let (_root, runner) = runner_with(|config| config.grace(Duration::from_millis(300))).await;

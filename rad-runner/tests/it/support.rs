@@ -39,6 +39,17 @@ pub(crate) async fn runner_with(
     (root, runner)
 }
 
+/// Whether a test can go on that needs something of this host. Where it is missing, the test says that it did not run; where
+/// `RAD_REQUIRE_ISOLATION` says that the host is to have everything, it fails.
+pub(crate) fn host_has(what: &str, there: bool) -> bool {
+    let required = std::env::var("RAD_REQUIRE_ISOLATION").is_ok_and(|required| required == "1");
+    assert!(there || !required, "RAD_REQUIRE_ISOLATION is set, but this host has no {what}");
+    if !there {
+        eprintln!("NOT RUN: this host has no {what}");
+    }
+    there
+}
+
 /// A job over one file of Terraform.
 pub(crate) fn job(terraform: &str, values: Value) -> RunJob {
     let mut source = SourceTree::default();
