@@ -92,6 +92,17 @@ require_isolation() {
     [[ -z $gap ]] || say "NOT ALL LIMITS OF RUNS ARE TESTED HERE: $gap. With RAD_REQUIRE_ISOLATION=1 their tests fail"
 }
 
+# The machine's own tofu or terraform is the one tested; a pinned OpenTofu is fetched only where there is none.
+find_terraform() {
+    [[ -z ${RAD_TERRAFORM:-} ]] || return 0
+    ! have tofu && ! have terraform || return 0
+    if RAD_TERRAFORM=$(scripts/fetch-opentofu.sh); then
+        export RAD_TERRAFORM
+    else
+        say "No tofu and no terraform: the tests that apply modules (rad-runner, quickstart, portal) can't run; each names itself"
+    fi
+}
+
 # What runs of modules need beside the engine.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 sandbox=(

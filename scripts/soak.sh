@@ -13,6 +13,7 @@ require \
     "c_compiler:gcc libc6-dev:builds the bundled SQLite" \
     "postgres:postgresql:the servers that are killed" \
     "${sandbox[@]}"
+find_terraform
 kills=${1:-210} runs=${2:-200}
 [[ $kills$runs =~ ^[0-9]+$ ]] || die "usage: soak.sh [KILLS [RUNS]], not $kills $runs"
 # Three tests kill: processes on SQLite, processes on PostgreSQL, and its server.

@@ -34,17 +34,6 @@ check_heavy() {
     RUSTDOCFLAGS="${RUSTDOCFLAGS:-} -D warnings" cargo doc "${locked[@]}" -p rad-runner -p portal --all-features --no-deps
 }
 
-# The machine's own tofu or terraform is the one tested; a pinned OpenTofu is fetched only where there is none.
-find_terraform() {
-    [[ -z ${RAD_TERRAFORM:-} ]] || return 0
-    ! have tofu && ! have terraform || return 0
-    if RAD_TERRAFORM=$(scripts/fetch-opentofu.sh); then
-        export RAD_TERRAFORM
-    else
-        say "No tofu and no terraform: the tests that apply modules (rad-runner, quickstart, portal) can't run; each names itself"
-    fi
-}
-
 run_tests() {
     local options=("${locked[@]}" --workspace "${features[@]}" "$@")
     if cargo nextest --version >/dev/null 2>&1; then

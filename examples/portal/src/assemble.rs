@@ -253,3 +253,26 @@ fn make_private_directory(path: &Path) -> anyhow::Result<()> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.with_context(|| format!("the directory {} cannot be made", path.display()))
 }
+
+#[cfg(all(test, feature = "kubernetes"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_set_up_by_a_file_and_the_name_of_the_worker() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cluster.toml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            cluster_setup(&path, "worker-1").map_err(|error| format!("{error:#}"))
+        };
+        let setup = read("namespace = \"runs\"\nimage = \"i:1\"\nlimits = { cpu = \"2\" }\n").unwrap();
+        assert_eq!((setup.instance.as_str(), setup.limits["cpu"].as_str()), ("worker-1", "2"));
+        assert_eq!(
+            read("namespace = \"runs\"\nimage = \"i:1\"\ninstance = \"mine\"\n").unwrap().instance,
+            "mine"
+        );
+        let refusal = read("namespace = \"runs\"\nimages = \"i:1\"\n").unwrap_err();
+        assert!(refusal.contains("cluster.toml") && refusal.contains("images"), "{refusal}");
+    }
+}

@@ -274,7 +274,7 @@ async fn every_run_ends_once_whatever_becomes_of_its_worker() {
     let mut users = [site.signed_in(0, "user").await, site.signed_in(1, "user").await];
     buy(&mut users[0], &(plan.runs * 15).to_string(), "pay").await;
     for number in 0..plan.runs {
-        let pause = format!("{:.1}", 1.0 + fastrand::f64() * 3.0);
+        let pause = format!("{:.1}", 2.0 + fastrand::f64() * 4.0);
         let answer = submit(&mut users[number % 2], "fleet", &[("v/size", "5"), ("v/pause", &pause)]).await.0;
         assert_eq!(answer.status, 303, "{}", answer.body);
     }
