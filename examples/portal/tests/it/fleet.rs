@@ -160,9 +160,10 @@ impl Site {
             }
             assert!(start.elapsed() < LEASE * 5, "the runs of a stopped worker go on: {left:?}");
         };
-        // What carries an ended engine's packets stays until its worker goes on: nothing is left that could send any. And a
-        // step that waits at its gate for the worker's word is no engine yet: the word comes only under a lease.
-        let carries = |command: &str| command.contains("/pasta ") || command.contains("/slirp4netns ");
+        // A network that its worker was just making stays until it goes on: nothing is left that could send anything. And
+        // a step that waits at its gate for the worker's word is no engine yet: the word comes only under a lease.
+        let makes = ["/pasta ", "/slirp4netns ", "ip -batch"];
+        let carries = |command: &str| makes.iter().any(|part| command.contains(part));
         let waits = |command: &str| command.starts_with("/bin/sh -c echo; read -r go");
         let mut engines = processes_in(&worker.data);
         engines.retain(|(pid, command)| *pid != worker.program.id() && !carries(command) && !waits(command));
