@@ -6,6 +6,7 @@
 
 mod books;
 mod latency;
+mod lots;
 mod pages;
 mod pgbench;
 mod posting;
@@ -70,6 +71,8 @@ enum Part {
     Latency,
     /// Posts to SQLite, beside a bare loop.
     Sqlite,
+    /// Posts to an account with many open lots, to both.
+    Lots,
     /// Pages, `verify` and bytes on the disk.
     Pages,
 }
@@ -87,6 +90,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wants(Part::Sqlite) {
         sqlite::run(&options.dir, ACCOUNTS, Duration::from_secs(options.seconds), options.rounds).await?;
+    }
+    if wants(Part::Lots) {
+        lots::run(&options.dir, &open(&database(&options, "lots").await?).await?).await?;
     }
     if wants(Part::Pages) {
         let few = open(&database(&options, "few").await?).await?;

@@ -108,7 +108,7 @@ impl Accounts {
 }
 
 /// A post under a key of its own.
-fn post(account: AccountId, body: Body) -> Post {
+pub(crate) fn post(account: AccountId, body: Body) -> Post {
     let key = EntryKey::derive("bench", &[&fastrand::u128(..).to_be_bytes()]);
     Post { account, key, at: Utc::now(), actor: None, body }
 }
