@@ -2,7 +2,8 @@
 // last event it has seen, so that the log goes on where it stopped.
 
 function setStatus(badge, status) {
-  if (!badge) return;
+  // A check leaves the status of its deployment as it is.
+  if (!badge || status === null) return;
   badge.textContent = status;
   badge.className = `badge status ${status.replaceAll(" ", "-")}`;
 }

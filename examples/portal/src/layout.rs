@@ -267,6 +267,7 @@ fn notice(code: &str) -> Option<&'static str> {
         "roles" => "The roles were changed.",
         "settings" => "The settings are in force from now on.",
         "deploying" => "The deployment is on its way.",
+        "checking" => "The engine looks at what exists. Nothing is changed.",
         "deleting" => "The deployment is being destroyed.",
         "retrying" => "The run was queued again.",
         "updating" => {

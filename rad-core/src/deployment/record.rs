@@ -13,7 +13,7 @@ use crate::access::Publisher;
 use crate::id::{AccountId, DeploymentId, ModuleId, RunId};
 use crate::module::Values;
 use crate::money::Credits;
-use crate::runner::{Action, Diagnostic, Output, PlannedChange, ResourceProgress, Step};
+use crate::runner::{Action, Diagnostic, Drift, Output, PlannedChange, ResourceProgress, Step};
 use crate::source::{CommitId, Digest};
 
 /// The values of sensitive variables, each a JSON text; encrypted wherever they are kept.
@@ -88,7 +88,7 @@ pub struct Deployment {
     pub needs: Vec<String>,
     /// Whether the module lets its deployers purge.
     pub may_purge: bool,
-    /// How it stands.
+    /// How it stands; a check leaves that as it is.
     pub status: DeploymentStatus,
     /// Whether its latest apply or destroy stopped after it had begun to change resources: what exists is neither what was there
     /// before nor what was asked for.
@@ -97,7 +97,7 @@ pub struct Deployment {
     pub purge_asked: Option<DateTime<Utc>>,
     /// After a purge: the addresses of resources that may still exist.
     pub left: Vec<String>,
-    /// The latest run.
+    /// The latest run that is no check.
     pub latest_run: RunId,
     /// When it was made.
     pub created_at: DateTime<Utc>,
@@ -182,11 +182,13 @@ impl Run {
     }
 }
 
-/// What a run planned, and what of it was confirmed.
+/// What a run planned, and what of it was confirmed; of a check, what it found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// The changes of its latest plan; `None` before there is one.
     pub changes: Option<Vec<PlannedChange>>,
+    /// What a check found that is not what the state says; `None` for other runs, and before it is found.
+    pub drift: Option<Vec<Drift>>,
     /// What a person confirmed that it destroys or replaces.
     pub confirmed: Vec<PlannedChange>,
 }
@@ -235,6 +237,8 @@ pub struct RunReport {
     pub step: Option<Step>,
     /// The plan, replacing the one before.
     pub plan: Option<Vec<PlannedChange>>,
+    /// What a check found, replacing what was found before.
+    pub drift: Option<Vec<Drift>>,
     /// Resources that got further; each replaces what was known of its address.
     pub resources: Vec<ResourceProgress>,
     /// Diagnostics to add.

@@ -234,7 +234,7 @@ pub struct IllegalTransition {
     pub transition: Transition,
 }
 
-/// How a deployment stands: what its latest run did to it.
+/// How a deployment stands: what its latest run did to it that was no check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -248,9 +248,10 @@ pub enum DeploymentStatus {
 }
 
 impl DeploymentStatus {
-    /// The status of a deployment whose latest run has this action and status. A purge closes the record however it ends.
-    pub const fn of(action: Action, status: RunStatus) -> Self {
-        match action {
+    /// How a deployment stands whose latest run has this action and status. A purge closes the record however it ends; a check
+    /// says nothing of how its deployment stands.
+    pub const fn of(action: Action, status: RunStatus) -> Option<Self> {
+        Some(match action {
             Action::Create | Action::Update => Self::Run(status),
             Action::Delete => match status {
                 RunStatus::Success => Self::Deleted,
@@ -259,7 +260,8 @@ impl DeploymentStatus {
             },
             Action::Purge if status.is_final() => Self::Deleted,
             Action::Purge => Self::Deleting,
-        }
+            Action::Check => return None,
+        })
     }
 
     /// The status as people read it, lower case.
@@ -286,7 +288,8 @@ mod tests {
 
     use super::*;
 
-    const ACTIONS: [Action; 4] = [Action::Create, Action::Update, Action::Delete, Action::Purge];
+    const ACTIONS: [Action; 5] =
+        [Action::Create, Action::Update, Action::Delete, Action::Purge, Action::Check];
 
     fn ways(status: RunStatus) -> Vec<RunStatus> {
         Transition::ALL.iter().filter_map(|transition| status.after(*transition).ok()).collect()
@@ -363,7 +366,20 @@ mod tests {
                 (false, true) => DeploymentStatus::Deleting,
                 (false, false) => DeploymentStatus::Run(last),
             };
+            let expected = (action != Action::Check).then_some(expected);
             prop_assert_eq!(DeploymentStatus::of(action, last), expected);
+        }
+
+        /// However many checks stand among the runs of a deployment and however they end, it stands as without them.
+        #[test]
+        fn checks_leave_a_deployment_as_it_stands(
+            runs in vec((select(&ACTIONS[..]), select(&RunStatus::ALL[..])), 0..20),
+        ) {
+            let stands = |runs: &mut dyn Iterator<Item = (Action, RunStatus)>| {
+                runs.filter_map(|(action, status)| DeploymentStatus::of(action, status)).last()
+            };
+            let without = runs.iter().copied().filter(|(action, _)| *action != Action::Check);
+            prop_assert_eq!(stands(&mut runs.iter().copied()), stands(&mut without.into_iter()));
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct LeaseLimits {
 ///   given longest ago, and there to the run that was queued first.
 /// - A deployment has diverged when a run ended without success that had begun to change a resource in its apply, until a run
 ///   succeeds.
+/// - A [check](crate::runner::Action::Check) is a run like any other, but leaves its deployment as it stands: its status, its latest run, whether it
+///   has diverged, and when that last changed.
 /// - State, secrets and outputs are encrypted at rest; the state of a deployment is never removed by a run.
 /// - What a run saves of the state is one version, the last thing it saved; of each deployment the last so many versions are
 ///   kept, [`STATE_VERSIONS`](super::STATE_VERSIONS) unless a store is set up otherwise.
@@ -76,7 +78,7 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
         at: DateTime<Utc>,
     ) -> Result<(Deployment, Run), DeploymentError>;
 
-    /// Stores another run of a deployment, pending; it becomes the latest when it is pending no more.
+    /// Stores another run of a deployment, pending; it becomes the latest when it is pending no more, unless it is a check.
     ///
     /// # Errors
     /// [`Busy`](DeploymentError::Busy) where a run goes on or a purge was asked for, [`NotFound`](DeploymentError::NotFound).

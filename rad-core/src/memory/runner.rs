@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use crate::deployment::state_serial;
 use crate::mask::Mask;
 use crate::runner::{
-    ChangeKind, ChangeStatus, Diagnostic, Engine, Output, PlannedChange, ResourceProgress, RunEvent, RunJob,
-    RunObserver, RunOutcome, Runner, RunnerError, Step, StopReason,
+    Action, ChangeKind, ChangeStatus, Diagnostic, Drift, Engine, Output, PlannedChange, ResourceProgress,
+    RunEvent, RunJob, RunObserver, RunOutcome, Runner, RunnerError, Step, StopReason,
 };
 
 /// Plays the [`Script`] that lies as `script.json` in a module's directory, or one line of success where there is none.
@@ -42,6 +42,8 @@ pub struct Script {
     pub replaces: Vec<String>,
     /// Addresses that no delete destroys: it fails, and leaves them.
     pub keeps: Vec<String>,
+    /// What a check finds.
+    pub drift: Vec<Drift>,
     /// The outputs after a create or an update.
     pub outputs: Vec<Output>,
     /// Fails the create or update with this as the summary of a diagnostic, after the resources before the last are done.
@@ -113,9 +115,12 @@ impl<'a> Play<'a> {
             self.log("Nothing was ever made: there is nothing to destroy.").await?;
             return Ok(RunOutcome::Success);
         }
-        let plan = self.plan(&there);
         self.observer.event(RunEvent::Step(Step::Init)).await?;
         self.observer.event(RunEvent::Step(Step::Plan)).await?;
+        if self.job.action == Action::Check {
+            return self.check().await;
+        }
+        let plan = self.plan(&there);
         self.observer.event(RunEvent::Planned(plan.clone())).await?;
         self.progress(&plan, ChangeStatus::Planned).await?;
         if !self.job.consent.covers(&plan) {
@@ -143,6 +148,23 @@ impl<'a> Play<'a> {
             outputs.extend(self.script.outputs.iter().map(|output| self.output(output)));
         }
         self.observer.event(RunEvent::Outputs(outputs)).await?;
+        Ok(RunOutcome::Success)
+    }
+
+    /// Tells the drift of the script, with its values filled in.
+    async fn check(&self) -> Result<RunOutcome, StopReason> {
+        let filled = |drift: &Drift| {
+            let mut drift = drift.clone();
+            drift.address = self.text(&drift.address);
+            for attribute in &mut drift.attributes {
+                for value in [&mut attribute.was, &mut attribute.is].into_iter().flatten() {
+                    *value = self.text(value);
+                }
+            }
+            drift
+        };
+        self.log("Looking whether what exists is what the state says.").await?;
+        self.observer.event(RunEvent::Drift(self.script.drift.iter().map(filled).collect())).await?;
         Ok(RunOutcome::Success)
     }
 

@@ -42,7 +42,8 @@ impl Actor {
     /// can be run; [`Invalid`](PlatformError::Invalid) if it is destroyed already.
     pub async fn destroy(&self, id: DeploymentId) -> Result<Run, PlatformError> {
         let deployment = self.standing_deployment(id).await?;
-        let latest = self.parts.deployments.run(deployment.latest_run).await?;
+        let runs = self.parts.deployments.runs(id).await?;
+        let latest = runs.first().ok_or(PlatformError::NotFound { what: "run" })?;
         if !latest.action.destroys() && matches!(latest.status, RunStatus::Waiting | RunStatus::Queued) {
             self.parts.runner.engine().await?;
             let now = self.parts.clock.now();

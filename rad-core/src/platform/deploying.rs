@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::checking::{self, Checked};
 use super::{Actor, Capability, PlatformError, settling};
 use crate::access::Role;
 use crate::catalog::{Card, CatalogQuery, CatalogSort, Listing, Publisher};
@@ -90,14 +91,16 @@ pub struct DeploymentDetails {
     pub deployment: Deployment,
     /// Its runs, newest first.
     pub runs: Vec<Run>,
-    /// The resources of the latest run.
+    /// The resources of the newest run.
     pub resources: Vec<ResourceProgress>,
     /// The outputs of the latest apply; values of sensitive ones are null here.
     pub outputs: Vec<Output>,
     /// Whether Terraform left a state, so that something may exist.
     pub has_state: bool,
-    /// The plan of the latest run.
+    /// The plan of the newest run.
     pub plan: Plan,
+    /// What the newest check found that came to its end, unless something was run since.
+    pub checked: Option<Checked>,
     /// Whether the one who asks may act on it.
     pub may_act: bool,
     /// Whether the one who asks may purge it.
@@ -257,12 +260,15 @@ impl Actor {
         for output in outputs.iter_mut().filter(|output| output.sensitive) {
             output.value = serde_json::Value::Null;
         }
+        let runs = store.runs(id).await?;
+        let newest = runs.first().map_or(deployment.latest_run, |run| run.id);
         Ok(DeploymentDetails {
-            runs: store.runs(id).await?,
-            resources: store.resources(deployment.latest_run).await?,
+            checked: checking::latest(&self.parts, &runs).await?,
+            runs,
+            resources: store.resources(newest).await?,
             outputs,
             has_state: !store.state_versions(id).await?.is_empty(),
-            plan: store.plan(deployment.latest_run).await?,
+            plan: store.plan(newest).await?,
             may_act: self.may_act(&deployment),
             may_purge: self.may_purge(&deployment),
             deployment,

@@ -156,6 +156,7 @@ impl Operations {
         }
         let consent = match run.action {
             Action::Update => Consent::Only(store.plan(run.id).await?.confirmed),
+            Action::Check => Consent::Only(Vec::new()),
             Action::Create | Action::Delete | Action::Purge => Consent::Everything,
         };
         if run.action == Action::Purge {
@@ -214,6 +215,17 @@ impl Operations {
     /// [`LeaseLost`](DeploymentError::LeaseLost).
     pub async fn save_state(&self, lease: &Lease, state: &bytes::Bytes) -> Result<(), DeploymentError> {
         self.parts.deployments.save_state(lease, state, self.parts.clock.now()).await
+    }
+
+    /// The newest complete state that a killed process left of a leased run; none of a check, which writes none.
+    ///
+    /// # Errors
+    /// A failure of the store or of the runner.
+    pub async fn salvage(&self, lease: &Lease) -> Result<Option<bytes::Bytes>, PlatformError> {
+        match self.parts.deployments.run(lease.run).await?.action.applies() {
+            true => Ok(self.parts.runner.salvage(lease.run).await?),
+            false => Ok(None),
+        }
     }
 
     /// Ends a leased run and settles it, or has it wait for a confirmation. One that was told to stop ends as cancelled where a

@@ -54,7 +54,7 @@ pub(super) async fn keep_left(parts: &Parts, deployment: &Deployment) -> Result<
             None => ever_made(parts, &runs).await?,
         },
     };
-    if let Some(stopped) = runs.iter().find(|run| run.action != Action::Purge) {
+    if let Some(stopped) = runs.iter().find(|run| run.action != Action::Purge && run.action.applies()) {
         let cut_short = store.resources(stopped.id).await?.into_iter().filter(|resource| {
             resource.status == ChangeStatus::Started
                 && matches!(resource.change, ChangeKind::Create | ChangeKind::Replace)

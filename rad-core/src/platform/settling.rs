@@ -89,7 +89,7 @@ pub(super) async fn unmet_needs(
         Action::Update => {
             parts.deployments.target(run.id).await?.map(|target| target.needs).unwrap_or_default()
         }
-        Action::Delete | Action::Purge => Vec::new(),
+        Action::Delete | Action::Purge | Action::Check => Vec::new(),
     };
     unmet(parts, deployment.owner, &needs).await
 }
@@ -132,7 +132,9 @@ pub(super) async fn settle(parts: &Parts, run: &Run) -> Result<(), PlatformError
     }
     let id = deployment.id;
     let notice = match (DeploymentStatus::of(run.action, run.status), run.status) {
-        (DeploymentStatus::Deleted, _) => Some(Notice::DeploymentDeleted { deployment: id }),
+        // Whoever asked for a check looks at what it finds.
+        (None, _) => None,
+        (Some(DeploymentStatus::Deleted), _) => Some(Notice::DeploymentDeleted { deployment: id }),
         (_, RunStatus::Success) => Some(Notice::DeploymentSucceeded { deployment: id }),
         // Whoever cancelled it knows.
         (_, RunStatus::Cancelled) => None,

@@ -130,13 +130,11 @@ impl Actor {
     }
 
     /// A deployment that the account may act on and that was made once: until then its fee is not paid.
-    async fn updatable(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
+    pub(super) async fn updatable(&self, id: DeploymentId) -> Result<Deployment, PlatformError> {
         let deployment = self.standing_deployment(id).await?;
         let runs = self.parts.deployments.runs(id).await?;
         if !runs.iter().any(|run| run.action == Action::Create && run.status == RunStatus::Success) {
-            return Err(invalid(
-                "it was never made, so that there is nothing to update: try again, or delete it",
-            ));
+            return Err(invalid("it was never made: try again, or delete it"));
         }
         Ok(deployment)
     }

@@ -53,6 +53,29 @@ impl PlannedChange {
     }
 }
 
+/// What became of a resource behind the platform's back: it is not what the state says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The resource's address. Sensitive values are masked.
+    pub address: String,
+    /// What was done to it: [`ChangeKind::Update`] or [`ChangeKind::Delete`].
+    pub change: ChangeKind,
+    /// The attributes of a changed resource that differ, where the engine says which.
+    #[serde(default)]
+    pub attributes: Vec<DriftedAttribute>,
+}
+
+/// An attribute that is not what the state says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftedAttribute {
+    /// Its name.
+    pub name: String,
+    /// What the state says, as JSON; `None` where that is sensitive.
+    pub was: Option<String>,
+    /// What it is, as JSON; `None` where that is sensitive.
+    pub is: Option<String>,
+}
+
 /// How far the change of one resource has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,6 +180,8 @@ pub enum RunEvent {
     Log(String),
     /// The plan is made: everything it changes.
     Planned(Vec<PlannedChange>),
+    /// What a check found: all that is not what the state says.
+    Drift(Vec<Drift>),
     /// A resource got further.
     Resource(ResourceProgress),
     /// A diagnostic.

@@ -24,15 +24,22 @@ pub enum Action {
     Delete,
     /// Tries to destroy what the state knows of; its deployment is closed however that ends.
     Purge,
+    /// Looks whether what exists is still what the state says, and changes neither.
+    Check,
 }
 
 impl Action {
     /// Whether it destroys everything there is.
     pub const fn destroys(self) -> bool {
         match self {
-            Self::Create | Self::Update => false,
+            Self::Create | Self::Update | Self::Check => false,
             Self::Delete | Self::Purge => true,
         }
+    }
+
+    /// Whether it applies its plan; otherwise it changes neither what exists, nor the state, nor how its deployment stands.
+    pub const fn applies(self) -> bool {
+        !matches!(self, Self::Check)
     }
 }
 

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use event::{
-    ChangeKind, ChangeStatus, Diagnostic, Output, PlannedChange, ResourceProgress, RunEvent, RunObserver,
-    Severity, Step, StopReason,
+    ChangeKind, ChangeStatus, Diagnostic, Drift, DriftedAttribute, Output, PlannedChange, ResourceProgress,
+    RunEvent, RunObserver, Severity, Step, StopReason,
 };
 pub use job::{Action, Consent, RunJob, RunLimits};
 
@@ -54,6 +54,8 @@ pub struct Engine {
 /// - A plan is reported whole, as [`RunEvent::Planned`], before anything of it is applied; one that the job's [`Consent`] does
 ///   not cover is not applied, and leaves nothing on the runner's machine.
 /// - The event of [`Step::Apply`] is taken by the observer before anything is changed.
+/// - A [check](Action::Check) ends with the plan: it reports what it found as one [`RunEvent::Drift`], and no plan, progress,
+///   state or outputs.
 /// - Told to stop, a run interrupts the engine, waits a grace period, ends it, and returns [`RunOutcome::Stopped`].
 #[async_trait]
 pub trait Runner: Send + Sync + fmt::Debug {

@@ -70,6 +70,7 @@ async fn deployments_keep_the_contract() {
     deployment::becomes_what_it_applies(&MemoryDeployments::new()).await;
     deployment::asks_before_it_takes_away(&MemoryDeployments::new()).await;
     deployment::knows_what_diverged(&MemoryDeployments::new()).await;
+    deployment::checks_leave_it_as_it_stands(&MemoryDeployments::new()).await;
     deployment::supersedes_for_a_purge(&MemoryDeployments::new()).await;
     deployment::gives_turns_to_owners(&MemoryDeployments::new()).await;
     deployment::limits_what_works(&MemoryDeployments::new()).await;
@@ -94,6 +95,8 @@ async fn the_scripted_runner_keeps_the_contract() {
     runner::logs_in_order(&backend, &modules).await;
     runner::survives_a_crash(&backend, &modules).await;
     runner::asks_before_it_takes_away(&backend, &modules).await;
+    runner::finds_no_drift(&backend, &modules).await;
+    runner::finds_drift(&backend, &modules).await;
 }
 
 #[tokio::test]

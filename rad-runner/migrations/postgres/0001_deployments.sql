@@ -112,10 +112,11 @@ CREATE TABLE run_targets (
     secrets    bytea NOT NULL
 );
 
--- The changes of a run's plan and what a person confirmed of them, both as JSON.
+-- The changes of a run's plan, what a check found, and what a person confirmed, each as JSON.
 CREATE TABLE run_plans (
     run       bytea PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
     changes   text,
+    drift     text,
     confirmed text NOT NULL DEFAULT '[]'
 );
 

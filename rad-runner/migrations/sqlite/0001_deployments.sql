@@ -112,10 +112,11 @@ CREATE TABLE run_targets (
     secrets    BLOB    NOT NULL
 ) STRICT;
 
--- The changes of a run's plan and what a person confirmed of them, both as JSON.
+-- The changes of a run's plan, what a check found, and what a person confirmed, each as JSON.
 CREATE TABLE run_plans (
     run       BLOB    PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
     changes   TEXT,
+    drift     TEXT,
     confirmed TEXT    NOT NULL DEFAULT '[]'
 ) STRICT;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rad_core::runner::{Engine, Step};
+use rad_core::runner::{Action, Engine, Step};
 
 use super::engine::init_speaks_json;
 use super::workspace::{EPHEMERAL, Room, VALUES};
@@ -15,7 +15,7 @@ pub(super) fn of(
     step: Step,
     engine: &Engine,
     inside: &dyn Fn(Room) -> PathBuf,
-    destroys: bool,
+    action: Action,
     ephemeral: bool,
 ) -> Vec<String> {
     let file = |flag: &str, room, name: &str| format!("{flag}{}", inside(room).join(name).display());
@@ -31,9 +31,7 @@ pub(super) fn of(
         Step::Plan => {
             arguments.push(file("-var-file=", Room::Inputs, VALUES));
             arguments.push(file("-out=", Room::State, PLAN));
-            if destroys {
-                arguments.push("-destroy".into());
-            }
+            arguments.extend(plan_mode(action).map(str::to_owned));
         }
         _ => {
             if ephemeral {
@@ -43,4 +41,18 @@ pub(super) fn of(
         }
     }
     arguments
+}
+
+/// Which kind of plan an action wants of the engine, where it is not the usual one.
+pub(super) fn plan_mode(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Check => Some("-refresh-only"),
+        action => action.destroys().then_some("-destroy"),
+    }
+}
+
+/// The arguments with which the engine shows the plan that it made.
+pub(super) fn of_showing(inside: &dyn Fn(Room) -> PathBuf) -> Vec<String> {
+    let plan = inside(Room::State).join(PLAN).display().to_string();
+    vec!["show".into(), "-json".into(), "-no-color".into(), plan]
 }

@@ -20,6 +20,8 @@ pub(super) enum Meaning {
     Text,
     /// The engine says which version it is.
     Version,
+    /// This resource is not what the state says.
+    Drifted(String, ChangeKind),
     /// The plan holds a change of this resource.
     Planned(String, ChangeKind),
     /// The change of this resource began.
@@ -129,6 +131,7 @@ impl RawChange {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
         let elapsed = elapsed.map(|seconds| seconds as u64);
         match kind {
+            "resource_drift" => Some(Meaning::Drifted(address, change)),
             "planned_change" => Some(Meaning::Planned(address, change)),
             "apply_start" => Some(Meaning::Started(address, change)),
             "apply_progress" => Some(Meaning::Progress(address, change, elapsed.unwrap_or_default())),

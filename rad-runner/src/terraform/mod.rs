@@ -9,6 +9,7 @@ mod carrier;
 mod cgroup;
 mod config;
 mod credentials;
+mod drift;
 mod enforcement;
 mod engine;
 mod event;

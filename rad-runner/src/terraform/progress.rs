@@ -35,7 +35,11 @@ impl Progress {
                 (address, *change, ChangeStatus::Complete, *seconds)
             }
             Meaning::Errored(address, change, seconds) => (address, *change, ChangeStatus::Errored, *seconds),
-            Meaning::Text | Meaning::Version | Meaning::Diagnostic(_) | Meaning::Outputs => return None,
+            Meaning::Text
+            | Meaning::Version
+            | Meaning::Drifted(..)
+            | Meaning::Diagnostic(_)
+            | Meaning::Outputs => return None,
         };
         let known = self.resources.contains_key(address);
         // The apply repeats what the plan said.

@@ -1,13 +1,13 @@
 //! Everything a run tells its observer passes through here: masked, cleaned of control characters, within limits.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rad_core::mask::Mask;
 use rad_core::runner::{
-    Action, Consent, Diagnostic, PlannedChange, RunEvent, RunJob, RunObserver, RunOutcome, Severity, Step,
-    StopReason,
+    Action, ChangeKind, Consent, Diagnostic, Drift, DriftedAttribute, PlannedChange, RunEvent, RunJob,
+    RunObserver, RunOutcome, Severity, Step, StopReason,
 };
 
 use super::event::{self, Meaning, Message};
@@ -17,7 +17,7 @@ use super::state::State;
 /// The most diagnostics that a run reports.
 const DIAGNOSTICS: usize = 200;
 
-/// The most changes of a plan that are told.
+/// The most changes of a plan, or resources that drifted, that are told.
 const CHANGES: usize = 10_000;
 
 /// How many lines explain a failure that has no diagnostic.
@@ -30,6 +30,8 @@ pub(super) struct Report<'a> {
     progress: Progress,
     /// What the plan changes, one more than is told at the most.
     planned: Vec<PlannedChange>,
+    /// What a check found.
+    drift: Vec<Drift>,
     /// The observer takes no more reports.
     refused: Option<StopReason>,
     /// How many bytes of log are left; `None` once it is cut, and says so.
@@ -47,6 +49,7 @@ impl<'a> Report<'a> {
             mask: Mask::new(job.sensitive.iter().filter_map(|name| job.values.get(name))),
             progress: Progress::default(),
             planned: Vec::new(),
+            drift: Vec::new(),
             refused: None,
             room: Some(log_limit),
             diagnostics: 0,
@@ -93,6 +96,12 @@ impl<'a> Report<'a> {
             let change = PlannedChange { address: self.shown(address), change: *change };
             self.planned.push(change);
         }
+        if let Meaning::Drifted(address, change) = &meaning
+            && self.drift.len() < CHANGES
+        {
+            let drift = Drift { address: address.clone(), change: *change, attributes: Vec::new() };
+            self.drift.push(drift);
+        }
         let progress = self.progress.note(&meaning);
         let shown = match &meaning {
             Meaning::Version => step == Step::Init,
@@ -133,6 +142,32 @@ impl<'a> Report<'a> {
         self.log("The plan destroys or replaces resources: nothing was applied. It waits to be confirmed.")
             .await;
         Some(RunOutcome::Unconfirmed)
+    }
+
+    /// Whether something changed of which it can be told what.
+    pub(super) fn found_changes(&self) -> bool {
+        self.drift.iter().any(|drift| drift.change == ChangeKind::Update)
+    }
+
+    /// Tells what a check found; `attributes` are those that differ, by the address of their resource.
+    pub(super) async fn drift(&mut self, mut attributes: HashMap<String, Vec<DriftedAttribute>>) {
+        let mut drift = std::mem::take(&mut self.drift);
+        for Drift { address, attributes: differing, .. } in &mut drift {
+            *differing = attributes.remove(address).unwrap_or_default();
+            *address = self.shown(address);
+            for DriftedAttribute { name, was, is } in differing {
+                *name = self.shown(name);
+                for value in [was, is].into_iter().flatten() {
+                    *value = self.shown(value);
+                }
+            }
+        }
+        self.log(match drift.len() {
+            0 => "What exists is what the state says.",
+            _ => "What exists is not what the state says. Nothing was changed.",
+        })
+        .await;
+        self.emit(RunEvent::Drift(drift)).await;
     }
 
     /// Writes lines of the platform's own or the engine's into the log.

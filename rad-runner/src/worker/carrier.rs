@@ -110,7 +110,7 @@ async fn work(
         Err(error) => {
             tracing::error!(run = %lease.run, error = told(&error), "a run cannot be carried out");
             // What the engine wrote before the machinery around it failed.
-            if let Ok(Some(state)) = runner.salvage(lease.run).await {
+            if let Ok(Some(state)) = operations.salvage(lease).await {
                 let _ = reporter.event(RunEvent::State(state)).await;
             }
             let again = match &error {

@@ -126,7 +126,7 @@ impl Worker {
 
     /// Ends a run that a killed process left, with the last state it wrote.
     async fn interrupt(&self, lease: &Lease) -> Result<Run, PlatformError> {
-        if let Some(state) = self.operations.runner().salvage(lease.run).await? {
+        if let Some(state) = self.operations.salvage(lease).await? {
             self.operations.save_state(lease, &state).await?;
         }
         let said = "\nThe platform was stopped while this run went on. What exists is in the saved state.\n";

@@ -210,6 +210,7 @@ impl Gathered {
             RunEvent::Log(text) => self.log.extend_from_slice(text.as_bytes()),
             RunEvent::Diagnostic(diagnostic) => self.report.diagnostics.push(diagnostic),
             RunEvent::Planned(plan) => self.report.plan = Some(plan),
+            RunEvent::Drift(drift) => self.report.drift = Some(drift),
             RunEvent::Outputs(outputs) => self.report.outputs = Some(outputs),
             RunEvent::State(state) => self.state = Some(state),
             RunEvent::Resource(progress) => {
@@ -231,6 +232,7 @@ impl Gathered {
         left.log.extend(since.log);
         left.report.step = since.report.step.or(left.report.step);
         left.report.plan = since.report.plan.or(left.report.plan);
+        left.report.drift = since.report.drift.or(left.report.drift);
         left.report.outputs = since.report.outputs.or(left.report.outputs);
         left.report.diagnostics.extend(since.report.diagnostics);
         for progress in since.report.resources {

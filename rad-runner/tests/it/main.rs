@@ -7,6 +7,7 @@
 )]
 
 mod credentials;
+mod drift;
 mod greedy;
 mod hostile;
 #[cfg(feature = "kubernetes")]

@@ -54,6 +54,7 @@ async fn acting_keeps_the_contract() {
     on_each(async |store| contract::becomes_what_it_applies(&store).await).await;
     on_each(async |store| contract::asks_before_it_takes_away(&store).await).await;
     on_each(async |store| contract::knows_what_diverged(&store).await).await;
+    on_each(async |store| contract::checks_leave_it_as_it_stands(&store).await).await;
     on_each(async |store| contract::supersedes_for_a_purge(&store).await).await;
 }
 

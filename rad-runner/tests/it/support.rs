@@ -1,5 +1,7 @@
 //! What the tests share: a runner on the real engine, jobs, an observer that notes what it is told.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,11 +11,11 @@ use bytes::Bytes;
 use rad_core::id::{DeploymentId, RunId};
 use rad_core::module::Values;
 use rad_core::runner::{
-    Action, Consent, Diagnostic, Output, ResourceProgress, RunEvent, RunJob, RunLimits, RunObserver,
+    Action, Consent, Diagnostic, Drift, Output, ResourceProgress, RunEvent, RunJob, RunLimits, RunObserver,
     RunOutcome, Runner, StopReason,
 };
 use rad_core::source::SourceTree;
-use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
+use rad_runner::terraform::{Network, TerraformConfig, TerraformConfigBuilder, TerraformRunner};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -24,18 +26,39 @@ pub(crate) async fn runner() -> (TempDir, TerraformRunner) {
 
 /// A runner on the engine of this machine, set up further.
 pub(crate) async fn runner_with(
-    set_up: impl FnOnce(
-        rad_runner::terraform::TerraformConfigBuilder,
-    ) -> rad_runner::terraform::TerraformConfigBuilder,
+    set_up: impl FnOnce(TerraformConfigBuilder) -> TerraformConfigBuilder,
 ) -> (TempDir, TerraformRunner) {
     let root = tempfile::tempdir().expect("a temporary directory");
-    let builder = TerraformConfig::builder(root.path().join("runs"));
-    let builder = builder.network(Network::Off).grace(Duration::from_secs(5));
-    let config = set_up(builder).build().expect("the setup is right");
+    let runner = ready(set_up(without_network(&root))).await;
+    (root, runner)
+}
+
+fn without_network(root: &TempDir) -> TerraformConfigBuilder {
+    TerraformConfig::builder(root.path().join("runs")).network(Network::Off).grace(Duration::from_secs(5))
+}
+
+async fn ready(builder: TerraformConfigBuilder) -> TerraformRunner {
+    let config = builder.build().expect("the setup is right");
     let runner = TerraformRunner::new(config).expect("the runner starts");
     if let Err(error) = runner.engine().await {
         panic!("these tests need OpenTofu or Terraform and bubblewrap on this machine: {error}");
     }
+    runner
+}
+
+/// A runner whose engine is the one of this machine, but for what a shell script does before it; the script finds it in `$real`.
+pub(crate) async fn runner_behind(script: &str) -> (TempDir, TerraformRunner) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let real = ["tofu", "terraform"].iter().find_map(|name| {
+        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|engine| engine.is_file())
+    });
+    let real = real.expect("OpenTofu or Terraform on the PATH, where runs see it, too");
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let engine = root.path().join("terraform");
+    let text = format!("#!/bin/sh\nreal={}\n{script}\nexec \"$real\" \"$@\"\n", real.display());
+    std::fs::write(&engine, text).expect("a script");
+    std::fs::set_permissions(&engine, Permissions::from_mode(0o755)).expect("a mode");
+    let runner = ready(without_network(&root).engine(engine)).await;
     (root, runner)
 }
 
@@ -161,6 +184,10 @@ impl Notes {
         let all =
             self.pick(|event| if let RunEvent::Outputs(outputs) = event { Some(outputs) } else { None });
         all.into_iter().flatten().collect()
+    }
+
+    pub(crate) fn drift(&self) -> Vec<Drift> {
+        self.pick(|event| if let RunEvent::Drift(drift) = event { Some(drift) } else { None }).concat()
     }
 
     pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {

@@ -6,6 +6,7 @@ mod browser;
 mod client;
 mod crash;
 mod deploying;
+mod drift;
 mod fake_git_data;
 mod fake_github;
 mod fleet;

@@ -269,20 +269,20 @@ async fn closes(store: &dyn DeploymentStore, purge: &Run) {
 }
 
 /// A deployment whose create succeeded.
-async fn made(store: &dyn DeploymentStore, module: &str) -> DeploymentId {
+pub(super) async fn made(store: &dyn DeploymentStore, module: &str) -> DeploymentId {
     let (deployment, run) = stored(store, module).await;
     finished(store, run.id, Transition::Succeed).await;
     deployment.id
 }
 
-async fn queued_and_leased(store: &dyn DeploymentStore, run: RunId) -> Lease {
+pub(super) async fn queued_and_leased(store: &dyn DeploymentStore, run: RunId) -> Lease {
     must("a run is queued", store.advance(run, Transition::Queue, time(1)).await);
     let lease = leased(store).await;
     assert_eq!(lease.run, run, "nothing else is queued");
     lease
 }
 
-fn update(deployment: DeploymentId) -> NewRun {
+pub(super) fn update(deployment: DeploymentId) -> NewRun {
     let mut target = target("abcdefabcdefabcdefabcdefabcdefabcdefabcd", "changed");
     target.needs.clear();
     target.may_purge = true;

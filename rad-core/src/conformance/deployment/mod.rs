@@ -1,6 +1,7 @@
 //! The contract of [`DeploymentStore`]. Each function wants a store of its own, without deployments.
 
 mod acting;
+mod checking;
 mod states;
 mod turns;
 
@@ -14,6 +15,7 @@ pub use self::acting::{
     asks_before_it_takes_away, becomes_what_it_applies, cancels_runs, knows_what_diverged,
     supersedes_for_a_purge,
 };
+pub use self::checking::checks_leave_it_as_it_stands;
 pub use self::states::keeps_versions_of_states;
 pub use self::turns::{gives_back_for_another_attempt, gives_turns_to_owners, limits_what_works};
 use super::{must, must_fail, side_by_side};
@@ -225,6 +227,7 @@ pub async fn keeps_reports(store: &dyn DeploymentStore) {
     let first = RunReport {
         step: Some(Step::Plan),
         plan: None,
+        drift: None,
         resources: vec![progress("a", ChangeStatus::Planned), progress("b", ChangeStatus::Planned)],
         diagnostics: vec![diagnostic(Severity::Warning, "old syntax")],
         outputs: None,
@@ -236,6 +239,7 @@ pub async fn keeps_reports(store: &dyn DeploymentStore) {
     let second = RunReport {
         step: None,
         plan: None,
+        drift: None,
         resources: vec![progress("a", ChangeStatus::Complete), progress("c", ChangeStatus::Started)],
         diagnostics: vec![diagnostic(Severity::Error, "no quota")],
         outputs: Some(outputs.clone()),

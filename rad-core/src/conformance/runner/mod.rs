@@ -1,5 +1,6 @@
 //! The contract of [`Runner`]. What a module does is the same for every engine; how it is written is up to [`Modules`].
 
+mod checking;
 mod consent;
 mod modules;
 mod notes;
@@ -19,6 +20,7 @@ use crate::runner::{
     Severity, Step,
 };
 use crate::source::SourceTree;
+pub use checking::{finds_drift, finds_no_drift};
 pub use consent::asks_before_it_takes_away;
 pub use modules::{Modules, TerraformModules};
 use notes::{Event, Notes};

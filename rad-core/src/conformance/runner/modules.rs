@@ -47,6 +47,13 @@ pub trait Modules: Send + Sync {
         tree(KEYED_ALONE)
     }
 
+    /// Makes the resources `kept`, `changed` and `gone`; something else then changes the `size` of `changed` from 1 to 2 and its `key`,
+    /// which is sensitive, and takes `gone` away. With Terraform no provider does that which needs nothing from elsewhere:
+    /// the engine it is tried with has to play it.
+    fn drifting(&self) -> SourceTree {
+        tree(DRIFTING)
+    }
+
     /// Prints 200 lines, `entry 1;` to `entry 200;`.
     fn chatty(&self) -> SourceTree {
         let log: Vec<String> = (1..=200).map(|entry| format!("entry {entry};")).collect();
@@ -157,6 +164,24 @@ const KEYED_ALONE: [&str; 2] = [
     output "key" { value = var.key }
     "#,
     r#"{ "resources": ["terraform_data.keyed"] }"#,
+];
+
+const DRIFTING: [&str; 2] = [
+    r#"
+    resource "terraform_data" "kept" {}
+    resource "terraform_data" "changed" {}
+    resource "terraform_data" "gone" {}
+    "#,
+    r#"{
+        "resources": ["terraform_data.kept", "terraform_data.changed", "terraform_data.gone"],
+        "drift": [
+            { "address": "terraform_data.changed", "change": "update", "attributes": [
+                { "name": "key", "was": null, "is": null },
+                { "name": "size", "was": "1", "is": "2" }
+            ] },
+            { "address": "terraform_data.gone", "change": "delete" }
+        ]
+    }"#,
 ];
 
 const CHATTY: &str = r#"

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::runner::{
-    ChangeKind, ChangeStatus, Diagnostic, Output, PlannedChange, RunEvent, RunObserver, Step, StopReason,
+    ChangeKind, ChangeStatus, Diagnostic, Drift, Output, PlannedChange, ResourceProgress, RunEvent,
+    RunObserver, Step, StopReason,
 };
 
 /// Says which event is meant.
@@ -97,6 +98,15 @@ impl Notes {
 
     pub(super) fn state(&self) -> Option<Bytes> {
         self.pick(|event| if let RunEvent::State(state) = event { Some(state) } else { None }).pop()
+    }
+
+    /// What a check found.
+    pub(super) fn drift(&self) -> Option<Vec<Drift>> {
+        self.pick(|event| if let RunEvent::Drift(drift) = event { Some(drift) } else { None }).pop()
+    }
+
+    pub(super) fn resources(&self) -> Vec<ResourceProgress> {
+        self.pick(|event| if let RunEvent::Resource(one) = event { Some(one) } else { None })
     }
 
     pub(super) fn outputs(&self) -> Vec<Output> {

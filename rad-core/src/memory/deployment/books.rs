@@ -165,11 +165,12 @@ impl DeploymentRecord {
         self.secrets = target.secrets;
     }
 
-    /// Has the deployment stand as a run does, which becomes its latest.
+    /// Has the deployment stand as a run does, which becomes its latest; a check leaves it as it stands.
     pub(super) fn follow(&mut self, run: &Run, changed_something: bool, at: DateTime<Utc>) {
+        let Some(status) = DeploymentStatus::of(run.action, run.status) else { return };
         let deployment = &mut self.deployment;
         deployment.latest_run = run.id;
-        deployment.status = DeploymentStatus::of(run.action, run.status);
+        deployment.status = status;
         deployment.updated_at = at;
         if run.status == RunStatus::Success {
             deployment.diverged = false;
@@ -189,6 +190,9 @@ impl RunRecord {
         self.run.step = report.step.or(self.run.step);
         if let Some(plan) = &report.plan {
             self.plan.changes = Some(plan.iter().take(REPORTED).cloned().collect());
+        }
+        if let Some(drift) = &report.drift {
+            self.plan.drift = Some(drift.iter().take(REPORTED).cloned().collect());
         }
         let room = REPORTED.saturating_sub(self.run.diagnostics.len());
         let added = report.diagnostics.iter().take(room).cloned();

@@ -386,7 +386,8 @@ impl DeploymentStore for MemoryDeployments {
         let stands = |record: &DeploymentRecord| {
             let runs = books.runs_of(record.deployment.id);
             let counts = |run: &&Run| {
-                run.status == RunStatus::Success || run.action == Action::Purge && run.status.is_final()
+                run.action.applies() && run.status == RunStatus::Success
+                    || run.action == Action::Purge && run.status.is_final()
             };
             runs.iter().find(counts).is_some_and(|run| !run.action.destroys())
         };

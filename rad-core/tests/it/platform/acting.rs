@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::deploying::{funded, triple};
 use super::market::{Market, values};
 
-async fn deployed(market: &Market, user: &Actor) -> Deployment {
+pub(super) async fn deployed(market: &Market, user: &Actor) -> Deployment {
     let typed = values(&[("name", "blue"), ("secret", "correct-horse")]);
     let deployment = user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap();
     market.finish_next(RunOutcome::Success).await;

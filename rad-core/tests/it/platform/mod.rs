@@ -3,6 +3,7 @@
 mod access;
 mod acting;
 mod buying;
+mod checking;
 mod deploying;
 mod following;
 mod grouping;

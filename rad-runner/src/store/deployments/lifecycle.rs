@@ -188,8 +188,11 @@ pub(super) async fn enter(
     Ok(run)
 }
 
-/// Has a deployment stand as a run of it does, which becomes its latest.
+/// Has a deployment stand as a run of it does, which becomes its latest; a check leaves it as it stands.
 async fn follow(transaction: &mut Transaction, run: &Run, at: DateTime<Utc>) -> Result<(), BackendError> {
+    if !run.action.applies() {
+        return Ok(());
+    }
     sql("UPDATE deployments SET latest_run = $1, action = $2, status = $3, updated_at = $4,
              diverged = CASE WHEN $5 THEN FALSE WHEN $6 AND EXISTS (SELECT 1 FROM run_resources
                  WHERE run = $1 AND change <> 'read' AND status <> 'planned') THEN TRUE ELSE diverged END

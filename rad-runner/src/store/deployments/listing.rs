@@ -113,7 +113,7 @@ pub(super) async fn deployed(
     for module in modules {
         // A purge counts however it ended.
         let find = sql("SELECT 1 FROM deployments d WHERE d.owner = $1 AND d.module_name = $2 AND
-             (SELECT r.action FROM runs r WHERE r.deployment = d.id AND (r.status = 'success' OR r.action = 'purge'
+             (SELECT r.action FROM runs r WHERE r.deployment = d.id AND (r.status = 'success' AND r.action <> 'check' OR r.action = 'purge'
              AND r.status NOT IN ('pending', 'waiting', 'queued', 'working'))
              ORDER BY r.seq DESC LIMIT 1) IN ('create', 'update') LIMIT 1");
         let find = find.bind(owner).bind(module);

@@ -1,11 +1,12 @@
-//! What a run is to make of its deployment, what its plan would do, and what a person confirmed of it.
+//! What a run is to make of its deployment, what its plan would do or its check found, and what a person confirmed of it.
 
 use chrono::{DateTime, Utc};
 use rad_core::deployment::{DeploymentError, IllegalTransition, Lease, Plan, Run, Target, Transition, Wait};
 use rad_core::error::BackendError;
 use rad_core::id::RunId;
-use rad_core::runner::PlannedChange;
+use rad_core::runner::{Drift, PlannedChange};
 use rad_sql::{Row, Transaction, json, sql};
+use serde::de::DeserializeOwned;
 
 use super::lifecycle::enter;
 use super::rows::{Record, TargetRecord};
@@ -13,7 +14,7 @@ use super::taking::take_of_run;
 use super::{SqlDeployments, listing};
 use crate::store::database::corrupt;
 
-/// The most changes kept of a plan.
+/// The most changes kept of a plan, and the most resources of what a check found.
 const CHANGES: usize = 10_000;
 
 pub(super) async fn target(store: &SqlDeployments, run: RunId) -> Result<Option<Target>, DeploymentError> {
@@ -50,7 +51,7 @@ pub(super) async fn adopt_target(
 }
 
 pub(super) async fn plan(store: &SqlDeployments, run: RunId) -> Result<Plan, DeploymentError> {
-    let find = sql("SELECT changes, confirmed FROM run_plans WHERE run = $1").bind(run);
+    let find = sql("SELECT changes, drift, confirmed FROM run_plans WHERE run = $1").bind(run);
     match find.optional(&store.database, "reading a plan").await? {
         Some(row) => Ok(read(&row)?),
         None => listing::find_run(&store.database, run).await.map(|_| Plan::default()),
@@ -69,6 +70,19 @@ pub(super) async fn keep_plan(
     .execute(transaction, "keeping a plan")
     .await
     .map(drop)
+}
+
+pub(super) async fn keep_drift(
+    transaction: &mut Transaction,
+    run: RunId,
+    drift: &[Drift],
+) -> Result<(), BackendError> {
+    sql("INSERT INTO run_plans (run, drift) VALUES ($1, $2) ON CONFLICT (run) DO UPDATE SET drift = excluded.drift")
+        .bind(run)
+        .bind(json(&&drift[..drift.len().min(CHANGES)])?)
+        .execute(transaction, "keeping what a check found")
+        .await
+        .map(drop)
 }
 
 pub(super) async fn confirm(
@@ -95,9 +109,15 @@ pub(super) async fn confirm(
 }
 
 fn read(row: &Row) -> Result<Plan, BackendError> {
-    let changes: Option<String> = row.get("changes")?;
     Ok(Plan {
-        changes: changes.as_deref().map(serde_json::from_str).transpose().map_err(corrupt)?,
+        changes: maybe(row, "changes")?,
+        drift: maybe(row, "drift")?,
         confirmed: row.json("confirmed")?,
     })
+}
+
+/// What a column holds as JSON, if it holds something.
+fn maybe<T: DeserializeOwned>(row: &Row, column: &'static str) -> Result<Option<T>, BackendError> {
+    let text: Option<String> = row.get(column)?;
+    text.as_deref().map(serde_json::from_str).transpose().map_err(corrupt)
 }

@@ -29,6 +29,9 @@ pub(super) async fn record(
     if let Some(plan) = &report.plan {
         plans::keep_plan(&mut transaction, lease.run, plan).await?;
     }
+    if let Some(drift) = &report.drift {
+        plans::keep_drift(&mut transaction, lease.run, drift).await?;
+    }
     for progress in &report.resources {
         keep_progress(&mut transaction, lease.run, progress).await?;
     }

@@ -10,6 +10,8 @@ use rad_core::source::{CommitId, Digest};
 use rad_sql::Row;
 use serde::{Deserialize, Serialize};
 
+use crate::store::database::corrupt;
+
 /// What a deployment is made from and what it cost, as it is stored.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record {
@@ -76,6 +78,7 @@ impl TargetRecord {
 
 pub(super) fn deployment(row: &Row) -> Result<Deployment, BackendError> {
     let record: Record = row.json("record")?;
+    let status = DeploymentStatus::of(row.word("action")?, row.word("status")?);
     Ok(Deployment {
         id: row.get("id")?,
         owner: row.get("owner")?,
@@ -90,7 +93,7 @@ pub(super) fn deployment(row: &Row) -> Result<Deployment, BackendError> {
         purchased_only: record.purchased_only,
         needs: record.target.needs,
         may_purge: record.target.may_purge,
-        status: DeploymentStatus::of(row.word("action")?, row.word("status")?),
+        status: status.ok_or_else(|| corrupt("a check is no deployment's latest run"))?,
         diverged: row.get("diverged")?,
         purge_asked: row.get("purge_asked")?,
         left: row.json("remains")?,

@@ -1,4 +1,4 @@
-# What the engine's container of a run's pod runs: unpack, initialise, plan, apply. POSIX, for any small image.
+# What the engine's container of a run's pod runs: unpack, initialise, plan, and unless it only looks, apply. POSIX, for any small image.
 # Told to stop, it asks the engine to come to an orderly end, and kills it after RAD_GRACE seconds.
 set -u
 umask 077
@@ -54,6 +54,8 @@ esac
 mark plan
 run plan -json -lock=false -input=false -no-color -var-file=/rad/inputs/values.tfvars.json \
     -out=/rad/work/state/plan.out ${RAD_PLAN:+"$RAD_PLAN"}
+
+[ "${RAD_PLAN:-}" != -refresh-only ] || exit 0
 
 mark planned
 : >/rad/work/state/planned

@@ -1,5 +1,6 @@
 //! One run, followed from its Job to its end: its log, its state, what its pod says, and whoever tells it to stop.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -219,7 +220,8 @@ impl<'a> Follower<'a> {
 
     fn is_news(&self, state: &Bytes) -> bool {
         let is_no_newer = |last: &Bytes| State::serial_of(last) <= State::serial_of(state);
-        self.report.last_state().is_none_or(|last| last != state && is_no_newer(last))
+        let applies = self.job.action.applies();
+        applies && self.report.last_state().is_none_or(|last| last != state && is_no_newer(last))
     }
 
     /// Ends the run before its end; the first reason counts.
@@ -288,6 +290,11 @@ impl<'a> Follower<'a> {
             (None, End::Failure) => {
                 self.report.explain(&self.config.engine.name, self.step).await;
                 RunOutcome::Failure
+            }
+            (None, End::Success) if !self.job.action.applies() => {
+                // The plan itself would put sensitive values into the cluster's log.
+                self.report.drift(HashMap::new()).await;
+                RunOutcome::Success
             }
             (None, End::Success) => {
                 self.report.outputs(self.job.action).await;

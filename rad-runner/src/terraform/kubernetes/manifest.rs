@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::config::KubernetesConfig;
 use super::kept::LARGEST;
 use super::package::{CONTENT, Input, PART};
+use crate::terraform::arguments::plan_mode;
 use crate::terraform::engine::init_speaks_json;
 use crate::terraform::layout::ELSEWHERE;
 
@@ -163,7 +164,7 @@ fn pod(config: &KubernetesConfig, job: &RunJob, inputs: &[Input]) -> Value {
 
 fn engine(config: &KubernetesConfig, job: &RunJob) -> Value {
     let init = if init_speaks_json(&config.engine) { "-json" } else { "" };
-    let plan = if job.action.destroys() { "-destroy" } else { "" };
+    let plan = plan_mode(job.action).unwrap_or_default();
     json!({
         "name": ENGINE,
         "image": config.image,

@@ -143,6 +143,11 @@ impl<'a> Session<'a> {
             if step == Step::Apply {
                 return self.end(RunOutcome::Success).await;
             }
+            if step == Step::Plan && !self.job.action.applies() {
+                let attributes = self.drifted_attributes().await?;
+                self.report.drift(attributes).await;
+                return self.end(RunOutcome::Success).await;
+            }
             if step == Step::Plan
                 && let Some(refused) = self.report.plan(&self.job.consent).await
             {
@@ -207,7 +212,10 @@ impl<'a> Session<'a> {
     }
 
     async fn save_state(&mut self) -> Result<(), BackendError> {
-        if let Some(state) = self.state.changed().await? {
+        // A check writes none, whatever its module does to the file.
+        if let Some(state) = self.state.changed().await?
+            && self.job.action.applies()
+        {
             self.report.state(state).await;
         }
         Ok(())
@@ -220,6 +228,9 @@ impl<'a> Session<'a> {
             waiting.send_away().await;
         }
         self.save_state().await?;
+        if !self.job.action.applies() {
+            return Ok(outcome);
+        }
         if let Some(state) = errored_state(self.workspace)?
             && State::serial_of(&state) >= self.report.last_state().and_then(|last| State::serial_of(last))
         {

@@ -1,15 +1,17 @@
 //! One step of a run: the engine at work, what it says, and its end, in time or before it.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rad_core::runner::{RunnerError, Step};
+use rad_core::runner::{DriftedAttribute, RunnerError, Step};
 use tokio::process::Command;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{Ending, Session, StepEnd, machinery};
 use crate::terraform::arguments;
+use crate::terraform::drift;
 use crate::terraform::process::Process;
 use crate::terraform::report::words;
 use crate::terraform::sandbox::CacheAccess;
@@ -20,6 +22,9 @@ const STATE_WATCH: Duration = Duration::from_millis(100);
 
 /// How long lines may still come once the engine has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long the engine may take to show a plan that it made.
+const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long an engine may take to end that went over a limit.
 const BREACH_GRACE: Duration = Duration::from_secs(2);
@@ -94,6 +99,38 @@ impl Session<'_> {
         Ok(if status.success() { StepEnd::Done } else { StepEnd::Failed })
     }
 
+    /// Which attributes drifted, as the plan says that was just made; nothing where that cannot be had in a while.
+    pub(super) async fn drifted_attributes(
+        &mut self,
+    ) -> Result<HashMap<String, Vec<DriftedAttribute>>, RunnerError> {
+        if !self.report.found_changes() {
+            return Ok(HashMap::new());
+        }
+        let ready = self.shared.ready;
+        let starting = |error| machinery("starting the engine", error);
+        let waiting = match self.waiting.pop_front() {
+            Some(waiting) => waiting,
+            None => ready.admission(&self.group).wait(self.command(Step::Apply)).await.map_err(starting)?,
+        };
+        let shows = arguments::of_showing(&|room| ready.sandbox.inside(self.workspace, room));
+        let started = Process::start(waiting, &shows, ready.sandbox.isolates()).await;
+        let (_process, mut lines) = started.map_err(starting)?;
+        let shown = async {
+            while let Some(line) = lines.recv().await {
+                if line.starts_with('{') {
+                    return drift::attributes(&line);
+                }
+            }
+            HashMap::new()
+        };
+        Ok(tokio::select! {
+            shown = shown => shown,
+            () = sleep_until(self.deadline.min(Instant::now() + SHOWN_WITHIN)) => HashMap::new(),
+            _ = self.observer.stop() => HashMap::new(),
+            _ = self.guard.breach() => HashMap::new(),
+        })
+    }
+
     /// When the time of a step that begins now is up, and how the run ends then.
     fn time_of(&self, step: Step) -> (Instant, Ending) {
         let limit = self.job.limits.of_step(step);
@@ -118,7 +155,7 @@ impl Session<'_> {
         let (ready, workspace) = (self.shared.ready, self.workspace);
         let inside = |room| ready.sandbox.inside(workspace, room);
         let ephemeral = workspace.path(Room::Inputs).join(EPHEMERAL).exists();
-        arguments::of(step, &ready.engine, &inside, self.job.action.destroys(), ephemeral)
+        arguments::of(step, &ready.engine, &inside, self.job.action, ephemeral)
     }
 }
 

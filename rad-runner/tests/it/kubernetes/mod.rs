@@ -83,6 +83,11 @@ async fn asks_before_it_takes_away() {
 }
 
 #[tokio::test]
+async fn finds_no_drift() {
+    contract::finds_no_drift(&Made::new().await.runner(), &TerraformModules).await;
+}
+
+#[tokio::test]
 async fn ends_at_the_time_limit() {
     contract::ends_at_the_time_limit(&Made::new().await.runner(), &TerraformModules).await;
 }

@@ -15,6 +15,7 @@ use crate::session::Posted;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
     Retry,
+    Check,
     Delete,
     Cancel,
     Confirm,
@@ -25,6 +26,7 @@ impl Act {
     pub(super) fn read(name: &str) -> Result<Self, PageError> {
         match name {
             "retry" => Ok(Self::Retry),
+            "check" => Ok(Self::Check),
             "delete" => Ok(Self::Delete),
             "cancel" => Ok(Self::Cancel),
             "confirm" => Ok(Self::Confirm),
@@ -46,6 +48,7 @@ impl Act {
         };
         Ok(match self {
             Self::Retry => actor.retry(id).await?,
+            Self::Check => actor.check_drift(id).await?,
             Self::Delete => actor.destroy(id).await?,
             Self::Cancel => actor.cancel(id).await?,
             Self::Confirm => actor.confirm(latest().await?.id, &fields.parsed("plan")?).await?,
@@ -63,6 +66,7 @@ impl Act {
     fn notice(self) -> &'static str {
         match self {
             Self::Retry => "retrying",
+            Self::Check => "checking",
             Self::Delete => "deleting",
             Self::Cancel => "cancelling",
             Self::Confirm => "confirmed",

@@ -8,7 +8,7 @@ use rad_core::deployment::{Run, Wait};
 use rad_core::id::{DeploymentId, RunId};
 use rad_core::money::Credits;
 use rad_core::platform::DeploymentDetails;
-use rad_core::runner::{Action, Diagnostic, Output, PlannedChange, ResourceProgress, Step};
+use rad_core::runner::{Action, Diagnostic, Drift, Output, PlannedChange, ResourceProgress, Step};
 use rad_core::source::{CommitId, Digest};
 use serde::Serialize;
 
@@ -29,12 +29,23 @@ struct Shown {
     left: Vec<String>,
     /// Newest first.
     runs: Vec<ShownRun>,
-    /// Of the latest run.
+    /// Of the newest run.
     plan: Option<Vec<PlannedChange>>,
     /// What a confirmation sends back as `plan`.
     plan_digest: Digest,
     resources: Vec<ResourceProgress>,
+    /// Of the newest check, unless something was run since.
+    checked: Option<ShownCheck>,
     outputs: Vec<Output>,
+}
+
+/// What a check found.
+#[derive(Serialize)]
+struct ShownCheck {
+    run: RunId,
+    at: Option<DateTime<Utc>>,
+    /// Empty where what exists is what the state says.
+    drift: Vec<Drift>,
 }
 
 #[derive(Serialize)]
@@ -82,6 +93,11 @@ fn shown(details: DeploymentDetails) -> Shown {
         plan_digest: details.plan.digest(),
         plan: details.plan.changes,
         resources: details.resources,
+        checked: details.checked.map(|checked| ShownCheck {
+            run: checked.run.id,
+            at: checked.run.finished_at,
+            drift: checked.drift,
+        }),
         outputs: details.outputs,
     }
 }

@@ -4,15 +4,15 @@ use askama::Template;
 use axum::extract::Path;
 use rad_core::deployment::{Deployment, DeploymentStatus, Plan, Run, RunStatus, Settlement, Wait};
 use rad_core::id::DeploymentId;
-use rad_core::platform::{DeploymentDetails, PlatformError};
-use rad_core::runner::{Action, Diagnostic, PlannedChange, Severity};
+use rad_core::platform::{Checked, DeploymentDetails, PlatformError};
+use rad_core::runner::{Action, ChangeKind, Diagnostic, Drift, PlannedChange, Severity};
 
 use super::progress::{ProgressView, change};
 use super::{Answer, deployment_id, page};
 use crate::error::PageError;
 use crate::layout::{Layout, Section};
 use crate::module_form::short_text;
-use crate::pages::events::{is_live, read_log};
+use crate::pages::events::read_log;
 use crate::session::{Posted, Session};
 use crate::show;
 
@@ -52,6 +52,10 @@ struct DetailsPage {
     left: Option<Vec<String>>,
     asks: Option<AskView>,
     plan: Option<Vec<PlannedView>>,
+    may_check: bool,
+    /// Whether the newest run is a check, which has no resources of its own.
+    checks: bool,
+    checked: Option<CheckedView>,
     run: String,
     action: &'static str,
     progress: ProgressView,
@@ -75,6 +79,25 @@ struct PlannedView {
     address: String,
     change: &'static str,
     takes_away: bool,
+}
+
+/// What a check found.
+struct CheckedView {
+    at: String,
+    at_machine: String,
+    drift: Vec<DriftView>,
+}
+
+struct DriftView {
+    address: String,
+    what: &'static str,
+    attributes: Vec<AttributeView>,
+}
+
+struct AttributeView {
+    name: String,
+    /// What it was and is; nothing where that is sensitive.
+    values: Option<(String, String)>,
 }
 
 struct DiagnosticView {
@@ -118,7 +141,7 @@ async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Re
         Some(name) => Some((name, actor.reveal_output(id, name).await?)),
         None => None,
     };
-    let live = is_live(details.deployment.status);
+    let live = !latest.status.is_final();
     // A live page gets its log as events, from the start.
     let log = if live { Vec::new() } else { read_log(actor, latest.id, LOG_SHOWN).await? };
     let charge = actor.charge_of(id).await?;
@@ -145,10 +168,13 @@ async fn view(session: &Session, id: DeploymentId, revealed: Option<&str>) -> Re
         has_state: details.has_state,
         is_owner: deployment.owner == actor.id(),
         may_act: details.may_act,
-        may_retry: stands && !live && latest.status != RunStatus::Success,
+        may_retry: stands && !live && status != DeploymentStatus::Run(RunStatus::Success),
         may_delete: stands && (!live || unbegun),
         may_cancel: details.may_act && live && latest.action != Action::Purge && !latest.cancel_asked,
         may_update: stands && !live && details.runs.iter().any(was_made),
+        may_check: stands && !live && details.runs.iter().any(was_made),
+        checks: latest.action == Action::Check,
+        checked: details.checked.as_ref().map(checked_view),
         may_purge: details.may_purge && stands,
         diverged: deployment.diverged,
         purging: deployment.purge_asked.is_some() && status != DeploymentStatus::Deleted,
@@ -179,6 +205,24 @@ fn ask_view(run: &Run, plan: &Plan) -> Option<AskView> {
         digest: plan.digest().to_string(),
         takes_away: plan.takes_away().iter().map(planned_view).collect(),
     })
+}
+
+fn checked_view(checked: &Checked) -> CheckedView {
+    let at = checked.run.finished_at.unwrap_or(checked.run.created_at);
+    CheckedView {
+        at: show::time(at),
+        at_machine: show::machine_time(at),
+        drift: checked.drift.iter().map(drift_view).collect(),
+    }
+}
+
+fn drift_view(drift: &Drift) -> DriftView {
+    let attributes = drift.attributes.iter().map(|attribute| AttributeView {
+        name: attribute.name.clone(),
+        values: attribute.was.clone().zip(attribute.is.clone()),
+    });
+    let what = if drift.change == ChangeKind::Delete { "gone" } else { "changed" };
+    DriftView { address: drift.address.clone(), what, attributes: attributes.collect() }
 }
 
 fn planned_view(planned: &PlannedChange) -> PlannedView {
@@ -260,6 +304,7 @@ fn action(action: Action) -> &'static str {
         Action::Update => "Update",
         Action::Delete => "Delete",
         Action::Purge => "Purge",
+        Action::Check => "Check for drift",
         _ => "Run",
     }
 }

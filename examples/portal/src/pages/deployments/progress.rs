@@ -7,7 +7,8 @@ use serde::Serialize;
 /// How far a run has come, for the page and for its events.
 #[derive(Debug, Serialize)]
 pub(in crate::pages) struct ProgressView {
-    status: &'static str,
+    /// How the deployment stands by it; a check says nothing of that.
+    status: Option<&'static str>,
     pub(super) step: &'static str,
     live: bool,
     /// Whether it waits for a person to confirm its plan: then the page has something to ask.
@@ -29,12 +30,13 @@ impl ProgressView {
     pub(in crate::pages) fn of(run: &Run, resources: &[ResourceProgress]) -> Self {
         let changed = || resources.iter().filter(|resource| resource.change != ChangeKind::Read);
         Self {
-            status: DeploymentStatus::of(run.action, run.status).as_str(),
+            status: DeploymentStatus::of(run.action, run.status).map(DeploymentStatus::as_str),
             step: match run.step {
                 _ if run.status.is_final() => "",
                 _ if run.waits_for == Some(Wait::Confirmation) => "waits to be confirmed",
                 _ if run.cancel_asked => "stopping",
                 Some(Step::Init) => "fetching providers",
+                Some(Step::Plan) if !run.action.applies() => "looking at what exists",
                 Some(Step::Plan) => "planning",
                 Some(Step::Apply) if run.action.destroys() => "destroying",
                 Some(Step::Apply) => "applying",
