@@ -32,6 +32,11 @@ pub enum Notice {
         /// Why, in a sentence.
         reason: String,
     },
+    /// A run of a deployment waits: its plan destroys or replaces what nobody confirmed.
+    ConfirmationAsked {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
     /// A deployment was destroyed.
     DeploymentDeleted {
         /// The deployment.

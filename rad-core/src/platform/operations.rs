@@ -314,6 +314,11 @@ impl Operations {
         if run.status.is_final() {
             settling::settle_or_leave(&self.parts, run).await;
         }
+        if run.waits_for == Some(Wait::Confirmation)
+            && let Err(error) = settling::tell_that_it_asks(&self.parts, run).await
+        {
+            tracing::warn!(run = %run.id, %error, "an owner is not told that a run waits, the next sweep will");
+        }
         if run.cancel_asked
             && let Err(error) = self.purge_if_asked(run).await
         {
@@ -327,8 +332,9 @@ impl Operations {
         purging::carry_on(&self.parts, &deployment).await
     }
 
-    /// Does what is due: ends runs whose workers were lost, settles what is owed, carries purges on, queues what waited for other
-    /// modules, finishes requests that stopped half-way, and grants what new accounts are still owed.
+    /// Does what is due: ends runs whose workers were lost, settles what is owed, carries purges on, tells whose confirmation is
+    /// waited for, queues what waited for other modules, finishes requests that stopped half-way, and grants what new accounts are
+    /// still owed.
     ///
     /// # Errors
     /// The first failure, after everything else was tried: one run that cannot be settled holds up no other.
@@ -346,7 +352,8 @@ impl Operations {
             failures.note(deployment.latest_run, purging::carry_on(&self.parts, &deployment).await);
         }
         for run in store.runs_in(RunStatus::Waiting, WAITING).await? {
-            if run.waits_for != Some(Wait::Modules) {
+            if run.waits_for == Some(Wait::Confirmation) {
+                failures.note(run.id, settling::tell_that_it_asks(&self.parts, &run).await);
                 continue;
             }
             let queued = failures.note(run.id, self.unpark(&run).await);

@@ -202,6 +202,15 @@ fn present(found: Result<Account, DirectoryError>) -> Result<Option<Account>, Pl
     }
 }
 
+/// Tells the owner that a run waits for a confirmation: once for each plan that does, whoever tells it first.
+pub(super) async fn tell_that_it_asks(parts: &Parts, run: &Run) -> Result<(), PlatformError> {
+    // Each plan is made by a worker that took the run anew.
+    let taken = run.started_at.unwrap_or(run.created_at).timestamp_micros();
+    let key = format!("confirm:{}:{taken}", run.id);
+    let notice = Notice::ConfirmationAsked { deployment: run.deployment };
+    Ok(parts.notifier.notify(run.owner, &key, &notice, parts.clock.now()).await?)
+}
+
 /// The key of what the owner is told about a run's end: told once, by whoever tells it first.
 pub(super) fn notice_key(run: RunId) -> String {
     format!("run:{run}")

@@ -6,6 +6,7 @@ use rad_core::deployment::{
     Deployment, DeploymentStatus, DeploymentStore, RunReport, RunStatus, Transition, Wait,
 };
 use rad_core::ledger::Ledger;
+use rad_core::notify::Notice;
 use rad_core::platform::{Actor, PlatformError};
 use rad_core::runner::{
     Action, ChangeKind, ChangeStatus, Consent, PlannedChange, ResourceProgress, RunOutcome, Step,
@@ -260,10 +261,16 @@ async fn what_a_plan_takes_away_is_confirmed_as_it_was_seen() {
         let asked = operations.finish(&lease, RunOutcome::Unconfirmed).await.unwrap();
         assert_eq!((asked.status, asked.waits_for), (RunStatus::Waiting, Some(Wait::Confirmation)));
     };
+    let told = async || {
+        let asked = Notice::ConfirmationAsked { deployment: deployment.id };
+        market.notices(market.user).await.iter().filter(|notice| **notice == asked).count()
+    };
     asks("db.one").await;
+    assert_eq!(told().await, 1, "its owner hears of it");
     market.clock.advance(TimeDelta::hours(30));
     let swept = operations.sweep().await.unwrap();
     assert_eq!((swept.queued, swept.interrupted), (0, 0), "it waits for a person, for as long as that takes");
+    assert_eq!(told().await, 1, "once");
     let seen = user.deployment(deployment.id).await.unwrap().plan;
     let stale = user.confirm(run, &Digest::ZERO).await.unwrap_err();
     assert!(matches!(stale, PlatformError::Invalid { field: "plan", .. }), "{stale}");
@@ -272,6 +279,7 @@ async fn what_a_plan_takes_away_is_confirmed_as_it_was_seen() {
 
     asks("db.two").await;
     assert!(user.confirm(run, &seen.digest()).await.is_err(), "the new plan was not seen");
+    assert_eq!(told().await, 2, "another plan waits");
     let seen = user.deployment(deployment.id).await.unwrap().plan;
     user.confirm(run, &seen.digest()).await.unwrap();
     let lease = market.lease("worker").await;
