@@ -225,6 +225,9 @@ pub trait ModuleCatalog: Send + Sync + fmt::Debug {
     /// The publisher's listings, withdrawn ones included, in the order of names, and the version of that list.
     async fn catalogue_of(&self, publisher: Publisher) -> Result<(u64, Vec<Listing>), CatalogError>;
 
+    /// The listings on offer under these names, of every publisher, whoever may see them; in no order.
+    async fn named(&self, names: &[String]) -> Result<Vec<Listing>, CatalogError>;
+
     /// Applies a sync and gives the new version.
     ///
     /// # Errors

@@ -134,6 +134,12 @@ impl ModuleCatalog for MemoryCatalog {
         Ok((version, ids.filter_map(|id| tables.listings.get(id)).cloned().collect()))
     }
 
+    async fn named(&self, names: &[String]) -> Result<Vec<Listing>, CatalogError> {
+        let tables = self.tables();
+        let offered = tables.listings.values().filter(|listing| listing.published);
+        Ok(offered.filter(|listing| names.contains(&listing.name)).cloned().collect())
+    }
+
     async fn apply(
         &self,
         publisher: Publisher,

@@ -58,6 +58,22 @@ impl ModuleCatalog for SqlCatalog {
         Ok((version, listings.iter().map(rows::listing).collect::<Result<_, _>>()?))
     }
 
+    async fn named(&self, names: &[String]) -> Result<Vec<Listing>, CatalogError> {
+        let mut listings = Vec::new();
+        // One statement takes only so many values.
+        for names in names.chunks(500) {
+            let mut list = sql("SELECT * FROM catalog_listings WHERE published AND name IN (");
+            for (place, name) in names.iter().enumerate() {
+                list.push(if place == 0 { "" } else { ", " }).push_bind(name);
+            }
+            list.push(")");
+            for row in list.rows(&self.database, READING).await? {
+                listings.push(rows::listing(&row)?);
+            }
+        }
+        Ok(listings)
+    }
+
     async fn apply(
         &self,
         publisher: Publisher,

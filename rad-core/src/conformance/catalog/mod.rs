@@ -20,6 +20,7 @@ pub async fn all(catalog: &dyn ModuleCatalog) {
     applies_all_or_nothing(catalog).await;
     refuses_stale_plans(catalog).await;
     keeps_publishers_apart(catalog).await;
+    finds_what_is_offered_under_a_name(catalog).await;
     counts_once(catalog).await;
     viewing::shows_what_the_viewer_may_see(catalog).await;
     viewing::searches_words(catalog).await;
@@ -160,6 +161,36 @@ pub async fn keeps_publishers_apart(catalog: &dyn ModuleCatalog) {
     }
     let after = must("the catalogue", catalog.catalogue_of(one).await);
     assert_eq!(after, (version, listings), "another's sync does not touch it");
+}
+
+/// What is on offer under a name is found, whosever it is; what is withdrawn is not.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn finds_what_is_offered_under_a_name(catalog: &dyn ModuleCatalog) {
+    let (one, other) = (partner(), partner());
+    let revision = revision("one");
+    // Names of its own: what the other functions published may still be there.
+    let name = |of: &str| format!("{of}-{}", ModuleId::new());
+    let (shared, single, unused) = (name("shared"), name("single"), name("unused"));
+    let version = apply(catalog, one, 0, &[publish(&shared, &revision), publish(&single, &revision)]).await;
+    apply(catalog, other, 0, &[publish(&shared, &revision)]).await;
+    let found = async |names: &[&String]| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let found = must("what is offered is found", catalog.named(&names).await);
+        let mut found: Vec<_> = found.into_iter().map(|listing| (listing.name, listing.publisher)).collect();
+        found.sort_unstable_by_key(|(name, publisher)| (name.clone(), *publisher != one));
+        found
+    };
+    let (of_one, of_other) = ((shared.clone(), one), (shared.clone(), other));
+    assert_eq!(found(&[&shared]).await, [of_one, of_other.clone()]);
+    assert_eq!(found(&[&shared, &single, &unused]).await.len(), 3);
+    assert_eq!(found(&[]).await, []);
+    let (_, listings) = must("the catalogue", catalog.catalogue_of(one).await);
+    let withdrawn: Vec<_> =
+        listings.iter().map(|listing| CatalogChange::Withdraw { module: listing.id }).collect();
+    apply(catalog, one, version, &withdrawn).await;
+    assert_eq!(found(&[&shared, &single]).await, [of_other]);
 }
 
 /// Pins, ratings and deployments of a module that does not exist are refused; repeated ones count once.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rad_core::access::Role;
 use rad_core::catalog::CatalogSort;
 use rad_core::module::Values;
 use rad_core::platform::{GridState, PlatformError, Selection};
@@ -9,7 +10,7 @@ use rad_core::repo::{RepoConnection, RepoError};
 use rad_core::watch::StepKind;
 use uuid::Uuid;
 
-use super::market::{MODULES, Market, publish, values};
+use super::market::{MODULES, Market, person, publish, values};
 
 fn select(names: &[&str]) -> Selection {
     let modules: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -191,4 +192,37 @@ async fn modules_that_need_each_other_in_a_circle_are_not_published() {
     publish(&admin, &own).await;
     let over_the_platform = plan(&["chicken"]).await.unwrap_err();
     assert_eq!(over_the_platform.code(), Some("DEPENDENCY_CYCLE"), "{over_the_platform}");
+}
+
+#[tokio::test]
+async fn a_circle_over_other_partners_is_refused_by_its_names() {
+    let market = Market::open().await;
+    let needing = |name: &str| format!("variable \"module_dependency\" {{ default = [\"{name}\"] }}");
+    market.push(&[("roof", &needing("wall")), ("wall", &needing("floor")), ("floor", &needing("roof"))]);
+    let boss = market.actor(market.admin).await;
+    let mut partners = vec![market.partner];
+    for name in ["mason", "tiler"] {
+        partners.push(boss.create_account(person(name, [Role::Partner])).await.unwrap().id);
+    }
+    let offer = async |partner: usize, names: &[&str]| {
+        market.connect(partners[partner]).await;
+        let modules = names.iter().map(|name| (*name).to_owned()).collect();
+        let (actor, selection) =
+            (market.actor(partners[partner]).await, Selection { modules, ..Selection::default() });
+        let plan = actor.plan_sync(&selection).await?;
+        actor.apply_sync(&selection, &plan.commit, plan.version).await
+    };
+    offer(0, &["roof"]).await.unwrap();
+    offer(1, &["wall"]).await.unwrap();
+    let refused = offer(2, &["floor"]).await.unwrap_err();
+    assert_eq!(refused.code(), Some("DEPENDENCY_CYCLE"));
+    assert!(refused.to_string().contains("floor → roof → wall → floor"), "{refused}");
+
+    offer(0, &[]).await.unwrap();
+    offer(2, &["floor"]).await.unwrap();
+    let refused = offer(0, &["roof"]).await.unwrap_err();
+    assert!(refused.to_string().contains("roof → wall → floor → roof"), "{refused}");
+    market.push(&[("wall", ""), ("roof", &needing("wall"))]);
+    offer(2, &["wall"]).await.unwrap();
+    offer(0, &["roof"]).await.expect("another wall needs nothing: one is enough");
 }
