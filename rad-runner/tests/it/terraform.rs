@@ -10,7 +10,9 @@ use rad_core::source::{SourceTree, TreeEntry};
 use rad_runner::terraform::{Network, ProviderMirror, TerraformConfig, TerraformRunner};
 use serde_json::json;
 
-use crate::support::{copy, delete, example, job, job_of, nothing_left, play, runner, runner_with};
+use crate::support::{
+    copy, delete, example, job, job_of, nothing_left, play, runner, runner_behind, runner_with,
+};
 
 #[tokio::test]
 async fn creates_and_deletes() {
@@ -262,6 +264,26 @@ async fn the_state_stays_with_the_platform_whatever_the_module_declares() {
         "{:?}",
         notes.diagnostics()
     );
+}
+
+#[tokio::test]
+async fn a_state_that_could_not_be_written_to_its_place_becomes_the_state() {
+    let lock = "[ \"$1\" != apply ] || { cd \"$HOME/../state\"; chmod 400 terraform.tfstate; chmod 500 .; cd - >/dev/null; }";
+    let (root, locked) = runner_behind(lock).await;
+    let job = job("resource \"terraform_data\" \"kept\" { input = \"made all the same\" }", json!({}));
+    let (outcome, notes) = play(&locked, copy(&job)).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    assert!(notes.log().contains("errored.tfstate"), "the engine left it: {}", notes.log());
+    assert!(notes.log().contains("could not be written to its place was recovered"), "{}", notes.log());
+    let state = notes.states().pop().expect("a state is reported");
+    assert_eq!(locked.resources(&state).unwrap(), ["terraform_data.kept"]);
+    assert!(nothing_left(root.path()).await, "what was locked is removed, too");
+
+    let (_root, runner) = runner().await;
+    let (outcome, notes) = play(&runner, delete(&job, Some(state))).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    let kept: Vec<_> = notes.resources().into_iter().map(|one| (one.address, one.change)).collect();
+    assert!(kept.contains(&("terraform_data.kept".to_owned(), ChangeKind::Delete)), "{kept:?}");
 }
 
 #[tokio::test]
