@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::browser::Window;
 use crate::portal::{Demo, deploy, wait_for};
 
 #[tokio::test]
@@ -43,4 +44,37 @@ async fn an_owner_fetches_and_restores_what_a_run_left() {
     }
     assert_eq!(user.get(&format!("{states}/9")).await.status, 404);
     assert_eq!(demo.signed_in("admin").await.get(&format!("{states}/1")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_state_is_fetched_and_restored_in_a_browser() {
+    let demo = Demo::published().await;
+    demo.award("user", "60").await;
+    let mut user = demo.signed_in("user").await;
+    let id = deploy(&mut user, "faulty", &[]).await;
+    wait_for(&mut user, &id, "failure").await;
+    assert_eq!(user.post(&format!("/deployments/{id}/retry"), &[]).await.status, 303);
+    wait_for(&mut user, &id, "failure").await;
+    let mut window = Window::open_as(&demo, "states-").await;
+    window.sign_in(&demo, "user").await;
+    window.go(&format!("/deployments/{id}")).await;
+    window.click("#history header a").await;
+    window.until("#version-2", "current").await;
+    window.picture("versions").await;
+
+    let fetch =
+        "return fetch(document.querySelector('#version-1 a[download]').href).then(answer => answer.text())";
+    let fetched = window.client.execute(fetch, Vec::new()).await.unwrap();
+    let state: Value = serde_json::from_str(fetched.as_str().unwrap()).unwrap();
+    assert!(state["resources"].is_array(), "{state}");
+
+    window.click("#version-1 button").await;
+    window.client.dismiss_alert().await.unwrap();
+    window.click("#version-1 button").await;
+    window.client.accept_alert().await.unwrap();
+    window.until("#version-3", "version 1, restored by you").await;
+    window.until("main", "The state is restored").await;
+    window.picture("restored").await;
+    assert!(user.get(&format!("/deployments/{id}/states/3")).await.body.contains("\"resources\""));
+    window.client.clone().close().await.unwrap();
 }
