@@ -36,6 +36,7 @@ impl CredentialKind {
 /// # Contract
 /// - A credential is readable only through [`credential`](Self::credential): at rest it is encrypted, with a key that is not
 ///   kept beside it.
+/// - Of several who replace one credential at the same time, one does.
 /// - It is in no log, error or `Debug` output.
 #[async_trait]
 pub trait CredentialStore: Send + Sync + fmt::Debug {
@@ -59,4 +60,17 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         kind: CredentialKind,
         credential: Option<&SecretString>,
     ) -> Result<(), BackendError>;
+
+    /// Saves a credential in place of `before`, or where there was none; whether it did. If another one is there by now, it
+    /// stays.
+    ///
+    /// # Errors
+    /// As [`credential`](Self::credential).
+    async fn replace_credential(
+        &self,
+        publisher: Publisher,
+        kind: CredentialKind,
+        before: Option<&SecretString>,
+        credential: &SecretString,
+    ) -> Result<bool, BackendError>;
 }

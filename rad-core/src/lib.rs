@@ -29,6 +29,7 @@ pub mod notify;
 pub mod page;
 pub mod payment;
 pub mod platform;
+pub mod reading;
 pub mod refine;
 pub mod repo;
 pub mod revenue;

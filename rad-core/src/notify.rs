@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::BackendError;
 use crate::id::{AccountId, DeploymentId, OrderId};
 use crate::money::Credits;
+use crate::source::CommitId;
+use crate::watch::PlannedStep;
+
+/// How many modules one notice names.
+pub const MOST_TOLD: usize = 20;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +58,18 @@ pub enum Notice {
     CreditsAwarded {
         /// The credits.
         credits: Credits,
+    },
+    /// Published modules changed in the repository, and stay as they were: auto-update is on, and what is there now cannot be
+    /// published.
+    ModulesKept {
+        /// The repository.
+        repository: String,
+        /// The commit that they were looked at.
+        commit: CommitId,
+        /// How many they are.
+        modules: u64,
+        /// The first of them, at most [`MOST_TOLD`], with the reasons.
+        steps: Vec<PlannedStep>,
     },
     /// A payment does not agree with its order; finance must look.
     PaymentMismatch {

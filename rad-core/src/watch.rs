@@ -62,6 +62,13 @@ pub struct PlannedStep {
     pub reason: String,
 }
 
+impl PlannedStep {
+    /// Whether it puts a revision on offer, whose source is needed for that.
+    pub fn offers(&self) -> bool {
+        matches!(self.kind, StepKind::Publish | StepKind::Update)
+    }
+}
+
 /// A sync that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncRecord {

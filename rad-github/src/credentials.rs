@@ -5,8 +5,10 @@ use rad_core::access::Publisher;
 use rad_core::credential::{CredentialKind, CredentialStore};
 use rad_core::error::BackendError;
 use rad_core::seal::Keyring;
-use rad_sql::{Database, sql};
+use rad_sql::{Database, Row, sql};
 use secrecy::{ExposeSecret as _, SecretString};
+
+const SAVING: &str = "saving a credential";
 
 /// A [`CredentialStore`] in a SQLite file or a PostgreSQL database; the keys that open it are not in there.
 ///
@@ -59,6 +61,23 @@ impl SqlCredentials {
         }
         Ok(sealed_anew)
     }
+
+    fn sealed(
+        &self,
+        publisher: Publisher,
+        kind: &str,
+        credential: &SecretString,
+    ) -> Result<Vec<u8>, BackendError> {
+        self.keys.seal(&place(publisher, kind), credential.expose_secret().as_bytes())
+    }
+
+    fn unsealed(&self, publisher: Publisher, kind: &str, row: &Row) -> Result<SecretString, BackendError> {
+        let sealed: Vec<u8> = row.get("sealed")?;
+        let plain = self.keys.unseal(&place(publisher, kind), &sealed)?;
+        let text = String::from_utf8(plain)
+            .map_err(|_| BackendError::corrupt("reading a credential", "it is no text"))?;
+        Ok(text.into())
+    }
 }
 
 #[async_trait]
@@ -73,11 +92,7 @@ impl CredentialStore for SqlCredentials {
         let Some(row) = find.optional(&self.database, "reading a credential").await? else {
             return Ok(None);
         };
-        let sealed: Vec<u8> = row.get("sealed")?;
-        let plain = self.keys.unseal(&place(publisher, kind.as_str()), &sealed)?;
-        let text = String::from_utf8(plain)
-            .map_err(|_| BackendError::corrupt("reading a credential", "it is no text"))?;
-        Ok(Some(text.into()))
+        Ok(Some(self.unsealed(publisher, kind.as_str(), &row)?))
     }
 
     async fn set_credential(
@@ -89,8 +104,7 @@ impl CredentialStore for SqlCredentials {
         let kind = kind.as_str();
         let change = match credential {
             Some(credential) => {
-                let sealed =
-                    self.keys.seal(&place(publisher, kind), credential.expose_secret().as_bytes())?;
+                let sealed = self.sealed(publisher, kind, credential)?;
                 sql("INSERT INTO catalog_credentials (publisher, kind, sealed) VALUES ($1, $2, $3)
                      ON CONFLICT (publisher, kind) DO UPDATE SET sealed = excluded.sealed")
                 .bind(publisher)
@@ -101,8 +115,39 @@ impl CredentialStore for SqlCredentials {
                 .bind(publisher)
                 .bind(kind),
         };
-        change.execute(&self.database, "saving a credential").await?;
+        change.execute(&self.database, SAVING).await?;
         Ok(())
+    }
+
+    async fn replace_credential(
+        &self,
+        publisher: Publisher,
+        kind: CredentialKind,
+        before: Option<&SecretString>,
+        credential: &SecretString,
+    ) -> Result<bool, BackendError> {
+        let kind = kind.as_str();
+        let sealed = self.sealed(publisher, kind, credential)?;
+        let mut transaction = self.database.begin().await?;
+        let find = sql("SELECT sealed FROM catalog_credentials WHERE publisher = $1 AND kind = $2");
+        let find = find.bind(publisher).bind(kind).for_update();
+        let there = match find.optional(&mut transaction, SAVING).await? {
+            Some(row) => Some(self.unsealed(publisher, kind, &row)?),
+            None => None,
+        };
+        if there.as_ref().map(|there| there.expose_secret()) != before.map(|before| before.expose_secret()) {
+            return Ok(false);
+        }
+        let change = match there {
+            Some(_) => sql("UPDATE catalog_credentials SET sealed = $3 WHERE publisher = $1 AND kind = $2"),
+            // Somebody else can have been first: what is not there cannot be waited for.
+            None => sql("INSERT INTO catalog_credentials (publisher, kind, sealed) VALUES ($1, $2, $3)
+                         ON CONFLICT DO NOTHING"),
+        };
+        let change = change.bind(publisher).bind(kind).bind(sealed);
+        let changed = change.execute(&mut transaction, SAVING).await?;
+        transaction.commit(SAVING).await?;
+        Ok(changed == 1)
     }
 }
 

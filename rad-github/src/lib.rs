@@ -12,6 +12,7 @@ mod groups;
 pub mod jules;
 mod limits;
 pub mod local;
+mod readings;
 pub mod refine;
 mod watches;
 
@@ -26,5 +27,6 @@ pub use groups::SqlGroups;
 pub use jules::Jules;
 pub use limits::TreeLimits;
 pub use local::LocalSource;
+pub use readings::SqlReadings;
 pub use refine::SqlRefinements;
 pub use watches::SqlWatches;

@@ -13,7 +13,7 @@ use rad_core::runner::Runner;
 use rad_core::seal::Keyring;
 use rad_github::{
     GitHub, Jules, LocalSource, SqlArchive, SqlCatalog, SqlCredentials, SqlDeliveries, SqlGroups,
-    SqlRefinements, SqlWatches,
+    SqlReadings, SqlRefinements, SqlWatches,
 };
 use rad_runner::store::{SqlDeployments, SqlNotifier};
 use rad_runner::terraform::{TerraformConfig, TerraformRunner};
@@ -82,6 +82,7 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
         .deliveries(Arc::new(SqlDeliveries::new(database.clone())))
         .groups(Arc::new(SqlGroups::new(database.clone())))
         .watches(Arc::new(SqlWatches::new(database.clone())))
+        .readings(Arc::new(SqlReadings::new(database.clone())))
         .catalog(Arc::new(SqlCatalog::new(database.clone())))
         .archive(Arc::new(SqlArchive::new(database.clone())))
         .deployments(deployments)

@@ -145,6 +145,7 @@ fn status_of(error: &PlatformError) -> StatusCode {
         }
         E::NotConnected
         | E::PlanChanged
+        | E::Meanwhile { .. }
         | E::OfferChanged { .. }
         | E::Violation(_)
         | E::Ledger(_)

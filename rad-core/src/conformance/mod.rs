@@ -16,6 +16,7 @@ pub mod group;
 pub mod ledger;
 pub mod notify;
 pub mod payment;
+pub mod reading;
 pub mod refine;
 pub mod repo;
 pub mod runner;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::access::Publisher;
 use crate::credential::{CredentialKind, CredentialStore};
@@ -44,5 +44,22 @@ impl CredentialStore for MemoryCredentials {
             None => drop(self.credentials().remove(&key)),
         }
         Ok(())
+    }
+
+    async fn replace_credential(
+        &self,
+        publisher: Publisher,
+        kind: CredentialKind,
+        before: Option<&SecretString>,
+        credential: &SecretString,
+    ) -> Result<bool, BackendError> {
+        let mut credentials = self.credentials();
+        let key = (publisher, kind);
+        let there = credentials.get(&key).map(|there| there.expose_secret());
+        if there != before.map(|before| before.expose_secret()) {
+            return Ok(false);
+        }
+        credentials.insert(key, credential.clone());
+        Ok(true)
     }
 }

@@ -50,7 +50,7 @@ mod value;
 mod variable;
 mod version;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::check::{CheckedValues, DeferredCheck, ValueProblem, Values};
 pub use self::convert::{ConvertError, convert};
@@ -66,9 +66,12 @@ pub use self::version::{RequiredVersion, VersionError};
 
 use crate::source::{Digest, SourceTree};
 
+/// What reads modules here: another text from each release to the next, and wherever the same source gives another outcome.
+/// What another reader found is read again.
+pub const READER: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+
 /// A directory of a repository that holds Terraform files.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FoundModule {
     /// The name of the directory, which is the name of the module.
     pub name: String,
@@ -82,12 +85,36 @@ pub struct FoundModule {
 ///
 /// No directory is skipped because something is wrong with it: it is listed with the reasons.
 pub fn discover(tree: &SourceTree) -> Vec<FoundModule> {
+    discover_again(tree, Vec::new()).modules
+}
+
+/// What [`discover_again`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Discovery {
+    /// The modules, in the order of names.
+    pub modules: Vec<FoundModule>,
+    /// How many of them were parsed; the others are as they were before.
+    pub parsed: usize,
+}
+
+/// Finds the modules of a tree, of which some may be known from `before`: what has the same name and digest, readable or not, is
+/// not parsed again.
+///
+/// The outcome is that of [`discover`], if `before` was found by the same [`READER`]: it follows from the name of a directory
+/// and from what is below it, of which the digest is.
+pub fn discover_again(tree: &SourceTree, before: Vec<FoundModule>) -> Discovery {
+    let mut before: BTreeMap<String, FoundModule> =
+        before.into_iter().map(|module| (module.name.clone(), module)).collect();
+    let mut parsed = 0;
     let found = module_names(tree).into_iter().map(|name| {
         let directory = tree.directory(name);
-        let outcome = Manifest::read(name, &directory);
-        FoundModule { name: name.to_owned(), digest: directory.digest(), outcome }
+        let digest = directory.digest();
+        before.remove(name).filter(|known| known.digest == digest).unwrap_or_else(|| {
+            parsed += 1;
+            FoundModule { name: name.to_owned(), digest, outcome: Manifest::read(name, &directory) }
+        })
     });
-    found.collect()
+    Discovery { modules: found.collect(), parsed }
 }
 
 /// The names of the modules that [`discover`] finds, which are known without reading any.

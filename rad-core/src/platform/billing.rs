@@ -230,13 +230,19 @@ async fn close_order(parts: &Parts, order: &Order) -> Result<(), PlatformError> 
 /// Who looks after payments: everybody with the role, the admins where nobody has it.
 async fn finance(parts: &Parts) -> Result<Vec<AccountId>, PlatformError> {
     for role in [Role::Finance, Role::Admin] {
-        let query = AccountQuery { role: Some(role), limit: AccountQuery::MOST, ..AccountQuery::default() };
-        let found = parts.directory.accounts(&query).await?.items;
+        let found = with_role(parts, role).await?;
         if !found.is_empty() {
-            return Ok(found.into_iter().map(|account| account.id).collect());
+            return Ok(found);
         }
     }
     Ok(Vec::new())
+}
+
+/// Everybody with a role, as far as one page of accounts goes.
+pub(super) async fn with_role(parts: &Parts, role: Role) -> Result<Vec<AccountId>, PlatformError> {
+    let query = AccountQuery { role: Some(role), limit: AccountQuery::MOST, ..AccountQuery::default() };
+    let found = parts.directory.accounts(&query).await?.items;
+    Ok(found.into_iter().map(|account| account.id).collect())
 }
 
 /// The grant of a paid order; its key is the order, so that it is granted once whatever is delivered twice.

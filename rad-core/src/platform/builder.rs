@@ -14,9 +14,10 @@ use crate::deployment::DeploymentStore;
 use crate::directory::Directory;
 use crate::group::GroupStore;
 use crate::ledger::Ledger;
-use crate::memory::{MemoryDeliveries, MemoryGroups, MemoryWatches};
+use crate::memory::{MemoryDeliveries, MemoryGroups, MemoryReadings, MemoryWatches};
 use crate::notify::Notifier;
 use crate::payment::{OrderStore, PaymentProvider};
+use crate::reading::ReadingStore;
 use crate::refine::RefineStore;
 use crate::repo::{RepoSource, RepoWriter};
 use crate::runner::Runner;
@@ -35,6 +36,7 @@ macro_rules! builder {
             deliveries: Option<Arc<dyn DeliveryLog>>,
             groups: Option<Arc<dyn GroupStore>>,
             watches: Option<Arc<dyn WatchStore>>,
+            readings: Option<Arc<dyn ReadingStore>>,
             clock: Option<Arc<dyn Clock>>,
         }
 
@@ -94,6 +96,14 @@ macro_rules! builder {
                 self
             }
 
+            /// Where it is kept what was last read of repositories; in memory by default, so that each process reads them for
+            /// itself.
+            #[must_use]
+            pub fn readings(mut self, readings: Arc<dyn ReadingStore>) -> Self {
+                self.readings = Some(readings);
+                self
+            }
+
             /// Where the time comes from; the operating system's clock by default.
             #[must_use]
             pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -120,6 +130,7 @@ macro_rules! builder {
                     deliveries: self.deliveries.unwrap_or_else(|| Arc::new(MemoryDeliveries::default())),
                     groups: self.groups.unwrap_or_else(|| Arc::new(MemoryGroups::default())),
                     watches: self.watches.unwrap_or_else(|| Arc::new(MemoryWatches::default())),
+                    readings: self.readings.unwrap_or_else(|| Arc::new(MemoryReadings::default())),
                     clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
                 };
                 Ok(Platform { parts: Arc::new(parts) })

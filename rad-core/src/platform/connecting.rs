@@ -60,7 +60,10 @@ impl Actor {
         self.parts.withdraw_all_but(&module_names(&tree), done, version, &listings).await?;
         match &connection {
             Some(_) => self.parts.watches.begin(publisher, self.parts.clock.now()).await?,
-            None => self.parts.watches.end(publisher).await?,
+            None => {
+                self.parts.watches.end(publisher).await?;
+                self.parts.readings.forget(publisher).await?;
+            }
         }
         Ok(head)
     }

@@ -62,6 +62,12 @@ pub enum PlatformError {
     /// The plan that was looked at is not what would happen now.
     #[error("the repository or the catalogue changed since this plan was made: look at the new one")]
     PlanChanged,
+    /// Somebody else changed the same thing at the same moment.
+    #[error("somebody else changed the {what} at this moment: look at how it is now")]
+    Meanwhile {
+        /// What was changed.
+        what: &'static str,
+    },
     /// A module cannot be published.
     #[error("{module} cannot be published: {reason}")]
     Unpublishable {

@@ -46,19 +46,25 @@ impl Actor {
     /// is taken for 24 hours more; no earlier one is.
     ///
     /// # Errors
-    /// Forbidden to accounts that cannot publish.
+    /// Forbidden to accounts that cannot publish; [`Meanwhile`](PlatformError::Meanwhile) if somebody else made one at the same
+    /// moment, which then counts.
     pub async fn renew_webhook_secret(&self) -> Result<SecretString, PlatformError> {
         let (publisher, store) = (self.publishes_as()?, self.credentials()?);
         let now = self.parts.clock.now();
-        let former = self.parts.webhook_secret(publisher).await?;
+        let before = store.credential(publisher, CredentialKind::Webhook).await?;
+        let former = before.as_ref().map(read).transpose()?;
         let former = former.map(|kept| Former { secret: kept.secret, until: now + STILL_TAKEN });
         // 244 random bits.
         let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         let kept = Kept { secret: secret.clone(), since: now, former };
         let kept = serde_json::to_string(&kept);
         let kept = kept.map_err(|error| BackendError::permanent("writing a webhook's secret", error))?;
-        store.set_credential(publisher, CredentialKind::Webhook, Some(&kept.into())).await?;
-        Ok(secret.into())
+        let (kind, kept) = (CredentialKind::Webhook, kept.into());
+        if store.replace_credential(publisher, kind, before.as_ref(), &kept).await? {
+            Ok(secret.into())
+        } else {
+            Err(PlatformError::Meanwhile { what: "secret for webhooks" })
+        }
     }
 
     /// Takes no webhooks about the publisher's repository any more, until a secret is made anew.
@@ -116,8 +122,12 @@ impl Operations {
 
 impl Parts {
     async fn webhook_secret(&self, publisher: Publisher) -> Result<Option<Kept>, PlatformError> {
-        let Some(kept) = self.credential(publisher, CredentialKind::Webhook).await? else { return Ok(None) };
-        let unreadable = |_| BackendError::corrupt("reading a webhook's secret", "it is not what was kept");
-        Ok(Some(serde_json::from_str(kept.expose_secret()).map_err(unreadable)?))
+        let kept = self.credential(publisher, CredentialKind::Webhook).await?;
+        Ok(kept.as_ref().map(read).transpose()?)
     }
+}
+
+fn read(kept: &SecretString) -> Result<Kept, BackendError> {
+    let unreadable = |_| BackendError::corrupt("reading a webhook's secret", "it is not what was kept");
+    serde_json::from_str(kept.expose_secret()).map_err(unreadable)
 }

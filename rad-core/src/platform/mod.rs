@@ -15,6 +15,7 @@ mod credentials;
 mod deploying;
 mod error;
 mod following;
+mod grid;
 mod grouping;
 mod hooks;
 mod needing;
@@ -24,6 +25,7 @@ mod purging;
 mod reading;
 mod refining;
 mod reporting;
+mod scanning;
 mod settling;
 mod sharing;
 mod states;
@@ -40,9 +42,9 @@ pub use checking::Checked;
 pub use deploying::{DeployForm, DeploymentDetails, Offer, Quote, QuoteRefusal, Submission};
 pub use error::PlatformError;
 pub use following::{RunFollower, RunNews, RunStand};
+pub use grid::{GridEntry, GridState, ModuleGrid, Selection, SyncPlan};
 pub use hooks::WebhookSecret;
 pub use operations::{ATTEMPTS, Operations, SweepReport, Told};
-pub use publishing::{GridEntry, GridState, ModuleGrid, Selection, SyncPlan};
 pub use refining::{ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};
 pub use syncing::{Followed, RepoNews};
@@ -60,6 +62,7 @@ use crate::id::AccountId;
 use crate::ledger::Ledger;
 use crate::notify::Notifier;
 use crate::payment::{OrderStore, PaymentProvider};
+use crate::reading::ReadingStore;
 use crate::repo::RepoSource;
 use crate::runner::Runner;
 use crate::settings::SettingsStore;
@@ -91,6 +94,7 @@ struct Parts {
     deliveries: Arc<dyn DeliveryLog>,
     groups: Arc<dyn GroupStore>,
     watches: Arc<dyn WatchStore>,
+    readings: Arc<dyn ReadingStore>,
     clock: Arc<dyn Clock>,
 }
 

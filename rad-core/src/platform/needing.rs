@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::publishing::{ModuleGrid, Selection, wanted_values};
+use super::grid::{ModuleGrid, Selection, wanted_values};
 use super::{Parts, PlatformError};
 use crate::access::Publisher;
 use crate::catalog::Listing;

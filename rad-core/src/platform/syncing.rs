@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::publishing::{Done, ModuleGrid, Selection};
+use super::billing::with_role;
+use super::grid::{ModuleGrid, Selection};
+use super::publishing::Done;
 use super::{Operations, Parts, PlatformError};
-use crate::access::Publisher;
+use crate::access::{Publisher, Role};
 use crate::catalog::{CatalogChange, Listing};
 use crate::module::module_names;
-use crate::repo::{Head, RepoAccess, RepoConnection, RepoError};
+use crate::notify::{MOST_TOLD, Notice};
+use crate::repo::{Head, RepoConnection, RepoError};
 use crate::source::{CommitId, SourceTree};
 use crate::watch::{Look, PlannedStep, StepKind, Watch};
 
@@ -153,21 +156,52 @@ impl Parts {
             }
             Err(error) => return Err(error),
         };
-        let followed = match &head {
+        let commit = head.as_ref().map(|head| head.commit.clone());
+        let followed = match head {
             Some(head) if watch.auto_update => {
-                let (repository, catalogue) = (connection.repository.clone(), (version, listings));
-                let grid = ModuleGrid::of(publisher, repository, head.clone(), &tree, catalogue);
-                let steps = self.without_circles(&grid, grid.update_steps()).await?;
-                let selection = Selection::default();
-                Followed::of(&self.carry_out(&grid, &tree, steps, &selection, None).await?.steps)
+                let scan = self.scan_tree(publisher, connection, head, &tree).await;
+                let repository = connection.repository.clone();
+                let grid = ModuleGrid::of(publisher, repository, scan, (version, listings));
+                self.update(&grid, &tree).await?
             }
             _ => {
-                let commit = head.as_ref().map(|head| &head.commit);
-                let done = Done { publisher, repository: &connection.repository, commit, by: None };
+                let repository = &connection.repository;
+                let done = Done { publisher, repository, commit: commit.as_ref(), by: None };
                 self.withdraw_all_but(&module_names(&tree), done, version, &listings).await?
             }
         };
-        Ok((head.map(|head| head.commit), followed))
+        Ok((commit, followed))
+    }
+
+    /// Brings what is published up to what is in the repository.
+    async fn update(&self, grid: &ModuleGrid, tree: &SourceTree) -> Result<Followed, PlatformError> {
+        let steps = self.without_circles(grid, grid.update_steps()).await?;
+        let done = self.carry_out(grid, tree, steps, &Selection::default(), None).await?;
+        self.tell_kept(grid, &done.steps).await?;
+        Ok(Followed::of(&done.steps))
+    }
+
+    /// Tells whoever publishes which modules could not be updated, once for each commit.
+    async fn tell_kept(&self, grid: &ModuleGrid, steps: &[PlannedStep]) -> Result<(), PlatformError> {
+        let kept: Vec<&PlannedStep> = steps.iter().filter(|step| step.kind == StepKind::Keep).collect();
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let notice = Notice::ModulesKept {
+            repository: grid.repository.clone(),
+            commit: grid.head.commit.clone(),
+            modules: kept.len() as u64,
+            steps: kept.into_iter().take(MOST_TOLD).cloned().collect(),
+        };
+        let key = format!("kept:{}:{}", grid.repository, grid.head.commit);
+        let told = match grid.publisher {
+            Publisher::Partner(partner) => vec![partner],
+            Publisher::Platform => with_role(self, Role::Admin).await?,
+        };
+        for account in told {
+            self.notifier.notify(account, &key, &notice, self.clock.now()).await?;
+        }
+        Ok(())
     }
 
     /// The head of what a publisher is connected to, and the tree there, read with the publisher's token.
@@ -187,13 +221,11 @@ impl Parts {
         connection: &RepoConnection,
         known: Option<&CommitId>,
     ) -> Result<(Head, Option<SourceTree>), PlatformError> {
-        let token = self.token_of(publisher).await?;
-        let repo = RepoAccess { repository: &connection.repository, credential: token.as_ref() };
-        let head = self.repos.head(repo, connection.branch.as_deref()).await?;
+        let head = self.head(publisher, connection).await?;
         if known == Some(&head.commit) {
             return Ok((head, None));
         }
-        let tree = self.repos.tree(repo, &head.commit, &connection.sub_dir).await?;
+        let tree = self.tree(publisher, connection, &head).await?;
         Ok((head, Some(tree)))
     }
 

@@ -1,11 +1,11 @@
 //! The backends in memory keep the contracts.
 
 use rad_core::conformance::{
-    delivery, deployment, directory, group, ledger, notify, payment, runner, settings, watch,
+    delivery, deployment, directory, group, ledger, notify, payment, reading, runner, settings, watch,
 };
 use rad_core::memory::{
     MemoryDeliveries, MemoryDeployments, MemoryDirectory, MemoryGroups, MemoryLedger, MemoryNotifier,
-    MemoryOrders, MemorySettings, MemoryWatches, ScriptedRunner,
+    MemoryOrders, MemoryReadings, MemorySettings, MemoryWatches, ScriptedRunner,
 };
 
 #[tokio::test]
@@ -35,6 +35,13 @@ async fn groups_keep_the_contract() {
 #[tokio::test]
 async fn watches_keep_the_contract() {
     watch::all(&MemoryWatches::default()).await;
+}
+
+#[tokio::test]
+async fn readings_keep_the_contract() {
+    let backend = MemoryReadings::default();
+    reading::keeps_the_last_reading(&backend).await;
+    reading::keeps_one_of_racing_readings(&backend).await;
 }
 
 #[tokio::test]

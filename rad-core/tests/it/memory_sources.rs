@@ -48,5 +48,7 @@ async fn the_archive_keeps_the_contract() {
 
 #[tokio::test]
 async fn credentials_keep_the_contract() {
-    credential::keeps_credentials_apart(&MemoryCredentials::default()).await;
+    let store = MemoryCredentials::default();
+    credential::keeps_credentials_apart(&store).await;
+    credential::replaces_what_did_not_change(&store).await;
 }

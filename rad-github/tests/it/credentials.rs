@@ -27,7 +27,9 @@ async fn read(store: &SqlCredentials, publisher: Publisher) -> Result<Option<Str
 #[tokio::test]
 async fn credentials_keep_the_contract() {
     for test in one_of_each().await {
-        credential::keeps_credentials_apart(&store(&test.database, &Keyring::generate())).await;
+        let store = store(&test.database, &Keyring::generate());
+        credential::keeps_credentials_apart(&store).await;
+        credential::replaces_what_did_not_change(&store).await;
     }
 }
 

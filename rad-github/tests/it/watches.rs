@@ -1,7 +1,7 @@
-//! Groups, watches and deliveries keep the contracts in either database.
+//! Groups, watches, readings and deliveries keep the contracts in either database.
 
-use rad_core::conformance::{delivery, group, watch};
-use rad_github::{SqlDeliveries, SqlGroups, SqlWatches};
+use rad_core::conformance::{delivery, group, reading, watch};
+use rad_github::{SqlDeliveries, SqlGroups, SqlReadings, SqlWatches};
 
 use crate::one_of_each;
 
@@ -16,6 +16,15 @@ async fn groups_keep_the_contract() {
 async fn watches_keep_the_contract() {
     for test in one_of_each().await {
         watch::all(&SqlWatches::new(test.database.clone())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readings_keep_the_contract() {
+    for test in one_of_each().await {
+        let store = SqlReadings::new(test.database.clone());
+        reading::keeps_the_last_reading(&store).await;
+        reading::keeps_one_of_racing_readings(&store).await;
     }
 }
 

@@ -7,6 +7,7 @@ use rad_core::source::SourceTree;
 
 mod discovery;
 mod laws;
+mod reader;
 mod schema;
 mod terraform;
 mod values;

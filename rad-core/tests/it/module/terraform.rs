@@ -130,6 +130,11 @@ fn table() -> Vec<Case> {
         .collect()
 }
 
+/// The sources of all cases, by name.
+pub(super) fn sources() -> impl Iterator<Item = (String, String)> {
+    table().into_iter().map(|case| (case.name.clone(), case.source()))
+}
+
 #[test]
 fn our_verdicts_are_those_of_the_table() {
     let cases = table();

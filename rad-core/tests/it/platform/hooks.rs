@@ -1,12 +1,52 @@
 //! Secrets of webhooks: each publisher's own, shown once, replaced without a gap.
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use rad_core::access::Publisher;
 use rad_core::clock::Clock as _;
+use rad_core::credential::{CredentialKind, CredentialStore};
+use rad_core::error::BackendError;
+use rad_core::memory::MemoryCredentials;
 use rad_core::platform::PlatformError;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::market::Market;
+
+/// Credentials during whose reading others get on.
+#[derive(Debug, Default)]
+pub(super) struct SlowCredentials(MemoryCredentials);
+
+#[async_trait]
+impl CredentialStore for SlowCredentials {
+    async fn credential(
+        &self,
+        publisher: Publisher,
+        kind: CredentialKind,
+    ) -> Result<Option<SecretString>, BackendError> {
+        let read = self.0.credential(publisher, kind).await;
+        tokio::task::yield_now().await;
+        read
+    }
+
+    async fn set_credential(
+        &self,
+        publisher: Publisher,
+        kind: CredentialKind,
+        credential: Option<&SecretString>,
+    ) -> Result<(), BackendError> {
+        self.0.set_credential(publisher, kind, credential).await
+    }
+
+    async fn replace_credential(
+        &self,
+        publisher: Publisher,
+        kind: CredentialKind,
+        before: Option<&SecretString>,
+        credential: &SecretString,
+    ) -> Result<bool, BackendError> {
+        self.0.replace_credential(publisher, kind, before, credential).await
+    }
+}
 
 async fn taken(market: &Market, publisher: Publisher) -> Vec<String> {
     let secrets = market.platform.operations().webhook_secrets(publisher).await.unwrap();
@@ -42,4 +82,22 @@ async fn the_secret_before_is_taken_for_a_day_and_no_longer() {
     let user = market.actor(market.user).await;
     assert!(matches!(user.renew_webhook_secret().await, Err(PlatformError::Forbidden { .. })));
     assert!(!format!("{market:?}", market = market.platform).contains(fourth.expose_secret()));
+}
+
+#[tokio::test]
+async fn of_two_who_renew_a_secret_at_once_one_does_and_the_one_before_stays() {
+    let market = Market::open().await;
+    let (partner, publisher) = (market.actor(market.partner).await, Publisher::Partner(market.partner));
+    let mut before = None;
+    for _ in 0..3 {
+        let (one, two) = tokio::join!(partner.renew_webhook_secret(), partner.renew_webhook_secret());
+        let (made, refused) = match (one, two) {
+            (Ok(made), Err(refused)) | (Err(refused), Ok(made)) => (made.expose_secret().to_owned(), refused),
+            both => panic!("{both:?}"),
+        };
+        assert!(matches!(refused, PlatformError::Meanwhile { .. }), "{refused:?}");
+        let expected: Vec<String> = [made.clone()].into_iter().chain(before).collect();
+        assert_eq!(taken(&market, publisher).await, expected, "nobody was given one that is not taken");
+        before = Some(made);
+    }
 }

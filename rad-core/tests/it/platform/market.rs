@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,9 +15,8 @@ use rad_core::directory::NewAccount;
 use rad_core::id::{AccountId, ModuleId};
 use rad_core::ledger::{Ledger, LedgerExt, Post};
 use rad_core::memory::{
-    ManualClock, MemoryAgent, MemoryArchive, MemoryCatalog, MemoryCredentials, MemoryDeployments,
-    MemoryDirectory, MemoryLedger, MemoryNotifier, MemoryOrders, MemoryRefinements, MemoryRepos,
-    ScriptedRunner,
+    ManualClock, MemoryAgent, MemoryArchive, MemoryCatalog, MemoryDeployments, MemoryDirectory, MemoryLedger,
+    MemoryNotifier, MemoryOrders, MemoryRefinements, MemoryRepos, ScriptedRunner,
 };
 use rad_core::module::Values;
 use rad_core::money::{Credits, Rate};
@@ -30,12 +30,17 @@ use rad_core::source::SourceTree;
 use uuid::Uuid;
 
 use super::buying::CashDesk;
+use super::hooks::SlowCredentials;
 use super::recovery::UnsteadySettings;
+use super::scanning::{CountedRepos, UnsteadyReadings};
 
 pub(super) struct Market {
     pub(super) platform: Platform,
     pub(super) directory: Arc<MemoryDirectory>,
     pub(super) repos: Arc<MemoryRepos>,
+    /// How many trees were read of them.
+    pub(super) trees: Arc<AtomicUsize>,
+    pub(super) readings: Arc<UnsteadyReadings>,
     pub(super) agent_service: Arc<MemoryAgent>,
     pub(super) ledger: Arc<MemoryLedger>,
     pub(super) clock: Arc<ManualClock>,
@@ -118,13 +123,15 @@ impl Market {
         let settings = Arc::new(UnsteadySettings::over(deployments.clone()));
         let (agent_service, directory) =
             (Arc::new(MemoryAgent::default()), Arc::new(MemoryDirectory::default()));
+        let (readings, trees) = (Arc::new(UnsteadyReadings::default()), Arc::new(AtomicUsize::new(0)));
         let code_agent = code_agent.unwrap_or_else(|| agent_service.clone());
         let platform = Platform::builder()
-            .credentials(Arc::new(MemoryCredentials::default()))
+            .credentials(Arc::new(SlowCredentials::default()))
             .refining(code_agent, Arc::new(MemoryRefinements::default()), repos.clone())
             .directory(directory.clone())
             .settings(settings.clone())
-            .repos(repos.clone())
+            .repos(Arc::new(CountedRepos { repos: repos.clone(), trees: trees.clone() }))
+            .readings(readings.clone())
             .catalog(Arc::new(MemoryCatalog::default()))
             .archive(Arc::new(MemoryArchive::default()))
             .deployments(deployments.clone())
@@ -147,6 +154,8 @@ impl Market {
             platform,
             directory,
             repos,
+            trees,
+            readings,
             agent_service,
             ledger: kept,
             clock,

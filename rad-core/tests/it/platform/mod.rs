@@ -12,6 +12,7 @@ mod market;
 mod publishing;
 mod recovery;
 mod refining;
+mod scanning;
 mod sharing;
 mod tokens;
 mod unsteady;

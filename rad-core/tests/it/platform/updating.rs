@@ -1,14 +1,15 @@
 //! Repositories are looked at without being told, and with auto-update what changed is published anew.
 
 use chrono::TimeDelta;
-use rad_core::access::Publisher;
+use rad_core::access::{Publisher, Role};
 use rad_core::catalog::Listing;
 use rad_core::clock::Clock as _;
-use rad_core::platform::{Followed, PlatformError, RepoNews, WatchReport};
+use rad_core::notify::{MOST_TOLD, Notice};
+use rad_core::platform::{Followed, PlatformError, RepoNews, Selection, WatchReport};
 use rad_core::repo::{RepoAccess, RepoSource as _};
 use rad_core::watch::StepKind;
 
-use super::market::{Market, publish};
+use super::market::{Market, person, publish};
 
 const EVERY: TimeDelta = TimeDelta::minutes(5);
 
@@ -85,6 +86,17 @@ async fn with_auto_update_what_changed_is_published_and_what_broke_stays() {
     assert!(sync.by.is_none() && sync.steps[0].reason.contains("cannot be published at"), "{sync:?}");
     assert_eq!(look(&market).await.followed, Followed::default(), "nothing changed since");
     assert_eq!(partner.syncs(10).await.unwrap().len(), 3);
+    let told = market.notices(market.partner).await;
+    let [Notice::ModulesKept { repository, commit, modules, steps }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((repository.as_str(), Some(commit), *modules), ("shop", sync.commit.as_ref(), 1));
+    assert_eq!(steps[..], sync.steps[..1], "the one that stays, and why");
+    partner.set_auto_update(true).await.unwrap();
+    assert_eq!(look(&market).await.followed.kept, 1, "looked at again");
+    assert_eq!(market.notices(market.partner).await.len(), 1, "told once for a commit");
+    market.push(&[("small", SMALL), ("paid", "variable {"), ("private", "# odd")]);
+    assert_eq!(look(&market).await.followed, Followed { withdrawn: 0, updated: 1, kept: 1 });
+    assert_eq!(market.notices(market.partner).await.len(), 2, "and again for the next one");
+    assert!(market.notices(market.admin).await.is_empty(), "the platform's admins publish other modules");
 
     market.push(&[("small", SMALL), ("paid", ""), ("private", "")]);
     let news = RepoNews::Pushed { branch: "main".to_owned(), is_default: true };
@@ -107,10 +119,8 @@ async fn values_that_no_longer_fit_keep_a_module_where_it_is() {
     market.connect(market.partner).await;
     let partner = market.actor(market.partner).await;
     let values = [("region".to_owned(), "north".into())].into();
-    let selection = rad_core::platform::Selection {
-        modules: ["zone".to_owned()].into(),
-        values: [("zone".to_owned(), values)].into(),
-    };
+    let selection =
+        Selection { modules: ["zone".to_owned()].into(), values: [("zone".to_owned(), values)].into() };
     publish(&partner, &selection).await;
     partner.set_auto_update(true).await.unwrap();
     market.push(&[("zone", &source("number"))]);
@@ -188,4 +198,27 @@ async fn an_update_that_closes_a_circle_stays_where_it_is() {
     let sync = partner.syncs(1).await.unwrap().remove(0);
     assert_eq!((sync.steps[0].module.as_str(), sync.steps[0].kind), ("chicken", StepKind::Keep));
     assert!(sync.steps[0].reason.contains("chicken → egg → chicken"), "{}", sync.steps[0].reason);
+}
+
+#[tokio::test]
+async fn every_admin_is_told_what_stays_of_the_platforms_own_modules() {
+    let market = Market::open().await;
+    let names: Vec<String> = (0..MOST_TOLD + 5).map(|number| format!("m{number:02}")).collect();
+    let all = |source: &'static str| names.iter().map(|name| (name.as_str(), source)).collect::<Vec<_>>();
+    market.push(&all(""));
+    market.connect(market.admin).await;
+    let admin = market.actor(market.admin).await;
+    let selection = Selection { modules: names.iter().cloned().collect(), ..Selection::default() };
+    let plan = admin.plan_sync(&selection).await.unwrap();
+    admin.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    admin.set_auto_update(true).await.unwrap();
+    let second = admin.create_account(person("second", [Role::Admin])).await.unwrap().id;
+    market.push(&all("variable {"));
+    assert_eq!(look(&market).await.followed.kept, names.len());
+    for account in [market.admin, second] {
+        let told = market.notices(account).await;
+        let Some(Notice::ModulesKept { modules, steps, .. }) = told.first() else { panic!("{told:?}") };
+        assert_eq!((*modules, steps.len()), (names.len() as u64, MOST_TOLD));
+    }
+    assert!(market.notices(market.partner).await.is_empty());
 }
