@@ -5,6 +5,7 @@
 #[path = "../rounds.rs"]
 mod rounds;
 mod server;
+mod shop;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use rad_core::module::discover;
+use rad_core::platform::Actor;
 use rad_core::repo::RepoSource as _;
 use rad_core::source::SourceTree;
 use rad_github::GitHub;
@@ -62,8 +64,7 @@ async fn main() -> anyhow::Result<()> {
     println!("  {:<36} {:8.1} ms", "a bare parse by the hcl-edit crate", millis(bare));
 
     let before = peak_memory()?;
-    let mut whole = Duration::MAX;
-    let mut unchanged = Duration::MAX;
+    let (mut whole, mut unchanged) = (Duration::MAX, Duration::MAX);
     for _ in 0..options.rounds {
         let github = GitHub::builder().api(server.address()).build()?;
         let (elapsed, calls) = sync(&github, &server, options.number).await?;
@@ -77,15 +78,58 @@ async fn main() -> anyhow::Result<()> {
         ensure!(!head.branch.is_empty() && server.calls() == 1, "an unchanged repository is one call");
         unchanged = unchanged.min(elapsed);
     }
-    let ratio = whole.as_secs_f64() / bare.as_secs_f64();
-    println!(
-        "  {:<36} {:8.1} ms {ratio:8.2} ×   2 calls",
-        "a sync: read, unpacked, manifests",
-        millis(whole)
-    );
-    println!("  {:<36} {:8.1} ms              1 call, conditional", "unchanged", millis(unchanged));
+    row("a sync: read, unpacked, manifests", whole, Some(bare), "2 calls");
+    row("unchanged", unchanged, None, "1 call, conditional");
+    println!("  peak memory beyond what was there before: {:.1} MB", (peak_memory()? - before) as f64 / 1e6);
+    pages(&options, &server, tree, bare).await
+}
+
+/// The Publish page of a platform, which keeps what it read in a SQLite file.
+async fn pages(
+    options: &Options,
+    server: &Server,
+    mut tree: SourceTree,
+    bare: Duration,
+) -> anyhow::Result<()> {
+    let (directory, token) = (tempfile::tempdir()?, token());
+    let before = peak_memory()?;
+    let (mut first, mut unchanged, mut changed) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    let modules: Vec<String> = tree.directories().map(str::to_owned).collect();
+    for round in 0..options.rounds {
+        let github = GitHub::builder().api(server.address()).build()?;
+        let file = directory.path().join(format!("{round}.db"));
+        let admin = shop::admin(github, &file, server.access(&token).repository, &token).await?;
+        // Connecting read the tree.
+        first = first.min(grid(&admin, server, options.number, 1).await?);
+        unchanged = unchanged.min(grid(&admin, server, 0, 1).await?);
+        for module in modules.iter().take(3) {
+            tree.insert_file(format!("{module}/changed.tf"), format!("# in round {round}\n"))?;
+            server.push(&tree)?;
+            changed = changed.min(grid(&admin, server, 1, 2).await?);
+        }
+    }
+    row("the first page: manifests, kept", first, Some(bare), "1 call more than connecting");
+    row("the page, unchanged", unchanged, Some(bare), "1 call, conditional; none parsed");
+    row("the page, one module changed", changed, Some(bare), "2 calls; 1 parsed");
     println!("  peak memory beyond what was there before: {:.1} MB", (peak_memory()? - before) as f64 / 1e6);
     Ok(())
+}
+
+/// Shows the page, for which so many modules must be parsed and so many calls made.
+async fn grid(admin: &Actor, server: &Server, parsed: usize, calls: usize) -> anyhow::Result<Duration> {
+    server.calls();
+    let start = Instant::now();
+    let grid = admin.module_grid().await?;
+    let elapsed = start.elapsed();
+    let was = (grid.parsed, server.calls());
+    ensure!(was == (parsed, calls), "{was:?} modules were parsed and calls made, not {:?}", (parsed, calls));
+    Ok(elapsed)
+}
+
+fn row(what: &str, elapsed: Duration, bare: Option<Duration>, calls: &str) {
+    let ratio =
+        bare.map_or_else(String::new, |bare| format!("{:.2} ×", elapsed.as_secs_f64() / bare.as_secs_f64()));
+    println!("  {what:<36} {:8.1} ms {ratio:>10}   {calls}", millis(elapsed));
 }
 
 /// Reads the head, the tree and every manifest; gives how long that took, and the calls.

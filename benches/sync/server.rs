@@ -1,8 +1,8 @@
-//! The few paths of GitHub's API that a sync asks for, with one repository of one commit.
+//! The few paths of GitHub's API that a sync asks for, with one repository of one branch.
 
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -17,9 +17,6 @@ use rad_core::repo::RepoAccess;
 use rad_core::source::{SourceTree, TreeEntry};
 use secrecy::SecretString;
 
-const COMMIT: &str = "1212121212121212121212121212121212121212";
-const TAG: &str = "\"1212\"";
-
 /// The server.
 pub(crate) struct Server {
     address: String,
@@ -27,14 +24,30 @@ pub(crate) struct Server {
 }
 
 struct Served {
-    archive: Bytes,
+    head: Mutex<Commit>,
     calls: AtomicUsize,
+}
+
+#[derive(Clone)]
+struct Commit {
+    name: String,
+    archive: Bytes,
+}
+
+impl Served {
+    /// The head, for one more call.
+    fn asked(&self) -> Commit {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Server {
     pub(crate) async fn start(tree: &SourceTree) -> anyhow::Result<Self> {
-        let served = Arc::new(Served { archive: packed(tree)?.into(), calls: AtomicUsize::new(0) });
+        let head = Mutex::new(Commit::of(tree)?);
+        let served = Arc::new(Served { head, calls: AtomicUsize::new(0) });
         let app = Router::new()
+            .route("/user", get(owner))
             .route("/graphql", post(default_head))
             .route("/repos/octo/modules/commits", get(newest))
             .route("/repos/octo/modules/tarball/{commit}", get(archive))
@@ -54,14 +67,33 @@ impl Server {
         RepoAccess { repository: "octo/modules", credential: Some(token) }
     }
 
+    /// Puts another commit on the branch.
+    pub(crate) fn push(&self, tree: &SourceTree) -> anyhow::Result<()> {
+        let commit = Commit::of(tree)?;
+        *self.served.head.lock().unwrap_or_else(PoisonError::into_inner) = commit;
+        Ok(())
+    }
+
     /// Bytes of the archive.
     pub(crate) fn packed(&self) -> usize {
-        self.served.archive.len()
+        self.served.head.lock().unwrap_or_else(PoisonError::into_inner).archive.len()
     }
 
     /// Calls since the last time.
     pub(crate) fn calls(&self) -> usize {
         self.served.calls.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Commit {
+    /// A commit of this tree alone, named by it.
+    fn of(tree: &SourceTree) -> anyhow::Result<Self> {
+        let name = tree.digest().to_string().chars().take(40).collect();
+        Ok(Self { name, archive: packed(tree)?.into() })
+    }
+
+    fn tag(&self) -> String {
+        format!("\"{}\"", self.name)
     }
 }
 
@@ -81,25 +113,27 @@ fn packed(tree: &SourceTree) -> anyhow::Result<Vec<u8>> {
 }
 
 async fn default_head(State(served): State<Arc<Served>>) -> Response {
-    served.calls.fetch_add(1, Ordering::Relaxed);
-    let target = format!("{{\"oid\":\"{COMMIT}\",\"committedDate\":\"2026-01-01T00:00:00Z\"}}");
+    let commit = served.asked().name;
+    let target = format!("{{\"oid\":\"{commit}\",\"committedDate\":\"2026-01-01T00:00:00Z\"}}");
     let branch = format!("{{\"name\":\"main\",\"target\":{target}}}");
     json(format!("{{\"data\":{{\"repository\":{{\"defaultBranchRef\":{branch}}}}}}}"))
 }
 
 async fn newest(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response {
-    served.calls.fetch_add(1, Ordering::Relaxed);
-    if headers.get(IF_NONE_MATCH).is_some_and(|known| known == TAG) {
+    let head = served.asked();
+    if headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == head.tag().as_bytes()) {
         return StatusCode::NOT_MODIFIED.into_response();
     }
-    let mut answer = json(format!("[{{\"sha\":\"{COMMIT}\"}}]"));
-    answer.headers_mut().insert(ETAG, axum::http::HeaderValue::from_static(TAG));
-    answer
+    ([(ETAG, head.tag())], json(format!("[{{\"sha\":\"{}\"}}]", head.name))).into_response()
 }
 
 async fn archive(State(served): State<Arc<Served>>) -> Bytes {
-    served.calls.fetch_add(1, Ordering::Relaxed);
-    served.archive.clone()
+    served.asked().archive
+}
+
+/// Whose the token is.
+async fn owner() -> Response {
+    ([("X-OAuth-Scopes", "repo")], json("{\"login\":\"octo\"}".to_owned())).into_response()
 }
 
 fn json(text: String) -> Response {

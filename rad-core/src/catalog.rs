@@ -103,6 +103,8 @@ pub enum CatalogChange {
         /// The listing.
         module: ModuleId,
     },
+    /// Changes no listing, and makes every sync planned before a stale one.
+    Outdate,
 }
 
 /// Who looks at the catalogue: decides which listings are shown.

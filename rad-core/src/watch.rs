@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::Publisher;
 use crate::error::BackendError;
 use crate::id::AccountId;
+use crate::repo::RepoConnection;
 use crate::source::CommitId;
 
 /// How a publisher's connected repository is watched.
@@ -16,6 +17,8 @@ use crate::source::CommitId;
 pub struct Watch {
     /// Whose repository it is.
     pub publisher: Publisher,
+    /// What is watched.
+    pub connection: RepoConnection,
     /// Whether published modules that changed are published anew when that is seen.
     pub auto_update: bool,
     /// When it is looked at next without being told.
@@ -63,6 +66,12 @@ pub struct PlannedStep {
 }
 
 impl PlannedStep {
+    /// Takes a module off the catalogue that is no longer in the repository.
+    pub fn gone(module: &str) -> Self {
+        let reason = "no longer in the repository".to_owned();
+        Self { module: module.to_owned(), kind: StepKind::Withdraw, reason }
+    }
+
     /// Whether it puts a revision on offer, whose source is needed for that.
     pub fn offers(&self) -> bool {
         matches!(self.kind, StepKind::Publish | StepKind::Update)
@@ -105,11 +114,11 @@ pub trait WatchStore: Send + Sync + fmt::Debug {
     /// A failure of the backend.
     async fn watch(&self, publisher: Publisher) -> Result<Option<Watch>, BackendError>;
 
-    /// Begins to watch, as if nothing was ever seen, without auto-update; a watch that is there begins anew.
+    /// Begins to watch, in place of what the publisher had watched before.
     ///
     /// # Errors
     /// A failure of the backend.
-    async fn begin(&self, publisher: Publisher, next_at: DateTime<Utc>) -> Result<(), BackendError>;
+    async fn begin(&self, watch: &Watch) -> Result<(), BackendError>;
 
     /// Watches no longer; that nothing was watched is no error.
     ///
@@ -140,8 +149,8 @@ pub trait WatchStore: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<Vec<Watch>, BackendError>;
 
-    /// Keeps what came of a look, and when the next one is; nothing where there is no watch any more, or auto-update was
-    /// switched since the look began.
+    /// Keeps what came of a look, and when the next one is; nothing where there is no watch any more, something else is
+    /// watched by now, or auto-update was switched since the look began.
     ///
     /// # Errors
     /// A failure of the backend.

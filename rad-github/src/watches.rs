@@ -27,13 +27,16 @@ impl WatchStore for SqlWatches {
         find.optional(&self.database, "reading a watch").await?.as_ref().map(watch).transpose()
     }
 
-    async fn begin(&self, publisher: Publisher, next_at: DateTime<Utc>) -> Result<(), BackendError> {
-        sql("INSERT INTO catalog_watches (publisher, auto_update, next_at, last) VALUES ($1, FALSE, $2, $3)
-             ON CONFLICT (publisher) DO UPDATE SET auto_update = excluded.auto_update, next_at = excluded.next_at,
-                 last = excluded.last")
-        .bind(publisher)
-        .bind(next_at)
-        .bind(json(&Look::default())?)
+    async fn begin(&self, watch: &Watch) -> Result<(), BackendError> {
+        sql("INSERT INTO catalog_watches (publisher, connection, auto_update, next_at, last)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (publisher) DO UPDATE SET connection = excluded.connection,
+                 auto_update = excluded.auto_update, next_at = excluded.next_at, last = excluded.last")
+        .bind(watch.publisher)
+        .bind(json(&watch.connection)?)
+        .bind(watch.auto_update)
+        .bind(watch.next_at)
+        .bind(json(&watch.last)?)
         .execute(&self.database, "beginning a watch")
         .await?;
         Ok(())
@@ -89,13 +92,15 @@ impl WatchStore for SqlWatches {
     }
 
     async fn looked(&self, watch: &Watch) -> Result<(), BackendError> {
-        sql("UPDATE catalog_watches SET next_at = $1, last = $2 WHERE publisher = $3 AND auto_update = $4")
-            .bind(watch.next_at)
-            .bind(json(&watch.last)?)
-            .bind(watch.publisher)
-            .bind(watch.auto_update)
-            .execute(&self.database, "keeping what came of a look")
-            .await?;
+        sql("UPDATE catalog_watches SET next_at = $1, last = $2
+             WHERE publisher = $3 AND auto_update = $4 AND connection = $5")
+        .bind(watch.next_at)
+        .bind(json(&watch.last)?)
+        .bind(watch.publisher)
+        .bind(watch.auto_update)
+        .bind(json(&watch.connection)?)
+        .execute(&self.database, "keeping what came of a look")
+        .await?;
         Ok(())
     }
 
@@ -128,6 +133,7 @@ impl WatchStore for SqlWatches {
 fn watch(row: &Row) -> Result<Watch, BackendError> {
     Ok(Watch {
         publisher: row.get("publisher")?,
+        connection: row.json("connection")?,
         auto_update: row.get("auto_update")?,
         next_at: row.get("next_at")?,
         last: row.json("last")?,

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{must, side_by_side};
 use crate::access::Publisher;
 use crate::id::AccountId;
+use crate::repo::RepoConnection;
 use crate::source::CommitId;
 use crate::watch::{Look, MOST_SYNCS, PlannedStep, StepKind, SyncRecord, Watch, WatchStore};
 
@@ -30,9 +31,9 @@ pub async fn keeps_watches(store: &dyn WatchStore) {
     assert_eq!(read().await, None, "nothing is watched at first");
     must("switching what is not watched", store.set_auto_update(publisher, true, far).await);
     must("ending what is not watched", store.end(publisher).await);
-    must("a watch begins", store.begin(publisher, far).await);
-    let fresh = Watch { publisher, auto_update: false, next_at: far, last: Look::default() };
-    assert_eq!(read().await, Some(fresh.clone()), "as if nothing was ever seen");
+    let fresh = watch(publisher, far);
+    must("a watch begins", store.begin(&fresh).await);
+    assert_eq!(read().await, Some(fresh.clone()), "all of it");
 
     let seen =
         Look { read_at: Some(past()), commit: Some(commit()), failures: 3, problem: Some("no".to_owned()) };
@@ -46,8 +47,12 @@ pub async fn keeps_watches(store: &dyn WatchStore) {
     assert_eq!(read().await, Some(switched.clone()), "the commit is looked at again");
     must("a look that began before", store.looked(&looked).await);
     assert_eq!(read().await, Some(switched), "does not undo that");
-    must("a watch begins anew", store.begin(publisher, far).await);
-    assert_eq!(read().await, Some(fresh.clone()), "as if nothing was ever seen");
+    let elsewhere = RepoConnection { sub_dir: "modules".to_owned(), ..fresh.connection.clone() };
+    let anew = Watch { connection: elsewhere, last: Look::default(), ..fresh.clone() };
+    must("another watch begins", store.begin(&anew).await);
+    assert_eq!(read().await, Some(anew.clone()), "in place of the one before");
+    must("a look that began before", store.looked(&looked).await);
+    assert_eq!(read().await, Some(anew), "is of something else");
     must("a watch ends", store.end(publisher).await);
     must("a look after the end", store.looked(&fresh).await);
     assert_eq!(read().await, None, "nothing is watched any more");
@@ -63,7 +68,7 @@ pub async fn lends_what_is_due_once(store: &dyn WatchStore) {
     let publishers: BTreeSet<Publisher> = (0..6).map(|_| partner()).collect();
     for (number, publisher) in (0_i32..).zip(&publishers) {
         let next_at = now - TimeDelta::seconds(i64::from(number));
-        must("a watch begins", store.begin(*publisher, next_at).await);
+        must("a watch begins", store.begin(&watch(*publisher, next_at)).await);
     }
     let until = now + TimeDelta::minutes(1);
     let first = must("the longest due", store.due(now, until, 1).await);
@@ -114,6 +119,16 @@ pub async fn keeps_syncs(store: &dyn WatchStore) {
     let all = must("the syncs", store.syncs(publisher, u32::MAX).await);
     assert_eq!(all.len(), MOST_SYNCS as usize, "the oldest are forgotten");
     assert!(must("another's", store.syncs(partner(), 10).await).is_empty(), "each publisher has its own");
+}
+
+fn watch(publisher: Publisher, next_at: DateTime<Utc>) -> Watch {
+    let connection = RepoConnection {
+        repository: "octo/módules".to_owned(),
+        branch: Some("main".to_owned()),
+        sub_dir: String::new(),
+    };
+    let last = Look { commit: Some(commit()), ..Look::default() };
+    Watch { publisher, connection, auto_update: false, next_at, last }
 }
 
 fn partner() -> Publisher {

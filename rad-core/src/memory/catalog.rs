@@ -74,6 +74,7 @@ impl Tables {
                 listing.updated_at = at;
             }
             CatalogChange::Withdraw { module } => self.offered_mut(publisher, *module)?.published = false,
+            CatalogChange::Outdate => {}
         }
         Ok(())
     }

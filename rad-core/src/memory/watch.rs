@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::access::Publisher;
 use crate::error::BackendError;
-use crate::watch::{Look, MOST_SYNCS, SyncRecord, Watch, WatchStore};
+use crate::watch::{MOST_SYNCS, SyncRecord, Watch, WatchStore};
 
 /// A [`WatchStore`] that lasts as long as the process.
 #[derive(Debug, Default)]
@@ -35,9 +35,8 @@ impl WatchStore for MemoryWatches {
         Ok(self.kept().watches.get(&publisher).cloned())
     }
 
-    async fn begin(&self, publisher: Publisher, next_at: DateTime<Utc>) -> Result<(), BackendError> {
-        let watch = Watch { publisher, auto_update: false, next_at, last: Look::default() };
-        self.kept().watches.insert(publisher, watch);
+    async fn begin(&self, watch: &Watch) -> Result<(), BackendError> {
+        self.kept().watches.insert(watch.publisher, watch.clone());
         Ok(())
     }
 
@@ -78,8 +77,10 @@ impl WatchStore for MemoryWatches {
 
     async fn looked(&self, looked: &Watch) -> Result<(), BackendError> {
         let mut kept = self.kept();
-        let watch = kept.watches.get_mut(&looked.publisher);
-        if let Some(watch) = watch.filter(|watch| watch.auto_update == looked.auto_update) {
+        let is_same = |watch: &&mut Watch| {
+            watch.auto_update == looked.auto_update && watch.connection == looked.connection
+        };
+        if let Some(watch) = kept.watches.get_mut(&looked.publisher).filter(is_same) {
             watch.clone_from(looked);
         }
         Ok(())

@@ -1,11 +1,14 @@
 //! Connecting the repository that a publisher's modules are in.
 
+use std::collections::BTreeSet;
+
 use super::publishing::Done;
-use super::{Actor, Capability, PlatformError};
+use super::{Actor, Capability, Parts, PlatformError};
 use crate::access::Publisher;
 use crate::module::module_names;
 use crate::repo::{Head, RepoAccess, RepoConnection, RepoError, Repository};
 use crate::source::SourceTree;
+use crate::watch::{Look, Watch};
 
 impl Actor {
     /// The repositories that can be connected.
@@ -50,19 +53,19 @@ impl Actor {
             }
         };
         self.parts.directory.set_connection(publisher, connection.as_ref()).await?;
-        let (version, listings) = self.parts.catalog.catalogue_of(publisher).await?;
         let done = Done {
             publisher,
             repository: connection.as_ref().map_or("", |connection| &connection.repository),
             commit: head.as_ref().map(|head| &head.commit),
             by: Some(self.id()),
         };
-        self.parts.withdraw_all_but(&module_names(&tree), done, version, &listings).await?;
+        let found = module_names(&tree);
         match &connection {
-            Some(_) => self.parts.watches.begin(publisher, self.parts.clock.now()).await?,
+            Some(connection) => self.parts.watch_anew(connection, &found, done).await?,
             None => {
                 self.parts.watches.end(publisher).await?;
                 self.parts.readings.forget(publisher).await?;
+                self.parts.begin_anew(&found, done).await?;
             }
         }
         Ok(head)
@@ -86,5 +89,24 @@ impl Actor {
     /// Forbidden to accounts that cannot publish.
     pub async fn connection(&self) -> Result<Option<RepoConnection>, PlatformError> {
         Ok(self.parts.directory.connection(self.publishes_as()?).await?)
+    }
+}
+
+impl Parts {
+    /// Begins a catalogue anew with what is connected now, and watches that.
+    async fn watch_anew(
+        &self,
+        connection: &RepoConnection,
+        found: &BTreeSet<&str>,
+        done: Done<'_>,
+    ) -> Result<(), PlatformError> {
+        let (publisher, now) = (done.publisher, self.clock.now());
+        let (connection, last) = (connection.clone(), Look::default());
+        let watch = Watch { publisher, connection, auto_update: false, next_at: now, last };
+        self.watches.begin(&watch).await?;
+        self.begin_anew(found, done).await?;
+        // Only now the catalogue is what was read.
+        let last = Look { read_at: Some(now), commit: done.commit.cloned(), ..Look::default() };
+        Ok(self.watches.looked(&Watch { last, ..watch }).await?)
     }
 }

@@ -228,7 +228,7 @@ fn plan_step(entry: &GridEntry, selection: &Selection, grid: &ModuleGrid) -> Opt
                 (StepKind::Keep, "published as it is".to_owned())
             }
         }
-        (GridState::Gone, _) => (StepKind::Withdraw, "no longer in the repository".to_owned()),
+        (GridState::Gone, _) => return Some(PlannedStep::gone(&entry.name)),
         (_, false) if entry.is_published() => (StepKind::Withdraw, "deselected".to_owned()),
         _ => return None,
     };

@@ -28,9 +28,7 @@ impl Actor {
     /// [`DependencyCycle`](PlatformError::DependencyCycle) for modules that need each other in a circle.
     pub async fn plan_sync(&self, selection: &Selection) -> Result<SyncPlan, PlatformError> {
         let (grid, _) = self.grid().await?;
-        check_selection(&grid, selection)?;
-        let steps = grid.steps(selection);
-        self.parts.check_needs(&grid, &steps, selection).await?;
+        let steps = self.parts.planned(&grid, selection).await?;
         Ok(SyncPlan { commit: grid.head.commit.clone(), version: grid.version, steps })
     }
 
@@ -49,9 +47,7 @@ impl Actor {
         if grid.head.commit != *commit || grid.version != version {
             return Err(PlatformError::PlanChanged);
         }
-        check_selection(&grid, selection)?;
-        let steps = grid.steps(selection);
-        self.parts.check_needs(&grid, &steps, selection).await?;
+        let steps = self.parts.planned(&grid, selection).await?;
         let (connection, tree) = source;
         let tree = match tree {
             Some(tree) => tree,
@@ -66,16 +62,29 @@ impl Actor {
     /// The grid, and where the sources are, or what they are.
     async fn grid(&self) -> Result<(ModuleGrid, (RepoConnection, Option<SourceTree>)), PlatformError> {
         let publisher = self.publishes_as()?;
+        // The catalogue first: another connection makes this version a stale one.
+        let catalogue = self.parts.catalog.catalogue_of(publisher).await?;
         let connection =
             self.parts.directory.connection(publisher).await?.ok_or(PlatformError::NotConnected)?;
         let (scan, tree) = self.parts.scan(publisher, &connection).await?;
-        let catalogue = self.parts.catalog.catalogue_of(publisher).await?;
         let grid = ModuleGrid::of(publisher, connection.repository.clone(), scan, catalogue);
         Ok((grid, (connection, tree)))
     }
 }
 
 impl Parts {
+    /// What publishing exactly `selection` changes, if it can be published.
+    async fn planned(
+        &self,
+        grid: &ModuleGrid,
+        selection: &Selection,
+    ) -> Result<Vec<PlannedStep>, PlatformError> {
+        check_selection(grid, selection)?;
+        let steps = grid.steps(selection);
+        self.check_needs(grid, &steps, selection).await?;
+        Ok(steps)
+    }
+
     /// Carries out the steps of a sync, all or none, and keeps a record of it.
     pub(super) async fn carry_out(
         &self,
@@ -126,7 +135,7 @@ impl Parts {
         } else {
             self.catalog.apply(done.publisher, version, changes, at).await?
         };
-        let is_news = !changes.is_empty() || (done.by.is_none() && !steps.is_empty());
+        let is_news = steps.iter().any(|step| done.by.is_none() || step.kind != StepKind::Keep);
         if is_news {
             let sync = SyncRecord {
                 publisher: done.publisher,

@@ -100,7 +100,8 @@ impl Operations {
             connection.repository.eq_ignore_ascii_case(repository) && news.concerns(connection)
         });
         let Some(connection) = concerned else { return Ok(Followed::default()) };
-        let Some(watch) = parts.watches.watch(publisher).await? else { return Ok(Followed::default()) };
+        let watch = parts.watches.watch(publisher).await?.filter(|watch| watch.connection == connection);
+        let Some(watch) = watch else { return Ok(Followed::default()) };
         match parts.look(watch, &connection, news).await {
             Ok((watch, followed)) => {
                 parts.watches.looked(&watch).await?;
@@ -143,8 +144,11 @@ impl Parts {
         news: &RepoNews,
     ) -> Result<(Option<CommitId>, Followed), PlatformError> {
         let publisher = watch.publisher;
-        // The catalogue first: what is published while the repository is read makes this version a stale one.
+        // The catalogue first: what is published or connected while the repository is read makes this version a stale one.
         let (version, listings) = self.catalog.catalogue_of(publisher).await?;
+        if self.directory.connection(publisher).await?.as_ref() != Some(connection) {
+            return Ok((None, Followed::default()));
+        }
         if !listings.iter().any(|listing| listing.published) {
             return Ok((None, Followed::default()));
         }
@@ -229,23 +233,42 @@ impl Parts {
         Ok((head, Some(tree)))
     }
 
+    /// Takes what is not among `found` off a publisher's catalogue, and makes everything stale that was planned for what was
+    /// connected before.
+    pub(super) async fn begin_anew(
+        &self,
+        found: &BTreeSet<&str>,
+        done: Done<'_>,
+    ) -> Result<(), PlatformError> {
+        let mut tries = 1;
+        loop {
+            let (version, listings) = self.catalog.catalogue_of(done.publisher).await?;
+            let (mut changes, steps) = withdrawals(found, &listings);
+            changes.push(CatalogChange::Outdate);
+            match self.change_catalogue(done, version, &changes, &steps).await {
+                Err(PlatformError::PlanChanged) if tries < TRIES => tries += 1,
+                other => return other.map(drop),
+            }
+        }
+    }
+
     /// Takes what is not among `found` off a publisher's catalogue, as it stood at `version`.
-    pub(super) async fn withdraw_all_but(
+    async fn withdraw_all_but(
         &self,
         found: &BTreeSet<&str>,
         done: Done<'_>,
         version: u64,
         listings: &[Listing],
     ) -> Result<Followed, PlatformError> {
-        let gone =
-            listings.iter().filter(|listing| listing.published && !found.contains(listing.name.as_str()));
-        let gone = gone.map(|listing| {
-            let (module, reason) = (listing.name.clone(), "no longer in the repository".to_owned());
-            let step = PlannedStep { module, kind: StepKind::Withdraw, reason };
-            (CatalogChange::Withdraw { module: listing.id }, step)
-        });
-        let (changes, steps): (Vec<_>, Vec<_>) = gone.unzip();
+        let (changes, steps) = withdrawals(found, listings);
         self.change_catalogue(done, version, &changes, &steps).await?;
         Ok(Followed::of(&steps))
     }
+}
+
+/// What takes the modules that are not among `found` off a catalogue, and says why.
+fn withdrawals(found: &BTreeSet<&str>, listings: &[Listing]) -> (Vec<CatalogChange>, Vec<PlannedStep>) {
+    let gone = listings.iter().filter(|listing| listing.published && !found.contains(listing.name.as_str()));
+    gone.map(|listing| (CatalogChange::Withdraw { module: listing.id }, PlannedStep::gone(&listing.name)))
+        .unzip()
 }

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::syncing::Followed;
-use super::{Actor, Operations, PlatformError, RepoNews};
-use crate::repo::RepoError;
-use crate::watch::{SyncRecord, Watch};
+use super::{Actor, Operations, Parts, PlatformError, RepoNews};
+use crate::repo::{RepoConnection, RepoError};
+use crate::watch::{Look, SyncRecord, Watch};
 
 /// Repositories looked at in one go.
 const AT_ONCE: u32 = 20;
@@ -31,15 +31,16 @@ impl Operations {
     /// less and less often, up to every 6 hours, and the publisher is told why.
     ///
     /// # Errors
-    /// A failure of the platform's own backends; those of a repository are kept with its watch.
+    /// A failure of the platform's own backends, after all were looked at; those of a repository are kept with its watch.
     pub async fn watch_repositories(&self, every: TimeDelta) -> Result<WatchReport, PlatformError> {
         let (parts, now) = (&self.parts, self.parts.clock.now());
-        let mut report = WatchReport::default();
+        let (mut report, mut failure) = (WatchReport::default(), None);
         for watch in parts.watches.due(now, now + LONGEST_LOOK, AT_ONCE).await? {
             let Some(connection) = parts.directory.connection(watch.publisher).await? else {
                 parts.watches.end(watch.publisher).await?;
                 continue;
             };
+            let watch = parts.watch_of(watch, &connection).await?;
             report.looked += 1;
             let looked = match parts.look(watch.clone(), &connection, &RepoNews::Changed).await {
                 Ok((watch, Followed { withdrawn, updated, kept })) => {
@@ -47,6 +48,11 @@ impl Operations {
                     report.followed.updated += updated;
                     report.followed.kept += kept;
                     Watch { next_at: parts.clock.now() + every, ..watch }
+                }
+                // It is looked at again when its time is over; the others are not kept waiting.
+                Err(error) if is_own(&error) => {
+                    failure.get_or_insert(error);
+                    continue;
                 }
                 Err(error) => {
                     report.failed += 1;
@@ -56,8 +62,26 @@ impl Operations {
             };
             parts.watches.looked(&looked).await?;
         }
-        Ok(report)
+        failure.map_or(Ok(report), Err)
     }
+}
+
+impl Parts {
+    /// The watch, begun anew where something else was connected and a process ended before that was watched.
+    async fn watch_of(&self, watch: Watch, connection: &RepoConnection) -> Result<Watch, PlatformError> {
+        if watch.connection == *connection {
+            return Ok(watch);
+        }
+        let (connection, last) = (connection.clone(), Look::default());
+        let watch = Watch { connection, auto_update: false, last, ..watch };
+        self.watches.begin(&watch).await?;
+        Ok(watch)
+    }
+}
+
+/// Whether it is a backend of the platform that failed, and not the repository.
+fn is_own(error: &PlatformError) -> bool {
+    error.backend().is_some() && !matches!(error, PlatformError::Repo(_))
 }
 
 /// A watch after a look that failed.

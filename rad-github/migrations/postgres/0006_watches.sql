@@ -2,6 +2,8 @@
 
 CREATE TABLE catalog_watches (
     publisher   bytea NOT NULL PRIMARY KEY CHECK (octet_length(publisher) IN (0, 16)),
+    -- What is watched, as JSON.
+    connection  text NOT NULL,
     auto_update boolean NOT NULL,
     next_at     timestamptz NOT NULL,
     -- What came of the last look, as JSON.

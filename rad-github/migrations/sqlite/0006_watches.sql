@@ -2,6 +2,8 @@
 
 CREATE TABLE catalog_watches (
     publisher   BLOB    NOT NULL PRIMARY KEY CHECK (length(publisher) IN (0, 16)),
+    -- What is watched, as JSON.
+    connection  TEXT    NOT NULL,
     auto_update INTEGER NOT NULL CHECK (auto_update IN (0, 1)),
     next_at     INTEGER NOT NULL,
     -- What came of the last look, as JSON.

@@ -53,6 +53,7 @@ pub(super) async fn apply(
                     sql("UPDATE catalog_listings SET published = FALSE WHERE id = $1").bind(*module);
                 withdraw.execute(&mut *transaction, APPLYING).await?;
             }
+            CatalogChange::Outdate => {}
         }
     }
     sql("INSERT INTO catalog_versions (publisher, version) VALUES ($1, $2)

@@ -110,6 +110,14 @@ pub async fn applies_all_or_nothing(catalog: &dyn ModuleCatalog) {
 
     let same = must("an empty sync", catalog.apply(publisher, version, &[], time()).await);
     assert_eq!(same, version, "an empty sync keeps the version");
+    let outdated = apply(catalog, publisher, version, &[CatalogChange::Outdate]).await;
+    let stale = must_fail("a plan of before", catalog.apply(publisher, version, &[], time()).await);
+    assert!(matches!(stale, CatalogError::Stale { actual, .. } if actual == outdated), "is stale: {stale:?}");
+    assert_eq!(
+        must("the catalogue", catalog.catalogue_of(publisher).await).1,
+        before.1,
+        "nothing else changed"
+    );
 }
 
 /// Of syncs that were planned on the same version one wins, also when they race.

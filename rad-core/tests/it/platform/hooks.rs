@@ -1,5 +1,7 @@
 //! Secrets of webhooks: each publisher's own, shown once, replaced without a gap.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use rad_core::access::Publisher;
@@ -12,9 +14,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::market::Market;
 
-/// Credentials during whose reading others get on.
+/// Credentials during whose reading others get on, and which can be out of order.
 #[derive(Debug, Default)]
-pub(super) struct SlowCredentials(MemoryCredentials);
+pub(super) struct SlowCredentials {
+    kept: MemoryCredentials,
+    fails: AtomicBool,
+}
+
+impl SlowCredentials {
+    pub(super) fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::Relaxed);
+    }
+}
 
 #[async_trait]
 impl CredentialStore for SlowCredentials {
@@ -23,7 +34,10 @@ impl CredentialStore for SlowCredentials {
         publisher: Publisher,
         kind: CredentialKind,
     ) -> Result<Option<SecretString>, BackendError> {
-        let read = self.0.credential(publisher, kind).await;
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(BackendError::unavailable("reading a credential", "out of order"));
+        }
+        let read = self.kept.credential(publisher, kind).await;
         tokio::task::yield_now().await;
         read
     }
@@ -34,7 +48,7 @@ impl CredentialStore for SlowCredentials {
         kind: CredentialKind,
         credential: Option<&SecretString>,
     ) -> Result<(), BackendError> {
-        self.0.set_credential(publisher, kind, credential).await
+        self.kept.set_credential(publisher, kind, credential).await
     }
 
     async fn replace_credential(
@@ -44,7 +58,7 @@ impl CredentialStore for SlowCredentials {
         before: Option<&SecretString>,
         credential: &SecretString,
     ) -> Result<bool, BackendError> {
-        self.0.replace_credential(publisher, kind, before, credential).await
+        self.kept.replace_credential(publisher, kind, before, credential).await
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -32,15 +31,16 @@ use uuid::Uuid;
 use super::buying::CashDesk;
 use super::hooks::SlowCredentials;
 use super::recovery::UnsteadySettings;
-use super::scanning::{CountedRepos, UnsteadyReadings};
+use super::scanning::{SlowRepos, UnsteadyReadings};
 
 pub(super) struct Market {
     pub(super) platform: Platform,
     pub(super) directory: Arc<MemoryDirectory>,
     pub(super) repos: Arc<MemoryRepos>,
-    /// How many trees were read of them.
-    pub(super) trees: Arc<AtomicUsize>,
+    /// The same, as the platform reads them.
+    pub(super) source: Arc<SlowRepos>,
     pub(super) readings: Arc<UnsteadyReadings>,
+    pub(super) credentials: Arc<SlowCredentials>,
     pub(super) agent_service: Arc<MemoryAgent>,
     pub(super) ledger: Arc<MemoryLedger>,
     pub(super) clock: Arc<ManualClock>,
@@ -123,14 +123,16 @@ impl Market {
         let settings = Arc::new(UnsteadySettings::over(deployments.clone()));
         let (agent_service, directory) =
             (Arc::new(MemoryAgent::default()), Arc::new(MemoryDirectory::default()));
-        let (readings, trees) = (Arc::new(UnsteadyReadings::default()), Arc::new(AtomicUsize::new(0)));
+        let readings = Arc::new(UnsteadyReadings::default());
+        let (source, credentials) =
+            (Arc::new(SlowRepos::over(repos.clone())), Arc::new(SlowCredentials::default()));
         let code_agent = code_agent.unwrap_or_else(|| agent_service.clone());
         let platform = Platform::builder()
-            .credentials(Arc::new(SlowCredentials::default()))
+            .credentials(credentials.clone())
             .refining(code_agent, Arc::new(MemoryRefinements::default()), repos.clone())
             .directory(directory.clone())
             .settings(settings.clone())
-            .repos(Arc::new(CountedRepos { repos: repos.clone(), trees: trees.clone() }))
+            .repos(source.clone())
             .readings(readings.clone())
             .catalog(Arc::new(MemoryCatalog::default()))
             .archive(Arc::new(MemoryArchive::default()))
@@ -154,8 +156,9 @@ impl Market {
             platform,
             directory,
             repos,
-            trees,
+            source,
             readings,
+            credentials,
             agent_service,
             ledger: kept,
             clock,

@@ -1,7 +1,7 @@
 //! What did not change since a repository was last read is neither downloaded nor parsed again, and is the same as if it were.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -15,6 +15,7 @@ use rad_core::repo::{Head, RepoAccess, RepoError, RepoSource, Repository};
 use rad_core::source::{CommitId, SourceTree};
 use rad_core::watch::StepKind;
 use secrecy::SecretString;
+use tokio::sync::Barrier;
 
 use super::market::{MODULES, Market};
 
@@ -51,15 +52,29 @@ impl ReadingStore for UnsteadyReadings {
     }
 }
 
-/// A source that counts how often it gives a tree.
-#[derive(Debug)]
-pub(super) struct CountedRepos {
+/// A source that counts how often it gives a tree, and can be held up before it gives the next one.
+#[derive(Debug, Default)]
+pub(super) struct SlowRepos {
     pub(super) repos: Arc<MemoryRepos>,
-    pub(super) trees: Arc<AtomicUsize>,
+    trees: AtomicUsize,
+    gate: Mutex<Option<Arc<Barrier>>>,
+}
+
+impl SlowRepos {
+    pub(super) fn over(repos: Arc<MemoryRepos>) -> Self {
+        Self { repos, ..Self::default() }
+    }
+
+    /// Holds up whoever asks for a tree next: until the barrier is come to twice, once he is there and once to let him go on.
+    pub(super) fn hold_up(&self) -> Arc<Barrier> {
+        let gate = Arc::new(Barrier::new(2));
+        *self.gate.lock().unwrap() = Some(gate.clone());
+        gate
+    }
 }
 
 #[async_trait]
-impl RepoSource for CountedRepos {
+impl RepoSource for SlowRepos {
     async fn repositories(&self, credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
         RepoSource::repositories(&*self.repos, credential).await
     }
@@ -79,16 +94,21 @@ impl RepoSource for CountedRepos {
         sub_dir: &str,
     ) -> Result<SourceTree, RepoError> {
         self.trees.fetch_add(1, Ordering::Relaxed);
+        let gate = self.gate.lock().unwrap().take();
+        if let Some(gate) = gate {
+            gate.wait().await;
+            gate.wait().await;
+        }
         self.repos.tree(repo, commit, sub_dir).await
     }
 }
 
 /// The grid of the partner, the modules that were parsed for it, and the trees that were read.
 async fn grid(market: &Market) -> (ModuleGrid, usize, usize) {
-    market.trees.store(0, Ordering::Relaxed);
+    market.source.trees.store(0, Ordering::Relaxed);
     let grid = market.actor(market.partner).await.module_grid().await.unwrap();
     let parsed = grid.parsed;
-    (grid, parsed, market.trees.load(Ordering::Relaxed))
+    (grid, parsed, market.source.trees.load(Ordering::Relaxed))
 }
 
 fn state<'a>(grid: &'a ModuleGrid, name: &str) -> &'a GridState {

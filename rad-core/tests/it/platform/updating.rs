@@ -4,9 +4,11 @@ use chrono::TimeDelta;
 use rad_core::access::{Publisher, Role};
 use rad_core::catalog::Listing;
 use rad_core::clock::Clock as _;
+use rad_core::directory::Directory as _;
 use rad_core::notify::{MOST_TOLD, Notice};
 use rad_core::platform::{Followed, PlatformError, RepoNews, Selection, WatchReport};
-use rad_core::repo::{RepoAccess, RepoSource as _};
+use rad_core::repo::{RepoAccess, RepoConnection, RepoSource as _};
+use rad_core::source::SourceTree;
 use rad_core::watch::StepKind;
 
 use super::market::{Market, person, publish};
@@ -135,14 +137,8 @@ async fn a_repository_that_cannot_be_read_is_asked_less_and_less() {
     market.publish(&["small"]).await;
     look(&market).await;
     let publisher = Publisher::Partner(market.partner);
-    let elsewhere = rad_core::repo::RepoConnection {
-        repository: "bakery".to_owned(),
-        branch: None,
-        sub_dir: String::new(),
-    };
-    rad_core::directory::Directory::set_connection(&*market.directory, publisher, Some(&elsewhere))
-        .await
-        .unwrap();
+    let elsewhere = RepoConnection { repository: "bakery".to_owned(), branch: None, sub_dir: String::new() };
+    market.directory.set_connection(publisher, Some(&elsewhere)).await.unwrap();
     let mut waits = Vec::new();
     let partner = market.actor(market.partner).await;
     for failures in 1..9 {
@@ -177,8 +173,8 @@ async fn listings_of(market: &Market) -> Vec<Listing> {
     page.items.into_iter().map(|card| card.listing).collect()
 }
 
-fn tree() -> rad_core::source::SourceTree {
-    let mut tree = rad_core::source::SourceTree::default();
+fn tree() -> SourceTree {
+    let mut tree = SourceTree::default();
     tree.insert_file("bread/main.tf", "").unwrap();
     tree
 }
@@ -221,4 +217,88 @@ async fn every_admin_is_told_what_stays_of_the_platforms_own_modules() {
         assert_eq!((*modules, steps.len()), (names.len() as u64, MOST_TOLD));
     }
     assert!(market.notices(market.partner).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_look_at_what_was_connected_before_changes_nothing() {
+    let market = Market::open().await;
+    market.publish(&["small"]).await;
+    let partner = market.actor(market.partner).await;
+    partner.set_auto_update(true).await.unwrap();
+    look(&market).await;
+    market.push(&[("small", "variable \"credit_cost\" { default = 99 }")]);
+    market.repos.commit("bakery", "main", with_small(), market.clock.now()).unwrap();
+    let held_up = market.source.hold_up();
+    let elsewhere = RepoConnection { repository: "bakery".to_owned(), branch: None, sub_dir: String::new() };
+    let (report, ()) = tokio::join!(look(&market), async {
+        held_up.wait().await;
+        partner.connect(Some(elsewhere.clone())).await.unwrap();
+        held_up.wait().await;
+    });
+    assert_eq!((report.looked, report.followed), (1, Followed::default()), "of another repository");
+    let cost = listings(&market).await[0].revision.manifest.metadata.credit_cost;
+    assert_eq!(cost.to_string(), "60", "what was read of it is not published");
+    let watch = partner.watch().await.unwrap().unwrap();
+    let head = market.repos.head(RepoAccess { repository: "bakery", credential: None }, None).await.unwrap();
+    assert_eq!((&watch.connection, watch.auto_update), (&elsewhere, false));
+    assert_eq!(watch.last.commit, Some(head.commit), "and is not taken for seen");
+}
+
+fn with_small() -> SourceTree {
+    let mut tree = tree();
+    tree.insert_file("small/main.tf", SMALL).unwrap();
+    tree
+}
+
+#[tokio::test]
+async fn a_plan_for_what_was_connected_before_is_stale() {
+    let market = Market::open().await;
+    market.connect(market.partner).await;
+    let partner = market.actor(market.partner).await;
+    let selection = Selection { modules: ["small".to_owned()].into(), ..Selection::default() };
+    let plan = partner.plan_sync(&selection).await.unwrap();
+    market.push(&[("small", SMALL)]);
+    let held_up = market.source.hold_up();
+    market.repos.commit("bakery", "main", with_small(), market.clock.now()).unwrap();
+    let elsewhere = RepoConnection { repository: "bakery".to_owned(), branch: None, sub_dir: String::new() };
+    let head = market.repos.head(RepoAccess { repository: "shop", credential: None }, None).await.unwrap();
+    let (applied, ()) = tokio::join!(partner.apply_sync(&selection, &head.commit, plan.version), async {
+        held_up.wait().await;
+        partner.connect(Some(elsewhere)).await.unwrap();
+        held_up.wait().await;
+    });
+    assert!(matches!(applied, Err(PlatformError::PlanChanged)), "{applied:?}");
+    assert!(listings(&market).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_fails_here_is_not_laid_to_the_repository() {
+    let market = Market::open().await;
+    market.publish(&["small"]).await;
+    look(&market).await;
+    market.push(&[("small", SMALL)]);
+    market.credentials.fail(true);
+    market.clock.advance(EVERY);
+    let failed = market.platform.operations().watch_repositories(EVERY).await;
+    assert!(failed.is_err_and(|error| error.backend().is_some()));
+    market.credentials.fail(false);
+    let partner = market.actor(market.partner).await;
+    let last = partner.watch().await.unwrap().unwrap().last;
+    assert_eq!((last.failures, last.problem), (0, None));
+    market.clock.advance(TimeDelta::minutes(15));
+    assert_eq!(look(&market).await.looked, 1, "it is looked at again");
+}
+
+#[tokio::test]
+async fn what_was_connected_and_not_watched_yet_is_watched_at_the_next_look() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    market.actor(market.partner).await.set_auto_update(true).await.unwrap();
+    market.repos.commit("bakery", "main", with_small(), market.clock.now()).unwrap();
+    let publisher = Publisher::Partner(market.partner);
+    let elsewhere = RepoConnection { repository: "bakery".to_owned(), branch: None, sub_dir: String::new() };
+    market.directory.set_connection(publisher, Some(&elsewhere)).await.unwrap();
+    assert_eq!(look(&market).await.followed, Followed { withdrawn: 1, updated: 0, kept: 0 });
+    let watch = market.actor(market.partner).await.watch().await.unwrap().unwrap();
+    assert_eq!((watch.connection, watch.auto_update), (elsewhere, false));
 }
