@@ -100,8 +100,8 @@ impl Operations {
             connection.repository.eq_ignore_ascii_case(repository) && news.concerns(connection)
         });
         let Some(connection) = concerned else { return Ok(Followed::default()) };
-        let watch = parts.watches.watch(publisher).await?.filter(|watch| watch.connection == connection);
-        let Some(watch) = watch else { return Ok(Followed::default()) };
+        let Some(watch) = parts.watches.watch(publisher).await? else { return Ok(Followed::default()) };
+        let watch = parts.watch_of(watch, &connection).await?;
         match parts.look(watch, &connection, news).await {
             Ok((watch, followed)) => {
                 parts.watches.looked(&watch).await?;

@@ -68,7 +68,11 @@ impl Operations {
 
 impl Parts {
     /// The watch, begun anew where something else was connected and a process ended before that was watched.
-    async fn watch_of(&self, watch: Watch, connection: &RepoConnection) -> Result<Watch, PlatformError> {
+    pub(super) async fn watch_of(
+        &self,
+        watch: Watch,
+        connection: &RepoConnection,
+    ) -> Result<Watch, PlatformError> {
         if watch.connection == *connection {
             return Ok(watch);
         }

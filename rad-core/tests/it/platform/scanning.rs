@@ -17,7 +17,7 @@ use rad_core::watch::StepKind;
 use secrecy::SecretString;
 use tokio::sync::Barrier;
 
-use super::market::{MODULES, Market};
+use super::market::{MODULES, Market, publish};
 
 /// Readings that can be out of order.
 #[derive(Debug, Default)]
@@ -247,7 +247,6 @@ async fn without_what_was_kept_everything_is_parsed() {
     assert_eq!(grid(&market).await.1, 0);
     let selection =
         Selection { modules: ["small".to_owned(), "paid".to_owned()].into(), ..Selection::default() };
-    let plan = partner.plan_sync(&selection).await.unwrap();
-    partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    publish(&partner, &selection).await;
     assert_eq!(*state(&grid(&market).await.0, "paid"), GridState::Published, "its source was read for that");
 }

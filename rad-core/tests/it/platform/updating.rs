@@ -205,8 +205,7 @@ async fn every_admin_is_told_what_stays_of_the_platforms_own_modules() {
     market.connect(market.admin).await;
     let admin = market.actor(market.admin).await;
     let selection = Selection { modules: names.iter().cloned().collect(), ..Selection::default() };
-    let plan = admin.plan_sync(&selection).await.unwrap();
-    admin.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    publish(&admin, &selection).await;
     admin.set_auto_update(true).await.unwrap();
     let second = admin.create_account(person("second", [Role::Admin])).await.unwrap().id;
     market.push(&all("variable {"));
