@@ -39,7 +39,8 @@ impl Reading {
 ///
 /// # Contract
 /// - A publisher has one reading, the one kept last, whole: of two kept at the same time it is never a mixture.
-/// - What one reader found is given to that reader alone.
+/// - What one reader found is given to that reader alone. To one reader, modules of one name and digest are the same: what is kept
+///   of them already may stay.
 #[async_trait]
 pub trait ReadingStore: Send + Sync + fmt::Debug {
     /// The last reading of a publisher's repository, if it was made by `reader`.

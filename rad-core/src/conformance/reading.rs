@@ -26,7 +26,7 @@ pub async fn keeps_the_last_reading(store: &dyn ReadingStore) {
     assert_eq!(last(publishers[1], "one").await, None, "each publisher has its own");
 
     // One is gone, one changed, one is new, one reads now.
-    let changed = reading(publishers[0], 2, vec![module("b", 1), module("c", 2), module("d", 1)]);
+    let changed = reading(publishers[0], 2, vec![module("b", 2), module("c", 2), module("d", 1)]);
     must("a reading is kept", store.keep(&changed).await);
     assert_eq!(last(publishers[0], "one").await, Some(changed.clone()), "the last one counts");
     let mut modules = changed.modules;
