@@ -110,6 +110,21 @@ fn a_reversed_payment_becomes_debt_that_the_next_purchase_repays() {
 }
 
 #[test]
+fn a_refused_entry_takes_back_nothing_of_a_repayment_before_it() {
+    let (mut books, _) = example();
+    books.post(reversal(2, "100")).unwrap();
+    books.post(bought("50", "6")).unwrap();
+    let Body::Hold(body) = hold("8") else { unreachable!() };
+    books.post(Body::Hold(Hold { expires: Some(books.now + TimeDelta::hours(1)), ..body })).unwrap();
+    let before = books.state.clone();
+    // It is refused only after the hold has lapsed, which is what must be taken back.
+    books.pass(3_600);
+    books.post(hold("100")).unwrap_err();
+    assert_eq!(books.state.snapshot(), before.snapshot());
+    assert_eq!(money(&books.post(refund(4, "60")).unwrap()), [(-360, -72, -288)]);
+}
+
+#[test]
 fn of_several_debts_the_latest_is_forgiven_and_the_oldest_repaid_first() {
     let mut books = Books::new();
     books.post(bought("10", "1")).unwrap();
