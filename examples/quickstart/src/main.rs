@@ -1,7 +1,7 @@
 //! The whole loop in one program: publish, buy, deploy with real Terraform, see who paid and who earned what, destroy.
 #![expect(clippy::print_stdout, reason = "it is a terminal program")]
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use rad_billing::{SandboxPayments, SqlDirectory, SqlOrders, SqlSettings, SqliteLedger};
@@ -131,18 +131,16 @@ async fn assemble(dir: &Path) -> Result<(Platform, Arc<SandboxPayments>)> {
     Ok((platform, payments))
 }
 
-/// Prints the log of a deployment's latest run until it ends.
+/// Prints the log of a deployment's latest run until that has ended and is paid.
 async fn follow(user: &Actor, deployment: &Deployment) -> Result<()> {
     let run = user.deployment(deployment.id).await?.runs.first().context("a run")?.id;
-    let mut offset = 0;
+    let mut following = user.follow(run, 0).await?;
     loop {
-        let chunk = user.run_log(run, offset).await?;
-        print!("{}", String::from_utf8_lossy(&chunk.bytes));
-        offset = chunk.next;
-        if chunk.complete {
+        let news = following.next().await?;
+        print!("{}", String::from_utf8_lossy(&news.log));
+        if news.is_over {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
