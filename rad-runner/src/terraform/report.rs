@@ -30,6 +30,8 @@ pub(super) struct Report<'a> {
     progress: Progress,
     /// What the plan changes, one more than is told at the most.
     planned: Vec<PlannedChange>,
+    /// Whether it changes anything.
+    changes: bool,
     /// What a check found.
     drift: Vec<Drift>,
     /// The observer takes no more reports.
@@ -49,6 +51,7 @@ impl<'a> Report<'a> {
             mask: Mask::new(job.sensitive.iter().filter_map(|name| job.values.get(name))),
             progress: Progress::default(),
             planned: Vec::new(),
+            changes: false,
             drift: Vec::new(),
             refused: None,
             room: Some(log_limit),
@@ -124,6 +127,7 @@ impl<'a> Report<'a> {
     /// Tells the plan, and how the run ends if it must not be applied.
     pub(super) async fn plan(&mut self, consent: &Consent) -> Option<RunOutcome> {
         let mut changes = std::mem::take(&mut self.planned);
+        self.changes = !changes.is_empty();
         let all = changes.len() <= CHANGES;
         changes.truncate(CHANGES);
         self.emit(RunEvent::Planned(changes.clone())).await;
@@ -142,6 +146,11 @@ impl<'a> Report<'a> {
         self.log("The plan destroys or replaces resources: nothing was applied. It waits to be confirmed.")
             .await;
         Some(RunOutcome::Unconfirmed)
+    }
+
+    /// Whether the plan changes anything.
+    pub(super) fn planned_changes(&self) -> bool {
+        self.changes
     }
 
     /// Whether something changed of which it can be told what.

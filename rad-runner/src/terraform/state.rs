@@ -93,6 +93,11 @@ impl StateFile {
         Ok(Some(bytes))
     }
 
+    /// Whether there is a complete state in the file, read before or not.
+    pub(super) fn is_there(&self) -> io::Result<bool> {
+        Ok(Self { seen: None, ..self.clone() }.read()?.is_some())
+    }
+
     /// What is in the file, and when, how long and which file it was.
     pub(super) fn content(&self) -> io::Result<Option<(Stamp, Bytes)>> {
         // NONBLOCK: a pipe in the file's place would wait for a writer for ever.

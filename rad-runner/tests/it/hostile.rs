@@ -88,6 +88,17 @@ async fn a_state_replaced_by_a_link_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_run_whose_state_has_no_place_any_more_is_no_success() {
+    let (_root, runner) = runner().await;
+    // The engine writes through the link, to where nothing stays, and ends as if all were well.
+    let script = "rm -f /work/state/terraform.tfstate; ln -s /tmp/astray /work/state/terraform.tfstate";
+    let (outcome, notes) = play(&runner, running(script)).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    let told = notes.diagnostics();
+    assert!(told.iter().any(|one| one.summary.contains("state was lost")), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_daemon_dies_with_its_run() {
     let (_root, runner) = runner().await;
     let mark = format!("31{}", std::process::id());

@@ -10,9 +10,7 @@ use rad_core::source::{SourceTree, TreeEntry};
 use rad_runner::terraform::{Network, ProviderMirror, TerraformConfig, TerraformRunner};
 use serde_json::json;
 
-use crate::support::{
-    copy, delete, example, job, job_of, nothing_left, play, runner, runner_behind, runner_with,
-};
+use crate::support::{copy, delete, example, job, job_of, nothing_left, play, runner, runner_with};
 
 #[tokio::test]
 async fn creates_and_deletes() {
@@ -268,18 +266,20 @@ async fn the_state_stays_with_the_platform_whatever_the_module_declares() {
 
 #[tokio::test]
 async fn a_state_that_could_not_be_written_to_its_place_becomes_the_state() {
-    // Where the engine leaves it that cannot write it to its place; the disk of this test has room.
-    let astray = "[ \"$1\" != apply ] || { \"$real\" \"$@\"; mv \"$HOME/../state/terraform.tfstate\" errored.tfstate; exit 1; }";
-    let (root, elsewhere) = runner_behind(astray).await;
-    let job = job("resource \"terraform_data\" \"kept\" { input = \"made all the same\" }", json!({}));
-    let (outcome, notes) = play(&elsewhere, copy(&job)).await;
+    let (root, runner) = runner().await;
+    // A program of the module keeps the engine from writing it: then it leaves it in `errored.tfstate`.
+    let astray = "rm -f /work/state/terraform.tfstate; mkdir /work/state/terraform.tfstate";
+    let text = format!(
+        "resource \"terraform_data\" \"kept\" {{\n provisioner \"local-exec\" {{\n command = \"{astray}\"\n }}\n}}"
+    );
+    let job = job(&text, json!({}));
+    let (outcome, notes) = play(&runner, copy(&job)).await;
     assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
     assert!(notes.log().contains("could not be written to its place was recovered"), "{}", notes.log());
     let state = notes.states().pop().expect("a state is reported");
-    assert_eq!(elsewhere.resources(&state).unwrap(), ["terraform_data.kept"]);
+    assert_eq!(runner.resources(&state).unwrap(), ["terraform_data.kept"]);
     assert!(nothing_left(root.path()).await, "nothing stays on the disk");
 
-    let (_root, runner) = runner().await;
     let (outcome, notes) = play(&runner, delete(&job, Some(state))).await;
     assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
     let kept: Vec<_> = notes.resources().into_iter().map(|one| (one.address, one.change)).collect();

@@ -211,6 +211,10 @@ impl<'a> Session<'a> {
         Ok(backend["type"] == "local" && backend["config"]["path"].as_str().map(Path::new) == Some(&path))
     }
 
+    fn has_state(&self) -> Result<bool, RunnerError> {
+        self.state.is_there().map_err(|error| machinery("looking for the state that was written", error))
+    }
+
     async fn save_state(&mut self) -> Result<(), BackendError> {
         // A check writes none, whatever its module does to the file.
         if let Some(state) = self.state.changed().await?
@@ -223,7 +227,7 @@ impl<'a> Session<'a> {
 
     /// Reports what there is at the end: the last state, from where the engine had to leave it if need be, and the
     /// outputs.
-    async fn end(&mut self, outcome: RunOutcome) -> Result<RunOutcome, RunnerError> {
+    async fn end(&mut self, mut outcome: RunOutcome) -> Result<RunOutcome, RunnerError> {
         for waiting in self.waiting.drain(..) {
             waiting.send_away().await;
         }
@@ -236,6 +240,10 @@ impl<'a> Session<'a> {
         {
             self.report.log("The state that could not be written to its place was recovered.").await;
             self.report.state(state).await;
+        } else if outcome == RunOutcome::Success && self.report.planned_changes() && !self.has_state()? {
+            // The engine passes over it in silence where module code put something else in the file's place.
+            self.report.diagnose(Diagnostic::error(NO_STATE.0, NO_STATE.1)).await;
+            outcome = RunOutcome::Failure;
         }
         if outcome == RunOutcome::Success {
             self.report.outputs(self.job.action).await;
@@ -243,6 +251,13 @@ impl<'a> Session<'a> {
         Ok(outcome)
     }
 }
+
+/// What a run is told whose engine left no state.
+const NO_STATE: (&str, &str) = (
+    "The changes were applied and their state was lost",
+    "There is no complete state in the file that the platform gave the engine. A program that the module runs put something \
+     else in its place: remove that program from the module, and look yourself for what the run made.",
+);
 
 /// The state that the engine left in the module's directory because it could not write it to its place.
 pub(super) fn errored_state(workspace: &Workspace) -> Result<Option<bytes::Bytes>, RunnerError> {
