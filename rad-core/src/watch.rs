@@ -27,6 +27,13 @@ pub struct Watch {
     pub last: Look,
 }
 
+impl Watch {
+    /// The watch of what was connected just now: nothing was seen of it yet, and auto-update is off.
+    pub fn anew(publisher: Publisher, connection: RepoConnection, next_at: DateTime<Utc>) -> Self {
+        Self { publisher, connection, auto_update: false, next_at, last: Look::default() }
+    }
+}
+
 /// What came of looking at a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Look {

@@ -27,7 +27,9 @@ impl Actor {
         let charged = latest.action == Action::Create && self.settings().await?.enable_credits;
         let cost = if charged { deployment.cost } else { Credits::ZERO };
         let target = self.parts.deployments.target(latest.id).await?;
-        if !latest.action.destroys() {
+        if latest.action.destroys() {
+            self.parts.runner.engine().await?;
+        } else {
             let source = target.as_ref().map_or(deployment.source, |target| target.source);
             self.parts.engine_for(&self.parts.manifest(&deployment, &source).await?).await?;
         }
@@ -42,10 +44,9 @@ impl Actor {
     /// can be run; [`Invalid`](PlatformError::Invalid) if it is destroyed already.
     pub async fn destroy(&self, id: DeploymentId) -> Result<Run, PlatformError> {
         let deployment = self.standing_deployment(id).await?;
-        let runs = self.parts.deployments.runs(id).await?;
-        let latest = runs.first().ok_or(PlatformError::NotFound { what: "run" })?;
+        self.parts.runner.engine().await?;
+        let latest = self.newest_run(id).await?;
         if !latest.action.destroys() && matches!(latest.status, RunStatus::Waiting | RunStatus::Queued) {
-            self.parts.runner.engine().await?;
             let now = self.parts.clock.now();
             match self.parts.deployments.advance(latest.id, Transition::Cancel, now).await {
                 // A worker took it, or it ended: the store says whether a delete can follow.
@@ -62,9 +63,13 @@ impl Actor {
     /// As [`cancel_run`](Self::cancel_run).
     pub async fn cancel(&self, id: DeploymentId) -> Result<Run, PlatformError> {
         self.own_deployment(id).await?;
-        let runs = self.parts.deployments.runs(id).await?;
-        let latest = runs.first().ok_or(PlatformError::NotFound { what: "run" })?;
-        self.cancel_run(latest.id).await
+        self.cancel_run(self.newest_run(id).await?.id).await
+    }
+
+    /// The newest run of a deployment, a check among them.
+    async fn newest_run(&self, id: DeploymentId) -> Result<Run, PlatformError> {
+        let newest = self.parts.deployments.runs(id).await?.into_iter().next();
+        newest.ok_or(PlatformError::NotFound { what: "run" })
     }
 
     /// Cancels a run. One that no worker has ends at once and its hold is released. One that a worker has is interrupted, gets a
@@ -150,6 +155,7 @@ impl Actor {
         Ok(deployment)
     }
 
+    /// Starts a run for which there is an engine: every caller has asked.
     pub(super) async fn start_run(
         &self,
         deployment: &Deployment,
@@ -157,7 +163,6 @@ impl Actor {
         cost: Credits,
         target: Option<Target>,
     ) -> Result<Run, PlatformError> {
-        self.parts.runner.engine().await?;
         let now = self.parts.clock.now();
         let new = NewRun { id: RunId::new(), deployment: deployment.id, action, cost, target };
         let run = self.parts.deployments.add_run(new, now).await?;

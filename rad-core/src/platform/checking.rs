@@ -33,8 +33,8 @@ impl Actor {
 
 /// What the newest check found that came to its end, unless something was run since; `runs` are newest first.
 pub(super) async fn latest(parts: &Parts, runs: &[Run]) -> Result<Option<Checked>, PlatformError> {
-    let since = runs.iter().take_while(|run| !run.action.applies());
-    let Some(run) = since.into_iter().find(|run| run.status == RunStatus::Success) else { return Ok(None) };
+    let mut since = runs.iter().take_while(|run| !run.action.applies());
+    let Some(run) = since.find(|run| run.status == RunStatus::Success) else { return Ok(None) };
     let drift = parts.deployments.plan(run.id).await?.drift;
     Ok(drift.map(|drift| Checked { run: run.clone(), drift }))
 }

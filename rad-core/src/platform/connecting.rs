@@ -101,8 +101,7 @@ impl Parts {
         done: Done<'_>,
     ) -> Result<(), PlatformError> {
         let (publisher, now) = (done.publisher, self.clock.now());
-        let (connection, last) = (connection.clone(), Look::default());
-        let watch = Watch { publisher, connection, auto_update: false, next_at: now, last };
+        let watch = Watch::anew(publisher, connection.clone(), now);
         self.watches.begin(&watch).await?;
         self.begin_anew(found, done).await?;
         // Only now the catalogue is what was read.

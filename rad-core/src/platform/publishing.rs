@@ -52,7 +52,7 @@ impl Actor {
         let tree = match tree {
             Some(tree) => tree,
             None if steps.iter().any(PlannedStep::offers) => {
-                self.parts.tree(grid.publisher, &connection, &grid.head).await?
+                self.parts.open(grid.publisher, &connection).await?.tree(&grid.head).await?
             }
             None => SourceTree::default(),
         };

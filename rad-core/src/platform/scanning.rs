@@ -1,10 +1,12 @@
 //! Scanning connected repositories: what is at the head, of which only what changed since the last time is parsed.
 
+use secrecy::SecretString;
+
 use super::{Parts, PlatformError};
 use crate::access::Publisher;
 use crate::module::{Discovery, FoundModule, READER, discover_again};
 use crate::reading::Reading;
-use crate::repo::{Head, RepoAccess, RepoConnection};
+use crate::repo::{Head, RepoAccess, RepoConnection, RepoSource};
 use crate::source::SourceTree;
 
 /// What is at the head of what a publisher is connected to.
@@ -25,7 +27,8 @@ impl Parts {
         publisher: Publisher,
         connection: &RepoConnection,
     ) -> Result<(Scan, Option<SourceTree>), PlatformError> {
-        let head = self.head(publisher, connection).await?;
+        let repo = self.open(publisher, connection).await?;
+        let head = repo.head().await?;
         let before = self.last_reading(publisher).await;
         let is_known =
             |reading: &Reading| reading.is_of(&connection.repository, &connection.sub_dir, &head.commit);
@@ -34,7 +37,7 @@ impl Parts {
                 Ok((Scan { head, modules: reading.modules, parsed: 0 }, None))
             }
             before => {
-                let tree = self.tree(publisher, connection, &head).await?;
+                let tree = repo.tree(&head).await?;
                 Ok((self.scan_since(before, publisher, connection, head, &tree).await, Some(tree)))
             }
         }
@@ -89,26 +92,37 @@ impl Parts {
         }
     }
 
-    /// The head of what a publisher is connected to, read with the publisher's token.
-    pub(super) async fn head(
-        &self,
+    /// What a publisher is connected to, with the publisher's token.
+    pub(super) async fn open<'a>(
+        &'a self,
         publisher: Publisher,
-        connection: &RepoConnection,
-    ) -> Result<Head, PlatformError> {
+        connection: &'a RepoConnection,
+    ) -> Result<OpenRepo<'a>, PlatformError> {
         let token = self.token_of(publisher).await?;
-        let repo = RepoAccess { repository: &connection.repository, credential: token.as_ref() };
-        Ok(self.repos.head(repo, connection.branch.as_deref()).await?)
+        Ok(OpenRepo { repos: self.repos.as_ref(), connection, token })
+    }
+}
+
+/// A connected repository, and the token that opens it.
+#[derive(Debug)]
+pub(super) struct OpenRepo<'a> {
+    repos: &'a dyn RepoSource,
+    connection: &'a RepoConnection,
+    token: Option<SecretString>,
+}
+
+impl OpenRepo<'_> {
+    /// The head of the branch.
+    pub(super) async fn head(&self) -> Result<Head, PlatformError> {
+        Ok(self.repos.head(self.access(), self.connection.branch.as_deref()).await?)
     }
 
     /// The sources at that head.
-    pub(super) async fn tree(
-        &self,
-        publisher: Publisher,
-        connection: &RepoConnection,
-        head: &Head,
-    ) -> Result<SourceTree, PlatformError> {
-        let token = self.token_of(publisher).await?;
-        let repo = RepoAccess { repository: &connection.repository, credential: token.as_ref() };
-        Ok(self.repos.tree(repo, &head.commit, &connection.sub_dir).await?)
+    pub(super) async fn tree(&self, head: &Head) -> Result<SourceTree, PlatformError> {
+        Ok(self.repos.tree(self.access(), &head.commit, &self.connection.sub_dir).await?)
+    }
+
+    fn access(&self) -> RepoAccess<'_> {
+        RepoAccess { repository: &self.connection.repository, credential: self.token.as_ref() }
     }
 }

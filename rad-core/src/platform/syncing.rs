@@ -225,11 +225,12 @@ impl Parts {
         connection: &RepoConnection,
         known: Option<&CommitId>,
     ) -> Result<(Head, Option<SourceTree>), PlatformError> {
-        let head = self.head(publisher, connection).await?;
+        let repo = self.open(publisher, connection).await?;
+        let head = repo.head().await?;
         if known == Some(&head.commit) {
             return Ok((head, None));
         }
-        let tree = self.tree(publisher, connection, &head).await?;
+        let tree = repo.tree(&head).await?;
         Ok((head, Some(tree)))
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::syncing::Followed;
 use super::{Actor, Operations, Parts, PlatformError, RepoNews};
 use crate::repo::{RepoConnection, RepoError};
-use crate::watch::{Look, SyncRecord, Watch};
+use crate::watch::{SyncRecord, Watch};
 
 /// Repositories looked at in one go.
 const AT_ONCE: u32 = 20;
@@ -76,8 +76,7 @@ impl Parts {
         if watch.connection == *connection {
             return Ok(watch);
         }
-        let (connection, last) = (connection.clone(), Look::default());
-        let watch = Watch { connection, auto_update: false, last, ..watch };
+        let watch = Watch::anew(watch.publisher, connection.clone(), watch.next_at);
         self.watches.begin(&watch).await?;
         Ok(watch)
     }
