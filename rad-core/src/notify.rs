@@ -78,6 +78,19 @@ pub enum Notice {
     },
 }
 
+/// A notice as it is kept for an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptNotice {
+    /// Its place among all notices: later ones have higher numbers.
+    pub number: u64,
+    /// When the account was told.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub notice: Notice,
+    /// Whether the person marked it as seen.
+    pub seen: bool,
+}
+
 /// Takes notices for accounts.
 ///
 /// # Contract
@@ -94,9 +107,11 @@ pub trait Notifier: Send + Sync + fmt::Debug {
     ) -> Result<(), BackendError>;
 
     /// The latest notices of an account, newest first, at most `limit`.
-    async fn notices(
-        &self,
-        account: AccountId,
-        limit: u32,
-    ) -> Result<Vec<(DateTime<Utc>, Notice)>, BackendError>;
+    async fn notices(&self, account: AccountId, limit: u32) -> Result<Vec<KeptNotice>, BackendError>;
+
+    /// How many notices of an account are not marked as seen.
+    async fn unseen(&self, account: AccountId) -> Result<u64, BackendError>;
+
+    /// Marks an account's notices as seen, up to and including the one with the number `last`.
+    async fn mark_seen(&self, account: AccountId, last: u64) -> Result<(), BackendError>;
 }

@@ -49,7 +49,7 @@ impl fmt::Display for Theme {
     }
 }
 
-/// The sections of the portal, in the order of the navigation.
+/// The sections of the portal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     /// Choosing and deploying modules.
@@ -70,10 +70,13 @@ pub(crate) enum Section {
     Settings,
     /// One's own account.
     Profile,
+    /// What one was told; the bell at the top of each page leads there.
+    Notices,
 }
 
 impl Section {
-    const ALL: [Self; 9] = [
+    /// Those of the navigation, in its order.
+    const NAVIGATION: [Self; 9] = [
         Self::Deploy,
         Self::Deployments,
         Self::Credits,
@@ -96,6 +99,7 @@ impl Section {
             Self::Admin => "Users",
             Self::Settings => "Settings",
             Self::Profile => "Profile",
+            Self::Notices => "Notices",
         }
     }
 
@@ -110,6 +114,7 @@ impl Section {
             Self::Admin => "/admin/accounts",
             Self::Settings => "/admin/settings",
             Self::Profile => "/profile",
+            Self::Notices => "/notices",
         }
     }
 
@@ -145,6 +150,8 @@ pub(crate) struct Layout {
     pub(crate) email: String,
     /// The account's name.
     pub(crate) name: String,
+    /// How much the account was told that it has not seen.
+    pub(crate) unseen: u64,
     /// The proof that forms carry.
     pub(crate) csrf: String,
     /// The theme.
@@ -199,6 +206,7 @@ impl Layout {
             balances: balances.enabled.then(|| (balance.awarded.to_string(), balance.purchased.to_string())),
             email: actor.account().email.clone(),
             name: actor.account().name.clone(),
+            unseen: actor.unseen_notices().await?,
             csrf: session.token.form_proof(),
             theme: session.theme,
             assets: &ASSET_VERSION,
@@ -227,10 +235,10 @@ async fn visible(session: &Session, credits: bool) -> Result<Vec<Section>, PageE
     let actor = &session.actor;
     let is_connected = actor.publishes_as().is_ok() && actor.connection().await?.is_some();
     let mut shown = Vec::new();
-    for section in Section::ALL {
+    for section in Section::NAVIGATION {
         let show = match section {
             Section::Deploy => actor.can(Capability::Deploy),
-            Section::Deployments | Section::Profile => true,
+            Section::Deployments | Section::Profile | Section::Notices => true,
             Section::Credits => credits,
             Section::Explore => is_connected && actor.has_agent().await?,
             Section::Publish => is_connected,

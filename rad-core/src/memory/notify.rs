@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::BackendError;
 use crate::id::AccountId;
-use crate::notify::{Notice, Notifier};
+use crate::notify::{KeptNotice, Notice, Notifier};
 
 /// Keeps notices in memory; gone with the process.
 #[derive(Debug, Default)]
@@ -19,8 +19,7 @@ pub struct MemoryNotifier {
 struct Kept {
     account: AccountId,
     key: String,
-    at: DateTime<Utc>,
-    notice: Notice,
+    told: KeptNotice,
 }
 
 impl MemoryNotifier {
@@ -45,18 +44,28 @@ impl Notifier for MemoryNotifier {
     ) -> Result<(), BackendError> {
         let mut kept = self.kept();
         if !kept.iter().any(|one| one.account == account && one.key == key) {
-            kept.push(Kept { account, key: key.to_owned(), at, notice: notice.clone() });
+            let number = kept.len() as u64 + 1;
+            let told = KeptNotice { number, at, notice: notice.clone(), seen: false };
+            kept.push(Kept { account, key: key.to_owned(), told });
         }
         Ok(())
     }
 
-    async fn notices(
-        &self,
-        account: AccountId,
-        limit: u32,
-    ) -> Result<Vec<(DateTime<Utc>, Notice)>, BackendError> {
+    async fn notices(&self, account: AccountId, limit: u32) -> Result<Vec<KeptNotice>, BackendError> {
         let kept = self.kept();
         let own = kept.iter().rev().filter(|one| one.account == account);
-        Ok(own.take(limit as usize).map(|one| (one.at, one.notice.clone())).collect())
+        Ok(own.take(limit as usize).map(|one| one.told.clone()).collect())
+    }
+
+    async fn unseen(&self, account: AccountId) -> Result<u64, BackendError> {
+        Ok(self.kept().iter().filter(|one| one.account == account && !one.told.seen).count() as u64)
+    }
+
+    async fn mark_seen(&self, account: AccountId, last: u64) -> Result<(), BackendError> {
+        let mut kept = self.kept();
+        for one in kept.iter_mut().filter(|one| one.account == account && one.told.number <= last) {
+            one.told.seen = true;
+        }
+        Ok(())
     }
 }

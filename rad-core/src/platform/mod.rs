@@ -20,6 +20,7 @@ mod grouping;
 mod hooks;
 mod leasing;
 mod needing;
+mod notices;
 mod operations;
 mod publishing;
 mod purging;

@@ -88,6 +88,7 @@ async fn deployments_keep_the_contract() {
 #[tokio::test]
 async fn the_notifier_keeps_the_contract() {
     notify::tells_once(&MemoryNotifier::new()).await;
+    notify::marks_as_seen(&MemoryNotifier::new()).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ CREATE TABLE notices (
     key     text NOT NULL,
     notice  text NOT NULL,
     at      timestamptz NOT NULL,
+    seen    boolean NOT NULL DEFAULT FALSE,
     UNIQUE (account, key)
 );
 
 CREATE INDEX notices_by_account ON notices (account, seq);
+CREATE INDEX notices_unseen ON notices (account) WHERE NOT seen;

@@ -5,7 +5,9 @@ CREATE TABLE notices (
     key     TEXT    NOT NULL,
     notice  TEXT    NOT NULL,
     at      INTEGER NOT NULL,
+    seen    INTEGER NOT NULL DEFAULT FALSE,
     UNIQUE (account, key)
 ) STRICT;
 
 CREATE INDEX notices_by_account ON notices (account, seq);
+CREATE INDEX notices_unseen ON notices (account) WHERE NOT seen;

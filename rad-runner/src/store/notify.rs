@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rad_core::error::BackendError;
 use rad_core::id::AccountId;
-use rad_core::notify::{Notice, Notifier};
-use rad_sql::{Database, json, sql};
+use rad_core::notify::{KeptNotice, Notice, Notifier};
+use rad_sql::{Database, Row, json, sql};
 
 /// A [`Notifier`] that keeps notices in a SQLite file or a PostgreSQL database, where people find them.
 #[derive(Debug, Clone)]
@@ -44,13 +44,32 @@ impl Notifier for SqlNotifier {
         Ok(())
     }
 
-    async fn notices(
-        &self,
-        account: AccountId,
-        limit: u32,
-    ) -> Result<Vec<(DateTime<Utc>, Notice)>, BackendError> {
-        let list = sql("SELECT notice, at FROM notices WHERE account = $1 ORDER BY seq DESC LIMIT $2");
+    async fn notices(&self, account: AccountId, limit: u32) -> Result<Vec<KeptNotice>, BackendError> {
+        let list =
+            sql("SELECT seq, notice, at, seen FROM notices WHERE account = $1 ORDER BY seq DESC LIMIT $2");
         let rows = list.bind(account).bind(limit).rows(&self.database, "reading notices").await?;
-        rows.iter().map(|row| Ok((row.get("at")?, row.json("notice")?))).collect()
+        let kept = |row: &Row| {
+            Ok(KeptNotice {
+                number: row.get("seq")?,
+                at: row.get("at")?,
+                notice: row.json("notice")?,
+                seen: row.get("seen")?,
+            })
+        };
+        rows.iter().map(kept).collect()
+    }
+
+    async fn unseen(&self, account: AccountId) -> Result<u64, BackendError> {
+        let count = sql("SELECT count(*) AS unseen FROM notices WHERE account = $1 AND NOT seen");
+        count.bind(account).one(&self.database, "counting notices").await?.get("unseen")
+    }
+
+    async fn mark_seen(&self, account: AccountId, last: u64) -> Result<(), BackendError> {
+        sql("UPDATE notices SET seen = TRUE WHERE account = $1 AND seq <= $2 AND NOT seen")
+            .bind(account)
+            .bind(last)
+            .execute(&self.database, "marking notices as seen")
+            .await?;
+        Ok(())
     }
 }

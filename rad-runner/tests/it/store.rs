@@ -73,7 +73,9 @@ async fn listings_keep_the_contract() {
 async fn the_notifier_keeps_the_contract() {
     for test in one_of_each().await.unwrap() {
         migrate(&test.database).await.unwrap();
-        notify::tells_once(&SqlNotifier::new(test.database.clone())).await;
+        let notifier = SqlNotifier::new(test.database.clone());
+        notify::tells_once(&notifier).await;
+        notify::marks_as_seen(&notifier).await;
     }
 }
 

@@ -80,7 +80,7 @@ async fn a_deployment_is_made_and_destroyed_with_the_real_engine() {
     assert_eq!(now.status, DeploymentStatus::Deleted);
     assert!(market.deployments.outputs(deployment.id).await.unwrap().is_empty());
     let told = market.notifier.notices(user, 10).await.unwrap();
-    assert!(matches!(told[0].1, Notice::DeploymentDeleted { .. }), "{told:?}");
+    assert!(matches!(told[0].notice, Notice::DeploymentDeleted { .. }), "{told:?}");
     shutdown.send(()).unwrap();
     works.await.unwrap();
 }

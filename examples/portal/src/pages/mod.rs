@@ -10,6 +10,7 @@ mod events;
 mod explore;
 mod groups;
 mod isolation;
+mod notices;
 mod profile;
 mod publish;
 mod rates;
@@ -80,6 +81,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/credits/buy", post(credits::buy))
         .route("/credits/orders/{id}", get(credits::order))
         .route("/sandbox/pay/{reference}", get(sandbox::show).post(sandbox::decide))
+        .route("/notices", get(notices::list))
+        .route("/notices/seen", post(notices::mark_seen))
         .route("/revenue", get(revenue::show))
         .route("/api/revenue", get(api::revenue))
         .route("/api/v1/revenue", get(api::revenue))

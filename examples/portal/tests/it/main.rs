@@ -16,6 +16,7 @@ mod github_browser;
 mod isolation;
 mod jules;
 mod lifecycle;
+mod notices;
 mod pages;
 mod payments;
 mod portal;

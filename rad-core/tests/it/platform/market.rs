@@ -210,7 +210,7 @@ impl Market {
     /// What an account was told, newest first.
     pub(super) async fn notices(&self, account: AccountId) -> Vec<Notice> {
         let kept = self.notifier.notices(account, 100).await.unwrap();
-        kept.into_iter().map(|(_, notice)| notice).collect()
+        kept.into_iter().map(|kept| kept.notice).collect()
     }
 
     /// Grants 100 purchased credits, paid with 10.00.
