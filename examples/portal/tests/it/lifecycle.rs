@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use fantoccini::Locator;
-use rad_core::source::SourceTree;
-use rad_github::local::{WholeCommit, commit_tree};
 
 use crate::browser::Window;
 use crate::client::{Answer, Browser};
-use crate::portal::{Demo, balances, deploy, publish_from, wait_for};
+use crate::portal::{Demo, balances, deploy, publish_own, wait_for};
 
 /// A module that makes one thing at once and another never, and whose first thing cannot be destroyed.
 const STUBBORN: &str = r#"
@@ -32,12 +30,7 @@ resource "terraform_data" "hangs" {
 /// A portal with the module `stubborn`, and a user who can pay for it.
 async fn with_stubborn() -> (Demo, Browser) {
     let demo = Demo::start().await;
-    let mut tree = SourceTree::default();
-    tree.insert_file("modules/stubborn/main.tf", STUBBORN).unwrap();
-    let at = chrono::Utc::now();
-    let path = demo.dir.path().join("data/repos/stuck");
-    commit_tree(&path, WholeCommit { branch: "main", tree: &tree, message: "Add it\n", at }).unwrap();
-    publish_from(&mut demo.signed_in("partner").await, "stuck", &["stubborn"]).await;
+    publish_own(&mut demo.signed_in("partner").await, &demo.data(), &[("stubborn", STUBBORN)]).await;
     demo.award("user", "20").await;
     let user = demo.signed_in("user").await;
     (demo, user)

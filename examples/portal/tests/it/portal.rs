@@ -1,9 +1,12 @@
 //! Starts portals in directories of their own, and takes the steps that many tests begin with.
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use portal::config::{Config, Options, RunOptions};
 use portal::{FirstAccount, Portal};
+use rad_core::source::SourceTree;
+use rad_github::local::{WholeCommit, commit_tree};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -78,6 +81,11 @@ impl Demo {
         browser
     }
 
+    /// The directory of the portal.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// Awards credits to an account.
     pub(crate) async fn award(&self, name: &str, credits: &str) {
         let mut admin = self.signed_in("admin").await;
@@ -117,6 +125,18 @@ pub(crate) async fn publish_from(partner: &mut Browser, repository: &str, module
     fields.extend([("commit", commit.as_str()), ("version", version.as_str())]);
     let applied = partner.post("/publish/apply", &fields).await;
     assert_eq!(applied.location(), "/publish?notice=published", "{}", applied.body);
+}
+
+/// Makes a repository of modules of one file each below `data`, the portal's directory, and publishes them.
+pub(crate) async fn publish_own(partner: &mut Browser, data: &Path, modules: &[(&str, &str)]) {
+    let mut tree = SourceTree::default();
+    for (module, text) in modules {
+        tree.insert_file(format!("modules/{module}/main.tf"), (*text).to_owned()).unwrap();
+    }
+    let commit = WholeCommit { branch: "main", tree: &tree, message: "Add them\n", at: chrono::Utc::now() };
+    commit_tree(&data.join("repos/own"), commit).unwrap();
+    let names: Vec<_> = modules.iter().map(|(module, _)| *module).collect();
+    publish_from(partner, "own", &names).await;
 }
 
 /// The address of a module's form.
