@@ -17,8 +17,12 @@ use super::rlimit::ProcessLimits;
 use super::sandbox::PATH;
 use super::watchdog::Watchdog;
 
-/// Says that it waits, reads whether to go on, and becomes what it guards.
-const OUTER: &str = "echo; read -r go || exit 125; exec \"$@\"";
+/// Says that it waits, reads whether to go on, and becomes what it guards, with the file at the first argument, if there is
+/// one, open as [`FILTER`].
+const OUTER: &str = "echo; read -r go || exit 125; [ -z \"$1\" ] || exec 9<\"$1\"; shift; exec \"$@\"";
+
+/// The descriptor of the filter of system calls, for bubblewrap.
+pub(super) const FILTER: &str = "9";
 
 /// The same inside, with the arguments that it reads, apart by tabs, and with what the file at the first argument exports, if
 /// it is there.
@@ -53,11 +57,12 @@ pub(super) struct Admitted {
     pub(super) watchdog: Option<Watchdog>,
 }
 
-/// A command that stops at the outer gate, to which a sandbox is to be added, in this network; then [`inner`] and what it
-/// guards.
-pub(super) fn outer(connection: Option<&Connection>) -> Command {
+/// A command that stops at the outer gate, to which a sandbox is to be added, in this network and with this filter of system
+/// calls; then [`inner`] and what it guards.
+pub(super) fn outer(connection: Option<&Connection>, filter: Option<&Path>) -> Command {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", OUTER, "gate"]).args(connection.map(Connection::prefix).unwrap_or_default());
+    command.args(["-c", OUTER, "gate"]).arg(filter.unwrap_or(Path::new("")));
+    command.args(connection.map(Connection::prefix).unwrap_or_default());
     command.env_clear().env("PATH", PATH).process_group(0);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -109,7 +109,7 @@ fn look(root: &Path, group: &Weak<RunGroup>, limits: &Limits) -> Option<Breach> 
     }
     // A directory that cannot be read now is read the next time.
     let usage = tree::usage(root, limits.files).ok()?;
-    let hidden = || tree::deleted_but_open(root, &group.processes());
+    let hidden = || tree::deleted_but_held(root, &group.processes());
     match usage {
         usage if usage.files > limits.files => Some(Breach::Files),
         usage if usage.too_deep => Some(Breach::Depth),

@@ -13,6 +13,7 @@ mod drift;
 mod enforcement;
 mod engine;
 mod event;
+mod filter;
 mod gate;
 mod guard;
 #[cfg(feature = "kubernetes")]

@@ -10,6 +10,7 @@ use super::cgroup::{Cgroups, Controller};
 use super::config::TerraformConfig;
 use super::enforcement::{Enforcement, Measure};
 use super::engine;
+use super::filter;
 use super::gate::Admission;
 use super::launcher::Launcher;
 use super::limits::{Limits, bytes};
@@ -22,6 +23,9 @@ const NO_BUBBLEWRAP: &str = "install the Debian package bubblewrap and allow unp
 
 const NO_CARRIER: &str = "install the Debian package passt (or slirp4netns) and iproute2, or set network to off, or to \
                           host if every module is trusted";
+
+/// What every process has open.
+const STREAMS: usize = 3;
 
 /// What a sandbox is found out with.
 pub(super) struct Probe<'a> {
@@ -41,6 +45,7 @@ impl Probe<'_> {
             config: self.config.clone(),
             carrier: None,
             process_limits: ProcessLimits::new(&self.config.limits, self.cgroups),
+            inherited: 0,
         };
         if let Err(reason) = self.isolate(&mut sandbox).await {
             if !self.config.allow_unsandboxed {
@@ -64,11 +69,17 @@ impl Probe<'_> {
     /// Isolates by bubblewrap, with what its version understands.
     async fn isolate(&self, sandbox: &mut Sandbox) -> Result<(), String> {
         let executable = on_path("bwrap").ok_or("bubblewrap is not installed")?;
+        let filter = filter::write(&self.config.work_root)
+            .map_err(|error| format!("the filter of system calls cannot be written: {error}"))?;
         let mut reason = String::new();
         for extra in [vec!["--disable-userns"], Vec::new()] {
-            sandbox.isolation = Isolation::Bubblewrap { executable: executable.clone(), extra };
+            let (executable, filter) = (executable.clone(), filter.clone());
+            sandbox.isolation = Isolation::Bubblewrap { executable, extra, filter };
             match self.try_out(sandbox).await {
-                Ok(()) => return Ok(()),
+                Ok(printed) => {
+                    sandbox.inherited = printed.split_whitespace().count().saturating_sub(STREAMS);
+                    return Ok(());
+                }
                 Err(failure) => reason = format!("bubblewrap does not work here: {failure}"),
             }
         }
@@ -85,7 +96,7 @@ impl Probe<'_> {
             };
             sandbox.carrier = Some(Carrier::new(executable, kind, settings.clone()));
             match self.try_out(sandbox).await {
-                Ok(()) => return Ok(()),
+                Ok(_) => return Ok(()),
                 Err(failure) => reasons.push(failure),
             }
         }
@@ -97,16 +108,16 @@ impl Probe<'_> {
         Err(format!("runs cannot be given a network apart from the host's: {}", reasons.join("; ")))
     }
 
-    /// Runs `true` as an engine would run.
-    async fn try_out(&self, sandbox: &Sandbox) -> Result<(), String> {
+    /// Looks around where an engine would run: what is printed there.
+    async fn try_out(&self, sandbox: &Sandbox) -> Result<String, String> {
         let admission = Admission { launcher: self.launcher, limits: &sandbox.process_limits, group: None };
         let ended = async {
             let connection = sandbox.connect(self.scratch, self.launcher).await?;
-            let admitted = admission.start(sandbox.nothing(connection.as_ref()), &[]).await?;
+            let admitted = admission.start(sandbox.look_around(connection.as_ref()), &[]).await?;
             admitted.child.wait_with_output().await
         };
         match ended.await {
-            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
             Ok(output) => {
                 let printed: String = String::from_utf8_lossy(&output.stderr).chars().take(300).collect();
                 Err(format!("{} ({})", printed.trim(), output.status))
@@ -119,7 +130,8 @@ impl Probe<'_> {
 /// What is enforced by a sandbox and control groups.
 pub(super) fn enforcement(sandbox: &Sandbox, cgroups: &Cgroups) -> Enforcement {
     let limits = &sandbox.config.limits;
-    let mut measures = vec![isolation(sandbox), network(sandbox), memory(sandbox, cgroups, limits)];
+    let mut measures =
+        vec![isolation(sandbox), calls(sandbox), network(sandbox), memory(sandbox, cgroups, limits)];
     measures.push(processes(sandbox, cgroups, limits));
     let hundredths = limits.processor;
     let bound = format!("{}.{:02} processors", hundredths / 100, hundredths % 100);
@@ -130,11 +142,24 @@ pub(super) fn enforcement(sandbox: &Sandbox, cgroups: &Cgroups) -> Enforcement {
     measures.push(Measure::full("size of a file", bytes(limits.file_size), "rlimit"));
     measures.push(Measure::full("open files of a process", limits.open_files.to_string(), "rlimit"));
     measures.push(match sandbox.isolates() {
-        true => Measure::full("size of /tmp", bytes(limits.tmp), "tmpfs"),
-        false => Measure::missing("size of /tmp", bytes(limits.tmp), "it is the host's without a sandbox"),
+        true => Measure::full("size of /tmp, and of /dev/shm", bytes(limits.tmp), "tmpfs"),
+        false => Measure::missing(
+            "size of /tmp, and of /dev/shm",
+            bytes(limits.tmp),
+            "it is the host's without a sandbox",
+        ),
     });
     let bound = format!("{} in {} files", bytes(limits.disk), limits.files);
-    let gap = "measured twice a second: a run may go over it for that long before it is stopped";
+    let gap = match cgroups.means(Controller::Memory) {
+        Some(_) => {
+            "measured twice a second: a run may go over it for that long before it is stopped; deleted files count while \
+             they are open or mapped, not while they are on their way through a socket"
+        }
+        None => {
+            "measured twice a second: a run may go over it for that long before it is stopped; without a control group \
+             deleted files that are still open do not count"
+        }
+    };
     measures.push(Measure::partial("size of a run's directory", bound, "measuring", gap));
     Enforcement { measures }
 }
@@ -147,7 +172,26 @@ fn isolation(sandbox: &Sandbox) -> Measure {
             let gap = "this version of bubblewrap cannot forbid user namespaces inside: use 0.8 or later";
             Measure::partial(what, bound, "bubblewrap", gap)
         }
+        Isolation::Bubblewrap { .. } if sandbox.inherited > 0 => {
+            let gap = format!(
+                "the platform was started with {} open descriptors more than the three of every process, and runs \
+                 have them, too: start it without",
+                sandbox.inherited
+            );
+            Measure::partial(what, bound, "bubblewrap", gap)
+        }
         Isolation::Bubblewrap { .. } => Measure::full(what, bound, "bubblewrap"),
+    }
+}
+
+fn calls(sandbox: &Sandbox) -> Measure {
+    let (what, bound) = ("system calls", "none to keyrings, mounts, namespaces and the kernel itself");
+    match &sandbox.isolation {
+        Isolation::None => Measure::missing(what, bound, NO_BUBBLEWRAP),
+        Isolation::Bubblewrap { filter: Some(_), .. } => Measure::full(what, bound, "seccomp"),
+        Isolation::Bubblewrap { .. } => {
+            Measure::missing(what, bound, "there is no filter for this machine's processor")
+        }
     }
 }
 

@@ -21,8 +21,9 @@ use super::workspace::{CREDENTIALS, RESOLV_CONF, Room, Workspace};
 /// Where executables are looked for inside a run.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What of `/etc` a run sees, where it exists: name resolution, certificates, the dynamic linker, the time zone.
-const ETC: [&str; 12] = [
+/// What of `/etc` a run sees, where it exists: name resolution, certificates (not the private keys beside them), the dynamic
+/// linker, the time zone.
+const ETC: [&str; 15] = [
     "alternatives",
     "ca-certificates",
     "ca-certificates.conf",
@@ -32,18 +33,30 @@ const ETC: [&str; 12] = [
     "ld.so.conf.d",
     "localtime",
     "nsswitch.conf",
-    "pki",
+    "pki/ca-trust",
+    "pki/tls/cert.pem",
+    "pki/tls/certs",
     "resolv.conf",
-    "ssl",
+    "ssl/cert.pem",
+    "ssl/certs",
 ];
 
 /// How runs are kept away from the platform and from each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Isolation {
-    /// By bubblewrap, with these arguments beyond those every version understands.
-    Bubblewrap { executable: PathBuf, extra: Vec<&'static str> },
+    /// By bubblewrap, with these arguments beyond those every version understands, and this filter of system calls.
+    Bubblewrap { executable: PathBuf, extra: Vec<&'static str>, filter: Option<PathBuf> },
     /// Not at all: the operator allowed it.
     None,
+}
+
+impl Isolation {
+    fn filter(&self) -> Option<&Path> {
+        match self {
+            Self::Bubblewrap { filter, .. } => filter.as_deref(),
+            Self::None => None,
+        }
+    }
 }
 
 /// What a step of a run may do with the cache of providers.
@@ -71,6 +84,8 @@ pub(super) struct Sandbox {
     /// Connects runs to the network, if that is neither off nor the host's.
     pub(super) carrier: Option<Carrier>,
     pub(super) process_limits: ProcessLimits,
+    /// Open descriptors that the platform was started with, and that every run has.
+    pub(super) inherited: usize,
 }
 
 impl Sandbox {
@@ -86,10 +101,10 @@ impl Sandbox {
         connection: Option<&Connection>,
         cache: CacheAccess,
     ) -> Command {
-        let mut command = gate::outer(connection);
+        let mut command = gate::outer(connection, self.isolation.filter());
         let variables = self.variables(workspace);
         match &self.isolation {
-            Isolation::Bubblewrap { executable, extra } => {
+            Isolation::Bubblewrap { executable, extra, .. } => {
                 command.arg(executable).args(self.system(extra)).args(self.files(workspace, cache));
                 for (name, value) in &variables {
                     command.arg("--setenv").arg(name).arg(value);
@@ -109,15 +124,15 @@ impl Sandbox {
         command
     }
 
-    /// A command that does nothing where an engine would run.
-    pub(super) fn nothing(&self, connection: Option<&Connection>) -> Command {
-        let mut command = gate::outer(connection);
-        if let Isolation::Bubblewrap { executable, extra } = &self.isolation {
+    /// A command that tells the open descriptors that a process has where an engine would run.
+    pub(super) fn look_around(&self, connection: Option<&Connection>) -> Command {
+        let mut command = gate::outer(connection, self.isolation.filter());
+        if let Isolation::Bubblewrap { executable, extra, .. } = &self.isolation {
             command.arg(executable).args(self.system(extra)).args(["--remount-ro", "/", "--"]);
         }
         command.args(self.process_limits.arguments());
         gate::inner(&mut command, Path::new("/nothing"));
-        command.arg("true");
+        command.args(["/bin/sh", "-c", "echo /proc/$$/fd/*"]);
         command
     }
 
@@ -164,6 +179,9 @@ impl Sandbox {
             "--clearenv",
             "--proc",
             "/proc",
+            // Platforms that run as root would let module code write the host's settings there.
+            "--remount-ro",
+            "/proc",
             "--dev",
             "/dev",
             "--ro-bind",
@@ -173,7 +191,13 @@ impl Sandbox {
         .map(OsString::from)
         .to_vec();
         let tmp = self.config.limits.tmp.to_string();
-        args.extend(["--size", &tmp, "--tmpfs", "/tmp"].map(OsString::from));
+        for directory in ["/tmp", "/dev/shm"] {
+            args.extend(["--size", &tmp, "--tmpfs", directory].map(OsString::from));
+        }
+        args.extend(["--remount-ro", "/dev"].map(OsString::from));
+        if self.isolation.filter().is_some() {
+            args.extend(["--seccomp", gate::FILTER].map(OsString::from));
+        }
         args.extend(extra.iter().map(OsString::from));
         if self.carrier.is_none() && self.config.network != Network::Host {
             args.push("--unshare-net".into());

@@ -1,5 +1,6 @@
 //! Directories that module code filled: measured and removed without following links, whatever is in them.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::fs::{self, Permissions};
 use std::io;
@@ -54,21 +55,42 @@ pub(super) fn usage(root: &Path, most_files: u64) -> io::Result<Usage> {
     Ok(usage)
 }
 
-/// Bytes in files that were deleted and that one of these processes still has open, on the file system of `root`.
-pub(super) fn deleted_but_open(root: &Path, processes: &[u32]) -> u64 {
+/// Bytes in files that were deleted and that one of these processes still has open or mapped, on the file system of `root`.
+/// What is mapped and not open is counted as far as it is mapped, unless the platform may look at it whole.
+pub(super) fn deleted_but_held(root: &Path, processes: &[u32]) -> u64 {
     let Ok(device) = fs::metadata(root).map(|root| root.dev()) else { return 0 };
-    let mut seen = std::collections::BTreeMap::new();
+    let mut held = BTreeMap::new();
     for process in processes {
-        for entry in fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten() {
-            if let Ok(file) = fs::metadata(entry.path())
-                && file.nlink() == 0
-                && file.dev() == device
-            {
-                seen.insert(file.ino(), file.blocks().saturating_mul(512));
+        for kind in ["fd", "map_files"] {
+            for entry in fs::read_dir(format!("/proc/{process}/{kind}")).into_iter().flatten().flatten() {
+                if let Ok(file) = fs::metadata(entry.path())
+                    && file.nlink() == 0
+                    && file.dev() == device
+                {
+                    held.insert(file.ino(), file.blocks().saturating_mul(512));
+                }
             }
         }
+        let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap_or_default();
+        for (inode, bytes) in maps.lines().filter_map(|line| mapped_and_deleted(line, device)) {
+            let known = held.entry(inode).or_default();
+            *known = bytes.max(*known);
+        }
     }
-    seen.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes))
+    held.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes))
+}
+
+/// The inode of a deleted file on this device that a line of `/proc/PID/maps` tells of, and how far into it is mapped.
+fn mapped_and_deleted(line: &str, device: u64) -> Option<(u64, u64)> {
+    let mut fields = line.strip_suffix(" (deleted)")?.split_ascii_whitespace();
+    let (start, end) = fields.next()?.split_once('-')?;
+    let hexadecimal = |text: &str| u64::from_str_radix(text, 16).ok();
+    let length = hexadecimal(end)?.checked_sub(hexadecimal(start)?)?;
+    let offset = hexadecimal(fields.nth(1)?)?;
+    let (major, minor) = fields.next()?.split_once(':')?;
+    let (major, minor) = (u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?);
+    let inode = fields.next()?.parse().ok()?;
+    (rustix::fs::makedev(major, minor) == device).then(|| (inode, offset.saturating_add(length)))
 }
 
 /// Removes a directory that nobody else changes any more, with all that is in it.
@@ -201,7 +223,22 @@ mod tests {
         let open = fs::File::create(&path).unwrap();
         fs::write(&path, vec![1; 100_000]).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(deleted_but_open(root.path(), &[std::process::id()]) >= 100_000);
+        assert!(deleted_but_held(root.path(), &[std::process::id()]) >= 100_000);
         drop(open);
+    }
+
+    #[test]
+    fn what_is_deleted_and_still_mapped_is_told_from_a_line() {
+        let device = rustix::fs::makedev(0xfe, 0x10);
+        let line =
+            "7f00000000-7f00003000 rw-s 00002000 fe:10 4711                       /work/home/x (deleted)";
+        assert_eq!(mapped_and_deleted(line, device), Some((4711, 0x5000)));
+        assert_eq!(mapped_and_deleted(line, device + 1), None, "elsewhere");
+        assert_eq!(
+            mapped_and_deleted(line.trim_end_matches(" (deleted)"), device),
+            None,
+            "counted in its place"
+        );
+        assert_eq!(mapped_and_deleted("7f00-8000 rw-p (deleted)", device), None);
     }
 }

@@ -99,6 +99,21 @@ async fn deleted_files_fill_the_disk_as_well() {
 }
 
 #[tokio::test]
+async fn deleted_files_that_are_only_mapped_fill_the_disk_as_well() {
+    let limits = Limits { disk: 48 * MIB, ..Limits::default() };
+    let (_root, runner) = runner_with(|config| config.limits(limits)).await;
+    if !host_has("control group of memory", means(&runner, "memory").await.starts_with("cgroup")) {
+        return;
+    }
+    // A program's own file is mapped, and nobody has it open. Each alone is within the limit.
+    let script = "for n in 1 2 3; do cp /bin/sleep /work/home/$n; head -c 30M /dev/zero >> /work/home/$n; \
+                  /work/home/$n 60 & sleep 0.1; rm /work/home/$n; done; wait";
+    let (outcome, notes) = contained(&runner, script).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    assert!(told(&notes, "fills the disk"), "{:?}", notes.diagnostics());
+}
+
+#[tokio::test]
 async fn a_module_that_makes_files_without_end_is_ended() {
     let limits = Limits { files: 1_000, ..Limits::default() };
     let (_root, runner) = runner_with(|config| config.limits(limits)).await;

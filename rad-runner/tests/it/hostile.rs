@@ -28,6 +28,46 @@ async fn the_platforms_files_and_environment_are_out_of_sight() {
     assert!(!log.contains("shadow"), "{log}");
 }
 
+/// Where the platform runs as root its module code would otherwise have the host run any program.
+#[tokio::test]
+async fn the_kernels_settings_and_the_hosts_keys_are_out_of_reach() {
+    let (_root, runner) = runner().await;
+    let script = "for f in /proc/sys/kernel/core_pattern /proc/sys/kernel/hostname /proc/sys/vm/drop_caches \
+                  /proc/sysrq-trigger /proc/self/oom_score_adj; do (: >> $f) || echo refused $f; done; \
+                  for f in /dev/x /dev/net/tun; do (: > $f) || echo refused $f; done; echo > /dev/null; \
+                  ls -R /etc/ssl /etc/pki | grep private; ls /etc/ssl/certs | head -n 1; true";
+    let (outcome, notes) = play(&runner, running(script)).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{log}");
+    for path in
+        ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sys/vm/drop_caches", "/dev/x"]
+    {
+        assert!(log.contains(&format!("refused {path}")), "{path}: {log}");
+    }
+    assert!(!log.contains("(local-exec): private"), "{log}");
+}
+
+/// Keyrings belong to users and sessions: without the filter runs would share them with each other and the platform.
+#[tokio::test]
+async fn calls_that_reach_past_namespaces_are_refused() {
+    let (_root, runner) = runner().await;
+    let numbers = [libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_bpf, libc::SYS_unshare, libc::SYS_mount];
+    let calls: String = numbers.iter().map(|number| format!("try({number}); ")).collect();
+    let script = format!(
+        "grep Seccomp: /proc/self/status; perl -e 'sub try {{ my $n = shift; my $a = \"\\0\"; \
+         print \"call $n: \", syscall($n, 0, 0, 0, 0, 0) < 0 ? $!+0 : \"done\", \"\\n\" }} {calls}'"
+    );
+    let (outcome, notes) = play(&runner, running(&script)).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{log}");
+    assert!(log.contains("Seccomp:\t2"), "{log}");
+    for number in numbers {
+        assert!(log.contains(&format!("call {number}: {}", libc::EPERM)), "{number}: {log}");
+    }
+    let measures = &runner.enforcement().await.unwrap().measures;
+    assert!(measures.iter().any(|one| one.what == "system calls" && one.gap.is_none()), "{measures:?}");
+}
+
 #[tokio::test]
 async fn an_external_program_reads_nothing_of_the_platform() {
     let (root, runner) = runner().await;
