@@ -9,6 +9,10 @@ use super::source_error::{Place, SourceError};
 use super::types::Type;
 use super::variable::Validation;
 
+/// What is said of a module that has OpenTofu encrypt its state: with programs of its own, and kept from the platform.
+pub(super) const ENCRYPTION: &str =
+    "the platform keeps the state, and encrypts it: remove this block, which only OpenTofu reads";
+
 /// What one file declares.
 #[derive(Debug, Default)]
 pub(super) struct Declarations {

@@ -11,6 +11,10 @@ const MAX_FILES: usize = 1000;
 /// How many links may lead to links.
 const MAX_LINKS: usize = 8;
 
+/// What is said of a file that OpenTofu takes in the place of another, so that the two engines would run different modules.
+pub(super) const ONLY_TOFU: &str =
+    "only OpenTofu reads this file, and takes it in place of the one that ends in .tf: give it that ending";
+
 /// A file to read, in the order in which Terraform reads them: overriding files last.
 pub(super) struct SourceFile<'a> {
     /// The path from the root of the searched tree, for messages.
@@ -62,6 +66,10 @@ pub(super) fn read<'a>(directory: &str, tree: &'a SourceTree) -> (Vec<SourceFile
                 Place::START,
                 format!("the link to {target:?} leaves the directory of the module"),
             ));
+            continue;
+        }
+        if !path.contains('/') && (path.ends_with(".tofu") || path.ends_with(".tofu.json")) {
+            errors.push(SourceError::new(full, Place::START, ONLY_TOFU));
             continue;
         }
         let Some(syntax) = syntax(path) else { continue };

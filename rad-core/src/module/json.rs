@@ -12,8 +12,8 @@ use serde_json::Value as Json;
 
 use super::convert::convert;
 use super::declarations::{
-    ARGUMENTS, BLOCKS, Declarations, Declared, ModuleDraft, OutputDraft, ResourceKey, ResourceKind,
-    VariableDraft, validation,
+    ARGUMENTS, BLOCKS, Declarations, Declared, ENCRYPTION, ModuleDraft, OutputDraft, ResourceKey,
+    ResourceKind, VariableDraft, validation,
 };
 use super::files::SourceFile;
 use super::manifest::ProviderRequirement;
@@ -265,6 +265,9 @@ impl Reader<'_> {
     fn terraform(&mut self, block: &Tree) {
         let version = block.property("required_version").and_then(Tree::as_str);
         self.found.required_versions.extend(version.map(str::to_owned));
+        if block.property("encryption").is_some() {
+            self.error(&["terraform", "encryption"], ENCRYPTION);
+        }
         for (name, value) in block.property("required_providers").map(Tree::properties).unwrap_or_default() {
             let text = |key| value.property(key).and_then(Tree::as_str).map(str::to_owned);
             self.found.providers.push(ProviderRequirement {

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::check::{ValueProblem, Values};
+use super::declarations::ENCRYPTION;
+use super::files::ONLY_TOFU;
 use super::metadata::{Metadata, is_metadata};
 use super::source_error::SourceError;
 use super::variable::Variable;
@@ -135,6 +137,13 @@ impl Manifest {
             None => manifest.readme.as_deref().map(first_paragraph).unwrap_or_default(),
         };
         Ok(manifest)
+    }
+
+    /// What no run may have, whether or not the rest can be read: `encryption` of the state, whose programs OpenTofu would
+    /// start before anything is planned, and files that only OpenTofu reads.
+    pub fn forbidden(tree: &SourceTree) -> Option<SourceError> {
+        let errors = Self::read("", tree).err()?;
+        errors.into_iter().find(|error| [ENCRYPTION, ONLY_TOFU].contains(&error.message.as_str()))
     }
 
     /// The variable of a name.

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 
 use super::convert::convert;
 use super::declarations::{
-    ARGUMENTS, BLOCKS, Declarations, Declared, ModuleDraft, OutputDraft, ResourceKey, ResourceKind,
-    VariableDraft, validation,
+    ARGUMENTS, BLOCKS, Declarations, Declared, ENCRYPTION, ModuleDraft, OutputDraft, ResourceKey,
+    ResourceKind, VariableDraft, validation,
 };
 use super::eval::constant;
 use super::files::SourceFile;
@@ -187,6 +187,9 @@ impl Reader<'_> {
                 Structure::Attribute(attribute) if attribute.has_key("required_version") => {
                     let version = self.literal(attribute);
                     self.found.required_versions.extend(version);
+                }
+                Structure::Block(inner) if inner.has_ident("encryption") => {
+                    self.error(inner.span(), ENCRYPTION);
                 }
                 Structure::Block(inner) if inner.has_ident("required_providers") => {
                     for attribute in inner.body.attributes() {

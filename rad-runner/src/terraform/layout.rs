@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rad_core::module::{Manifest, Values};
+use rad_core::module::{Manifest, SourceError, Values};
 use rad_core::runner::{Diagnostic, RunJob};
 use rad_core::source::{SourceTree, TreeEntry};
 
@@ -26,6 +26,11 @@ pub(super) fn contents(
     source: &SourceTree,
     state_inside: &Path,
 ) -> Result<Vec<(String, TreeEntry)>, Diagnostic> {
+    if let Some(SourceError { file, line, message, .. }) = Manifest::forbidden(source) {
+        let file = file.trim_start_matches('/').to_owned();
+        let error = Diagnostic::error("The module has what no run may have", message);
+        return Err(Diagnostic { place: Some((file, line.into())), ..error });
+    }
     let mut files = Vec::new();
     let mut links = Vec::new();
     for (path, entry) in source.iter().filter(|(path, _)| !is_engines_own(path)) {

@@ -112,6 +112,23 @@ async fn another_runs_files_are_out_of_sight() {
     assert!(notes.log().contains("(local-exec): done"), "{}", notes.log());
 }
 
+/// OpenTofu would start the program before anything is planned, with the cache of providers open for writing.
+#[tokio::test]
+async fn a_module_that_has_its_state_encrypted_is_not_begun() {
+    let (_root, runner) = runner().await;
+    let text =
+        "terraform {\n  encryption {\n    key_provider \"external\" \"x\" { command = [\"sh\"] }\n  }\n}\n";
+    let (outcome, notes) = play(&runner, job(text, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Failure);
+    let [told] = &notes.diagnostics()[..] else { panic!("{:?}", notes.diagnostics()) };
+    assert_eq!(told.place, Some(("main.tf".to_owned(), 2)));
+    assert!(
+        told.summary.contains("no run may have") && told.detail.contains("remove this block"),
+        "{told:?}"
+    );
+    assert!(notes.log().starts_with("Error: "), "no engine was started: {}", notes.log());
+}
+
 #[tokio::test]
 async fn a_state_replaced_by_a_link_is_not_followed() {
     let (root, runner) = runner().await;

@@ -44,6 +44,30 @@ fn every_directory_with_terraform_files_is_a_module() {
 }
 
 #[test]
+fn what_only_opentofu_would_do_is_refused() {
+    let native =
+        "terraform {\n  encryption {\n    key_provider \"external\" \"x\" { command = [\"sh\"] }\n  }\n}\n";
+    let json = r#"{ "terraform": [{ "encryption": { "key_provider": {} } }] }"#;
+    for (file, text, place, words) in [
+        ("main.tf", native, "2:3", "remove this block"),
+        ("main.tf.json", json, "1:19", "remove this block"),
+        ("main_override.tf", native, "2:3", "remove this block"),
+        ("main.tofu", "", "1:1", "give it that ending"),
+        ("main.tofu.json", "{}", "1:1", "give it that ending"),
+    ] {
+        let files = [("m/variables.tf", ""), (&format!("m/{file}"), text)];
+        let message = errors(&files);
+        assert!(message.starts_with(&format!("m/{file}:{place}: ")) && message.contains(words), "{message}");
+        let directory = tree(&files).directory("m");
+        let found = Manifest::forbidden(&directory).unwrap();
+        assert!(found.file.ends_with(file) && found.message.contains(words), "{found}");
+    }
+    let broken = tree(&[("a.tf", "variable {"), ("b.tf", native)]);
+    assert!(Manifest::forbidden(&broken).is_some(), "also where the rest cannot be read");
+    assert_eq!(Manifest::forbidden(&tree(&[("a.tf", "variable {"), ("sub/b.tofu", native)])), None);
+}
+
+#[test]
 fn equal_modules_have_equal_digests_wherever_they_are() {
     let found = discover(&tree(&[("a/main.tf", "locals {}"), ("b/main.tf", "locals {}"), ("c/main.tf", "")]));
     assert_eq!(found[0].digest, found[1].digest);
