@@ -29,7 +29,8 @@ pub struct TerraformConfig {
     /// The engine to run; otherwise `tofu`, then `terraform`, is looked for on `PATH`.
     #[serde(default)]
     pub engine: Option<PathBuf>,
-    /// A directory in which providers are kept between runs. Module code sees it, and cannot write to it.
+    /// A directory in which providers are kept between runs. Module code sees it, and cannot write to it. One run at a time fills
+    /// it; a run that has waited 10 s for its turn fetches its providers for itself.
     #[serde(default)]
     pub plugin_cache: Option<PathBuf>,
     /// Where providers come from instead of their registries; not together with `cli_config`, which can name mirrors of its

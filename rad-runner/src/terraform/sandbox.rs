@@ -66,6 +66,8 @@ pub(super) enum CacheAccess {
     Write,
     /// Read it.
     Read,
+    /// Nothing: it takes providers for its run alone.
+    Without,
 }
 
 impl CacheAccess {
@@ -102,7 +104,7 @@ impl Sandbox {
         cache: CacheAccess,
     ) -> Command {
         let mut command = gate::outer(connection, self.isolation.filter());
-        let variables = self.variables(workspace);
+        let variables = self.variables(workspace, cache);
         match &self.isolation {
             Isolation::Bubblewrap { executable, extra, .. } => {
                 command.arg(executable).args(self.system(extra)).args(self.files(workspace, cache));
@@ -236,7 +238,7 @@ impl Sandbox {
             );
         }
         bind(&mut args, "--ro-bind", &self.engine, &self.engine_inside());
-        if let Some(directory) = &self.config.plugin_cache {
+        if let Some(directory) = self.cache(cache) {
             let flag = if cache == CacheAccess::Write { "--bind" } else { "--ro-bind" };
             bind(&mut args, flag, directory, Path::new("/work/providers"));
         }
@@ -249,6 +251,11 @@ impl Sandbox {
         args
     }
 
+    /// The cache of providers, for a step that has to do with it.
+    fn cache(&self, access: CacheAccess) -> Option<&Path> {
+        self.config.plugin_cache.as_deref().filter(|_| access != CacheAccess::Without)
+    }
+
     fn engine_inside(&self) -> PathBuf {
         match self.isolation {
             Isolation::Bubblewrap { .. } => {
@@ -259,7 +266,7 @@ impl Sandbox {
     }
 
     /// The whole environment of a run.
-    fn variables(&self, workspace: &Workspace) -> Vec<(&'static str, OsString)> {
+    fn variables(&self, workspace: &Workspace, cache: CacheAccess) -> Vec<(&'static str, OsString)> {
         let shown = |path: &Path, inside: &str| match self.isolation {
             Isolation::Bubblewrap { .. } => OsString::from(inside),
             Isolation::None => path.into(),
@@ -273,7 +280,7 @@ impl Sandbox {
             ("TF_INPUT", "0".into()),
             ("CHECKPOINT_DISABLE", "1".into()),
         ];
-        if let Some(directory) = &self.config.plugin_cache {
+        if let Some(directory) = self.cache(cache) {
             variables.push(("TF_PLUGIN_CACHE_DIR", shown(directory, "/work/providers")));
         }
         if let Some(file) = mirror::cli_config(&self.config) {

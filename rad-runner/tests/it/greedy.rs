@@ -4,8 +4,11 @@ use std::time::{Duration, Instant};
 
 use rad_core::runner::{RunJob, RunLimits, RunOutcome};
 use rad_runner::terraform::{Limits, TerraformRunner};
+use serde_json::json;
 
-use crate::support::{Notes, host_has, nothing_left, play, runner_with, running};
+use crate::support::{
+    Notes, becomes, directories, host_has, job, nothing_left, play, runner_behind, runner_with, running,
+};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -136,4 +139,23 @@ async fn a_full_tmp_and_a_file_too_large_are_the_modules_own_errors() {
     let large = means(&runner, "size of a file").await;
     assert!(large.is_empty() || log.contains("16777216"), "{log}");
     assert!(large.is_empty() || log.contains("(local-exec): 4096"), "{log}");
+}
+
+#[tokio::test]
+async fn an_initialisation_that_hangs_holds_up_no_other_run() {
+    let hangs = "[ \"$1\" != init ] || ! grep -q hanging main.tf || { touch \"$HOME/hangs\"; sleep 600; }";
+    let (root, runner) = runner_behind(hangs).await;
+    let hanging = play(&runner, job("output \"hanging\" { value = true }", json!({})));
+    let beside = async {
+        let hangs = || directories(root.path()).iter().any(|run| run.join("home/hangs").exists());
+        assert!(becomes(hangs).await, "it never began");
+        play(&runner, job("output \"quick\" { value = true }", json!({}))).await
+    };
+    tokio::select! {
+        (outcome, notes) = beside => {
+            assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+            assert!(notes.log().contains("fetches its own"), "{}", notes.log());
+        }
+        (outcome, _) = hanging => panic!("it held up the other one until it was over: {outcome:?}"),
+    }
 }

@@ -46,7 +46,8 @@ async fn ready(builder: TerraformConfigBuilder) -> TerraformRunner {
     runner
 }
 
-/// A runner whose engine is the one of this machine, but for what a shell script does before it; the script finds it in `$real`.
+/// A runner with a cache of providers whose engine is the one of this machine, but for what a shell script does before it; the
+/// script finds it in `$real`.
 pub(crate) async fn runner_behind(script: &str) -> (TempDir, TerraformRunner) {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let real = ["tofu", "terraform"].iter().find_map(|name| {
@@ -58,7 +59,8 @@ pub(crate) async fn runner_behind(script: &str) -> (TempDir, TerraformRunner) {
     let text = format!("#!/bin/sh\nreal={}\n{script}\nexec \"$real\" \"$@\"\n", real.display());
     std::fs::write(&engine, text).expect("a script");
     std::fs::set_permissions(&engine, Permissions::from_mode(0o755)).expect("a mode");
-    let runner = ready(without_network(&root).engine(engine)).await;
+    let cache = root.path().join("providers");
+    let runner = ready(without_network(&root).engine(engine).plugin_cache(cache)).await;
     (root, runner)
 }
 

@@ -12,7 +12,7 @@ use rad_core::error::BackendError;
 use rad_core::runner::{Diagnostic, RunJob, RunObserver, RunOutcome, RunnerError, Step};
 use serde_json::Value;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::Ready;
 use super::carrier::Connection;
@@ -23,10 +23,14 @@ use super::gate::Waiting;
 use super::guard::{Breach, Guard};
 use super::layout::{ELSEWHERE, ERRORED_STATE, declared};
 use super::report::Report;
-use super::sandbox::Sandbox;
+use super::sandbox::{CacheAccess, Sandbox};
 use super::standby::Standby;
 use super::state::{State, StateFile};
 use super::workspace::{EPHEMERAL, LayoutError, Room, STATE, VALUES, Workspace};
+
+/// How long a run waits for the cache of providers: who fills it may take as long as an initialisation may, and a module can see to
+/// it that it does.
+const CACHE_WAIT: Duration = Duration::from_secs(10);
 
 /// What all runs of a runner share.
 pub(super) struct Shared<'a> {
@@ -185,10 +189,13 @@ impl<'a> Session<'a> {
 
     async fn initialise(&mut self) -> Result<StepEnd, RunnerError> {
         let cache = self.shared.cache;
-        let _filling = match self.shared.config.plugin_cache {
-            Some(_) => Some(cache.lock().await),
+        let filling = match self.shared.config.plugin_cache {
+            Some(_) => Some(timeout(CACHE_WAIT, cache.lock()).await),
             None => None,
         };
+        if let Some(Err(_)) = filling {
+            self.go_without_cache().await?;
+        }
         let end = self.step(Step::Init).await?;
         if end == StepEnd::Done && !self.keeps_state_here()? {
             let (summary, detail) = ELSEWHERE;
@@ -196,6 +203,20 @@ impl<'a> Session<'a> {
             return Ok(StepEnd::Failed);
         }
         Ok(end)
+    }
+
+    /// Has the initialisation take providers for this run alone.
+    async fn go_without_cache(&mut self) -> Result<(), RunnerError> {
+        self.report.log("Other runs are still fetching their providers: this one fetches its own.").await;
+        // It was made for the cache.
+        if let Some(waiting) = self.waiting.pop_front() {
+            waiting.send_away().await;
+        }
+        let ready = self.shared.ready;
+        let command = ready.sandbox.engine(self.workspace, self.connection.as_ref(), CacheAccess::Without);
+        let waiting = ready.admission(&self.group).wait(command).await;
+        self.waiting.push_front(waiting.map_err(|error| machinery("starting the engine", error))?);
+        Ok(())
     }
 
     /// Whether the engine was initialised with the platform's backend.
