@@ -76,7 +76,10 @@ impl Directory for SqlDirectory {
     }
 
     async fn welcomes(&self, limit: u32) -> Result<Vec<Welcome>, DirectoryError> {
-        let find = sql("SELECT id, welcome, created_at FROM directory_accounts WHERE welcome > 0 LIMIT $1");
+        // In no order: those that cannot be credited hold up the others in one sweep, not in all.
+        let find = sql(
+            "SELECT id, welcome, created_at FROM directory_accounts WHERE welcome > 0 ORDER BY random() LIMIT $1",
+        );
         let rows = find.bind(i64::from(limit)).rows(&self.database, "reading what accounts are owed").await?;
         let read = |row: &Row| {
             Ok(Welcome {

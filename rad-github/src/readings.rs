@@ -125,9 +125,15 @@ async fn write_modules(
         );
         write.execute(&mut *transaction, KEEPING).await?;
     }
-    for gone in known.into_keys() {
-        let remove = sql("DELETE FROM catalog_read_modules WHERE publisher = $1 AND name = $2");
-        remove.bind(reading.publisher).bind(gone).execute(&mut *transaction, KEEPING).await?;
+    let gone: Vec<String> = known.into_keys().collect();
+    for names in gone.chunks(AT_ONCE) {
+        let mut remove = sql("DELETE FROM catalog_read_modules WHERE publisher = ");
+        remove.push_bind(reading.publisher);
+        for (place, name) in names.iter().enumerate() {
+            remove.push(if place == 0 { " AND name IN (" } else { ", " }).push_bind(name.as_str());
+        }
+        remove.push(")");
+        remove.execute(&mut *transaction, KEEPING).await?;
     }
     Ok(())
 }

@@ -92,16 +92,21 @@ impl WatchStore for SqlWatches {
     }
 
     async fn looked(&self, watch: &Watch) -> Result<(), BackendError> {
-        sql("UPDATE catalog_watches SET next_at = $1, last = $2
-             WHERE publisher = $3 AND auto_update = $4 AND connection = $5")
-        .bind(watch.next_at)
-        .bind(json(&watch.last)?)
-        .bind(watch.publisher)
-        .bind(watch.auto_update)
-        .bind(json(&watch.connection)?)
-        .execute(&self.database, "keeping what came of a look")
-        .await?;
-        Ok(())
+        const KEEPING: &str = "keeping what came of a look";
+        let mut transaction = self.database.begin().await?;
+        let find =
+            sql("SELECT * FROM catalog_watches WHERE publisher = $1").bind(watch.publisher).for_update();
+        let Some(row) = find.optional(&mut transaction, KEEPING).await? else { return Ok(()) };
+        let now = self::watch(&row)?;
+        if (now.auto_update, &now.connection) == (watch.auto_update, &watch.connection) {
+            sql("UPDATE catalog_watches SET next_at = $1, last = $2 WHERE publisher = $3")
+                .bind(watch.next_at)
+                .bind(json(&watch.last)?)
+                .bind(watch.publisher)
+                .execute(&mut transaction, KEEPING)
+                .await?;
+        }
+        transaction.commit(KEEPING).await
     }
 
     async fn keep_sync(&self, sync: &SyncRecord) -> Result<(), BackendError> {

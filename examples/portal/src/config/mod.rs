@@ -2,6 +2,7 @@
 
 mod options;
 mod runs;
+mod values;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -14,7 +15,11 @@ use rad_core::seal::Keyring;
 use secrecy::SecretString;
 
 pub use options::{Options, Secret};
-pub use runs::{NetworkPolicy, Range, RunOptions, Runs, Size};
+pub use runs::{RunOptions, Runs};
+pub use values::{NetworkPolicy, Range, Size};
+
+/// The longest time that options can say in minutes.
+const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
 
 /// A marketplace of Terraform modules.
 ///

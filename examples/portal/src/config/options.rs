@@ -10,13 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::runs::RunOptions;
-use super::{Config, ConfigError, DatabaseAddress, Role, between};
+use super::{Config, ConfigError, DatabaseAddress, MINUTES_OF_A_WEEK, Role, between};
 
 /// The longest time between two looks at a repository.
 const MINUTES_OF_A_DAY: u32 = 24 * 60;
-
-/// The longest time between two checkpoints.
-const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
 
 /// The options, none of them set for certain: what a flag, the environment or the file leaves out falls through.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]

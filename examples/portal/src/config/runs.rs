@@ -1,21 +1,16 @@
 //! The options about runs: what carries them out, how many at a time, what each may take and reach.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use rad_core::deployment::{LOG_LIMIT, LeaseLimits};
 use rad_core::runner::RunLimits;
 use rad_runner::terraform::{Internet, Ipv4Net, Limits, Network, ProviderMirror};
 use serde::Deserialize;
 
-use super::{ConfigError, between};
-
-/// The longest time that a run, or a step of one, can be given.
-const MINUTES_OF_A_WEEK: u32 = 7 * 24 * 60;
+use super::values::{NetworkPolicy, Range, Size};
+use super::{ConfigError, MINUTES_OF_A_WEEK, between};
 
 /// The shortest log that is worth keeping.
 const SHORTEST_LOG: u64 = 64 * 1024;
@@ -110,88 +105,6 @@ pub struct RunOptions {
     pub kubernetes: Option<PathBuf>,
 }
 
-/// What module code reaches over the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NetworkPolicy {
-    /// Nothing
-    Off,
-    /// The internet, and of what is not the internet only what is allowed
-    #[default]
-    Internet,
-    /// Whatever the host reaches, its loopback included
-    Host,
-}
-
-/// A range of IPv4 addresses, or one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Range(Ipv4Net);
-
-impl FromStr for Range {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let range = text.parse().or_else(|_| text.parse::<Ipv4Addr>().map(Ipv4Net::from));
-        range.map(Self).map_err(|_| "write a range as 10.1.0.0/16, or one IPv4 address")
-    }
-}
-
-/// A number of bytes, as people write it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Size(u64);
-
-impl FromStr for Size {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
-        let factor = match text[digits.len()..].trim() {
-            "" | "B" => Some(0),
-            "KiB" => Some(10),
-            "MiB" => Some(20),
-            "GiB" => Some(30),
-            "TiB" => Some(40),
-            _ => None,
-        };
-        let count =
-            digits.parse::<u64>().ok().zip(factor).and_then(|(count, shift)| count.checked_mul(1 << shift));
-        count.map(Self).ok_or("write a whole number with its unit: 512MiB, 4GiB, 1TiB")
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shift = [40, 30, 20, 10]
-            .into_iter()
-            .find(|shift| self.0 >= 1 << shift && self.0.trailing_zeros() >= *shift);
-        let unit = match shift {
-            Some(40) => "TiB",
-            Some(30) => "GiB",
-            Some(20) => "MiB",
-            Some(_) => "KiB",
-            None => "B",
-        };
-        write!(f, "{}{unit}", self.0 >> shift.unwrap_or(0))
-    }
-}
-
-/// Lets the file hold what the command line takes.
-macro_rules! read_as_text {
-    ($($name:ty),*) => {$(
-        impl TryFrom<String> for $name {
-            type Error = &'static str;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-    )*};
-}
-
-read_as_text!(Range, Size);
-
 /// What carries runs out, how many at a time, and what each may take and reach; complete and checked.
 #[derive(Debug, Clone)]
 pub struct Runs {
@@ -258,8 +171,42 @@ impl RunOptions {
         }
     }
 
+    /// The options about the engine on this machine, by name, that are given.
+    fn for_this_machine(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("terraform", self.terraform.is_some()),
+            ("network", self.network.is_some()),
+            ("network-allow", self.network_allow.is_some()),
+            ("network-resolver", self.network_resolver.is_some()),
+            ("provider-mirror", self.provider_mirror.is_some()),
+            ("terraform-config", self.terraform_config.is_some()),
+            ("run-memory", self.run_memory.is_some()),
+            ("run-processor", self.run_processor.is_some()),
+            ("run-processes", self.run_processes.is_some()),
+            ("run-disk", self.run_disk.is_some()),
+            ("run-files", self.run_files.is_some()),
+            ("run-tmp", self.run_tmp.is_some()),
+            ("run-file-size", self.run_file_size.is_some()),
+            ("run-open-files", self.run_open_files.is_some()),
+            ("run-log", self.run_log.is_some()),
+            ("cgroup", self.cgroup.is_some()),
+            ("allow-unsandboxed", self.allow_unsandboxed.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(option, given)| given.then_some(option))
+    }
+
     /// Fills in the defaults and checks the bounds.
     pub(super) fn check(self) -> Result<Runs, ConfigError> {
+        if let (Some(cluster), Some(option)) = (&self.kubernetes, self.for_this_machine().next()) {
+            return Err(ConfigError::Bounds {
+                option: option.to_owned(),
+                reason: format!(
+                    "a cluster carries runs out, and does not know it: leave it out, and say it in {}",
+                    cluster.display()
+                ),
+            });
+        }
         for (option, given) in [("runs-per-owner", self.runs_per_owner), ("runs-total", self.runs_total)] {
             if given == Some(0) {
                 return Err(ConfigError::new(
@@ -277,9 +224,9 @@ impl RunOptions {
         }
         let workers = between("workers", self.workers, 2, 1, 64, "deployments at the same time")?;
         let lease = between("lease-seconds", self.lease_seconds, 15, 6, 3600, "seconds")?;
-        let log = self.run_log.unwrap_or(Size(LOG_LIMIT));
-        if !(SHORTEST_LOG..=LOG_LIMIT).contains(&log.0) {
-            let reason = format!("a log has between {} and {}", Size(SHORTEST_LOG), Size(LOG_LIMIT));
+        let log = self.run_log.unwrap_or(Size::of(LOG_LIMIT));
+        if !(SHORTEST_LOG..=LOG_LIMIT).contains(&log.bytes()) {
+            let reason = format!("a log has between {} and {}", Size::of(SHORTEST_LOG), Size::of(LOG_LIMIT));
             return Err(ConfigError::new("run-log", log, reason));
         }
         let (times, purge) = self.times()?;
@@ -294,7 +241,7 @@ impl RunOptions {
             lease: Duration::from_secs(lease.into()),
             provider_mirror: self.provider_mirror,
             terraform_config: self.terraform_config,
-            log: log.0,
+            log: log.bytes(),
             cgroup: self.cgroup,
             allow_unsandboxed: self.allow_unsandboxed.unwrap_or(false),
             kubernetes: self.kubernetes,
@@ -307,7 +254,7 @@ impl RunOptions {
             let reason = "only --network internet has it: leave it out, or choose that policy";
             Err(ConfigError::new(option, value, reason))
         };
-        let allow: Vec<Ipv4Net> = self.network_allow.iter().flatten().map(|range| range.0).collect();
+        let allow: Vec<Ipv4Net> = self.network_allow.iter().flatten().map(|range| range.net()).collect();
         match (policy, allow.first(), self.network_resolver) {
             (NetworkPolicy::Internet, _, resolver) => Ok(Network::Internet(Internet { allow, resolver })),
             (_, Some(first), _) => only("network-allow", first.to_string()),
@@ -319,7 +266,7 @@ impl RunOptions {
 
     fn limits(&self) -> Result<Limits, ConfigError> {
         let default = Limits::default();
-        let bytes = |given: Option<Size>, default| given.map_or(default, |size| size.0);
+        let bytes = |given: Option<Size>, default| given.map_or(default, |size| size.bytes());
         let limits = Limits {
             memory: bytes(self.run_memory, default.memory),
             processor: self.run_processor.unwrap_or(default.processor),
@@ -361,19 +308,6 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read_and_told_with_their_units() {
-        for (text, bytes) in
-            [("512MiB", 512 << 20), ("4 GiB", 4 << 30), ("1TiB", 1 << 40), ("10", 10), ("3KiB", 3072)]
-        {
-            assert_eq!(text.parse(), Ok(Size(bytes)), "{text}");
-            assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)), "{text}");
-        }
-        for text in ["", "GiB", "4GB", "-1MiB", "1.5GiB", "99999999999TiB"] {
-            assert!(text.parse::<Size>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn what_is_not_said_is_as_the_runner_has_it() {
         let runs = RunOptions::default().check().unwrap();
         assert_eq!((runs.limits, runs.network, runs.log), (Limits::default(), Network::default(), LOG_LIMIT));
@@ -388,13 +322,21 @@ mod tests {
             (RunOptions { workers: Some(65), ..none() }, ["workers", "65", "1 to 64"]),
             (RunOptions { lease_seconds: Some(5), ..none() }, ["lease-seconds", "5", "6 to 3600"]),
             (RunOptions { runs_total: Some(0), ..none() }, ["runs-total", "0", "leave it out"]),
-            (RunOptions { run_memory: Some(Size(1 << 20)), ..none() }, ["run-memory", "1 MiB", "64 MiB"]),
+            (RunOptions { run_memory: Some(Size::of(1 << 20)), ..none() }, ["run-memory", "1 MiB", "64 MiB"]),
             (RunOptions { run_open_files: Some(1), ..none() }, ["run-open-files", "1 is not", "64"]),
-            (RunOptions { run_log: Some(Size(1 << 30)), ..none() }, ["run-log", "1GiB", "16MiB"]),
+            (RunOptions { run_log: Some(Size::of(1 << 30)), ..none() }, ["run-log", "1GiB", "16MiB"]),
             (RunOptions { plan_minutes: Some(0), ..none() }, ["plan-minutes", "0", "1 to 10080"]),
             (
                 RunOptions { network: Some(NetworkPolicy::Off), network_allow: allow(), ..none() },
                 ["network-allow", "10.1.2.3/32", "--network internet"],
+            ),
+            (
+                RunOptions {
+                    kubernetes: Some("/etc/cluster.toml".into()),
+                    network: Some(NetworkPolicy::Off),
+                    ..none()
+                },
+                ["network", "cluster carries runs out", "/etc/cluster.toml"],
             ),
             (
                 RunOptions {

@@ -22,6 +22,8 @@ struct IsolationPage {
     measures: Vec<Measure>,
     gaps: usize,
     bounds: Vec<(&'static str, String)>,
+    /// Whether a cluster carries runs out, which sets bounds of its own.
+    cluster: bool,
 }
 
 /// `GET /admin/isolation`
@@ -45,6 +47,7 @@ pub(super) async fn show(session: Session, State(app): State<App>) -> Answer {
         gaps: measures.iter().filter(|measure| measure.gap.is_some()).count(),
         measures,
         bounds: bounds(&app.runs),
+        cluster: app.runs.kubernetes.is_some(),
     })
 }
 
@@ -57,15 +60,18 @@ async fn measures(engine: &TerraformRunner) -> Vec<Measure> {
 fn bounds(runs: &Runs) -> Vec<(&'static str, String)> {
     let minutes = |time: Duration| format!("{} min", time.as_secs() / 60);
     let most = |most: Option<u32>| most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
-    vec![
+    let mut bounds = vec![
         ("Time of a run", minutes(runs.times.whole)),
         ("Time of its initialisation, plan, apply", {
             [runs.times.init, runs.times.plan, runs.times.apply].map(minutes).join(", ")
         }),
         ("Time of a purge", minutes(runs.purge)),
-        ("Log of a run", format!("{} KiB", runs.log / 1024)),
         ("Runs at a time in one process", runs.workers.to_string()),
         ("Runs at a time of one account", most(runs.most.per_owner)),
         ("Runs at a time on all workers", most(runs.most.total)),
-    ]
+    ];
+    if runs.kubernetes.is_none() {
+        bounds.push(("Log of a run", format!("{} KiB", runs.log / 1024)));
+    }
+    bounds
 }
