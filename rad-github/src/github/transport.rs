@@ -321,8 +321,13 @@ pub(super) async fn next_part(body: &mut Body, patience: Duration) -> Result<Opt
     }
 }
 
-/// The whole body, of `limit` bytes at the most.
-async fn collect(mut body: Body, limit: usize, patience: Duration) -> Result<Bytes, Unread> {
+/// The whole body, of `limit` bytes at the most, within `patience` from its first part to its last.
+async fn collect(body: Body, limit: usize, patience: Duration) -> Result<Bytes, Unread> {
+    let whole = tokio::time::timeout(patience, parts(body, limit, patience)).await;
+    whole.map_err(|_| Unread::Broken("the answer does not come to its end".into()))?
+}
+
+async fn parts(mut body: Body, limit: usize, patience: Duration) -> Result<Bytes, Unread> {
     let mut whole = Vec::new();
     while let Some(part) = next_part(&mut body, patience).await? {
         if whole.len() + part.len() > limit {

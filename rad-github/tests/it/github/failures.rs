@@ -122,6 +122,17 @@ async fn what_passes_is_asked_again_and_what_does_not_is_said() {
 }
 
 #[tokio::test]
+async fn an_answer_that_drips_for_ever_is_given_up() {
+    let server = with_modules().await;
+    let patience = Patience { answer: Duration::from_millis(300), attempts: 1, ..Patience::default() };
+    let github = server.builder().patience(patience).build().unwrap();
+    server.fail("/branches/main", Fault::Drip);
+    let refusal = head(&github, &token()).await.unwrap_err();
+    assert_eq!(kind(&refusal), FailureKind::Unavailable, "{refusal}");
+    head(&github, &token()).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_archive_that_breaks_off_is_downloaded_again() {
     let server = Server::start().await;
     let files = tree(&[("a/main.tf", &"variable \"x\" {}\n".repeat(100)), ("b/main.tf", "2")]);

@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
 use rad_core::source::{Digest, SourceTree};
 use rad_github::github::{GitHub, GitHubBuilder, Patience};
 use secrecy::SecretString;
@@ -61,6 +62,8 @@ pub(super) enum Fault {
     BreakOff,
     /// The body stops in the middle and does not go on.
     Stall,
+    /// The body comes byte by byte and never ends.
+    Drip,
     /// Nothing is answered.
     Silence,
 }
@@ -175,6 +178,9 @@ async fn gate(State(shared): App, request: Request, next: Next) -> Response {
         Some(fault @ (Fault::BreakOff | Fault::Stall)) => {
             broken(response, matches!(fault, Fault::Stall)).await
         }
+        Some(Fault::Drip) => {
+            Body::from_stream(futures_util::stream::repeat(()).then(drop_of_body)).into_response()
+        }
         _ => response,
     }
 }
@@ -199,6 +205,11 @@ async fn tagged(response: Response, known: Option<&str>) -> Response {
         parts.headers.insert(header::ETAG, tag.parse().unwrap());
     }
     Response::from_parts(parts, body.into())
+}
+
+async fn drop_of_body((): ()) -> Result<Bytes, std::io::Error> {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    Ok(Bytes::from_static(b" "))
 }
 
 /// The answer with the first half of its body, after which nothing or the end of the connection comes.
