@@ -134,6 +134,11 @@ impl ModuleGrid {
     }
 }
 
+/// What is wrong with a module's source, in a line.
+fn listed(errors: &[SourceError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 /// Why a module cannot be published, in a sentence.
 fn told(refusal: PlatformError) -> String {
     match refusal {
@@ -186,7 +191,10 @@ pub(super) fn check_selection(grid: &ModuleGrid, selection: &Selection) -> Resul
             reason: format!("the repository has no module of this name at {}", grid.head.commit.short()),
         };
         let entry = grid.entries.iter().find(|entry| entry.name == *name).ok_or_else(missing)?;
-        check_entry(entry, selection)?;
+        // What is on offer may stay there as it was published, whatever became of its source.
+        if !(matches!(entry.state, GridState::Invalid(_)) && entry.is_published()) {
+            check_entry(entry, selection)?;
+        }
     }
     Ok(())
 }
@@ -195,10 +203,7 @@ pub(super) fn check_selection(grid: &ModuleGrid, selection: &Selection) -> Resul
 fn check_entry(entry: &GridEntry, selection: &Selection) -> Result<(), PlatformError> {
     let refuse = |reason: String| Err(PlatformError::Unpublishable { module: entry.name.clone(), reason });
     match (&entry.state, &entry.manifest) {
-        (GridState::Invalid(errors), _) => {
-            let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            refuse(reasons.join("; "))
-        }
+        (GridState::Invalid(errors), _) => refuse(listed(errors)),
         (GridState::Gone, _) | (_, None) => refuse("it is no longer in the repository".to_owned()),
         (_, Some(manifest)) => {
             let Some(values) = wanted_values(entry, selection) else { return Ok(()) };
@@ -229,6 +234,9 @@ fn plan_step(entry: &GridEntry, selection: &Selection, grid: &ModuleGrid) -> Opt
             }
         }
         (GridState::Gone, _) => return Some(PlannedStep::gone(&entry.name)),
+        (GridState::Invalid(errors), true) => {
+            return grid.stays(entry, &listed(errors)).filter(|_| entry.is_published());
+        }
         (_, false) if entry.is_published() => (StepKind::Withdraw, "deselected".to_owned()),
         _ => return None,
     };

@@ -20,11 +20,12 @@ impl Actor {
         Ok(self.grid().await?.0)
     }
 
-    /// What publishing exactly `selection` would change.
+    /// What publishing exactly `selection` would change. A selected module that is on offer and invalid at the head stays as it
+    /// was published.
     ///
     /// # Errors
     /// As [`module_grid`](Self::module_grid), and [`Unpublishable`](PlatformError::Unpublishable) for a selected module
-    /// that is invalid or not there, or publish-time values it does not take;
+    /// that is not there, or invalid and not on offer, or publish-time values it does not take;
     /// [`DependencyCycle`](PlatformError::DependencyCycle) for modules that need each other in a circle.
     pub async fn plan_sync(&self, selection: &Selection) -> Result<SyncPlan, PlatformError> {
         let (grid, _) = self.grid().await?;

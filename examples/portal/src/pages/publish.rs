@@ -248,12 +248,18 @@ fn state_of(entry: &GridEntry) -> &'static str {
 }
 
 fn entry_view(entry: &GridEntry, typed: Option<&Fields>, wrong: &Wrong) -> EntryView {
-    let reasons = match &entry.state {
+    let mut reasons: Vec<String> = match &entry.state {
         GridState::Invalid(errors) => errors.iter().map(ToString::to_string).collect(),
         GridState::Gone => vec!["no longer in the repository".to_owned()],
         _ => Vec::new(),
     };
-    let selectable = entry.manifest.is_some();
+    // What is on offer and can no longer be read stays ticked, and can be withdrawn.
+    let is_offered_unread = matches!(entry.state, GridState::Invalid(_)) && entry.is_published();
+    let selectable = entry.manifest.is_some() || is_offered_unread;
+    if let Some(listing) = entry.listing.as_ref().filter(|_| is_offered_unread) {
+        let commit = listing.revision.commit.short();
+        reasons.push(format!("it stays on offer as it is at {commit} while it is ticked"));
+    }
     let selected = match typed {
         Some(fields) => fields.all("module").any(|name| name == entry.name),
         None => entry.is_published(),

@@ -1,7 +1,7 @@
 //! GitHub for tests: the few paths of its API that a portal asks for, with repositories in memory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::extract::{Path, Query, Request, State};
@@ -31,15 +31,24 @@ pub(crate) const POOR_TOKEN: &str = "ghp_poor";
 pub(crate) struct FakeGitHub {
     pub(crate) api: String,
     repos: Arc<MemoryRepos>,
-    revoked: Arc<AtomicBool>,
+    gate: Arc<Gate>,
     task: tokio::task::JoinHandle<()>,
+}
+
+/// What stands before everything that is asked.
+#[derive(Default)]
+struct Gate {
+    /// No token is taken any more.
+    revoked: AtomicBool,
+    /// How much was asked.
+    asked: AtomicUsize,
 }
 
 type Shared = State<Arc<MemoryRepos>>;
 
 impl FakeGitHub {
     pub(crate) async fn start() -> Self {
-        let (repos, revoked) = (Arc::new(MemoryRepos::default()), Arc::new(AtomicBool::new(false)));
+        let (repos, gate) = (Arc::new(MemoryRepos::default()), Arc::new(Gate::default()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new()
@@ -53,14 +62,19 @@ impl FakeGitHub {
             .route("/repos/{owner}/{name}/tarball/{commit}", get(archive))
             .with_state(Arc::clone(&repos))
             .merge(fake_git_data::routes(Arc::clone(&repos)))
-            .layer(middleware::from_fn_with_state(Arc::clone(&revoked), only_with_a_token));
+            .layer(middleware::from_fn_with_state(Arc::clone(&gate), only_with_a_token));
         let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { api, repos, revoked, task }
+        Self { api, repos, gate, task }
     }
 
     /// Takes no token any more.
     pub(crate) fn revoke(&self) {
-        self.revoked.store(true, Ordering::SeqCst);
+        self.gate.revoked.store(true, Ordering::SeqCst);
+    }
+
+    /// How much was asked until now.
+    pub(crate) fn asked(&self) -> usize {
+        self.gate.asked.load(Ordering::SeqCst)
     }
 
     /// The commit at the tip of the default branch.
@@ -75,25 +89,42 @@ impl FakeGitHub {
 
     /// The same on any branch.
     pub(crate) fn push_to(&self, repository: &str, branch: &str, modules: &[&str]) {
-        self.commit(repository, branch, modules, 1);
+        self.commit(repository, branch, modules, "1");
     }
 
     /// The same as [`push`](Self::push) with another output in each module.
     pub(crate) fn push_changed(&self, repository: &str, modules: &[&str]) {
-        self.commit(repository, "main", modules, 2);
+        self.commit(repository, "main", modules, "2");
     }
 
-    fn commit(&self, repository: &str, branch: &str, modules: &[&str], output: u8) {
-        let mut tree = SourceTree::default();
-        tree.insert_file("README.md", "# Modules\n").unwrap();
-        for name in modules {
-            let source = format!(
-                "variable \"public_access\" {{ default = true }}\noutput \"x\" {{ value = {output} }}\n"
-            );
-            tree.insert_file(format!("modules/{name}/main.tf"), source).unwrap();
+    /// The same with modules that cannot be read.
+    pub(crate) fn push_broken(&self, repository: &str, modules: &[&str], broken: &[&str]) {
+        let mut tree = tree_of(modules, "1");
+        for name in broken {
+            tree.insert_file(format!("modules/{name}/main.tf"), "output \"x\" {\n").unwrap();
         }
+        self.put(repository, "main", tree);
+    }
+
+    fn commit(&self, repository: &str, branch: &str, modules: &[&str], output: &str) {
+        self.put(repository, branch, tree_of(modules, output));
+    }
+
+    fn put(&self, repository: &str, branch: &str, tree: SourceTree) {
         self.repos.commit(repository, branch, tree, chrono::Utc::now()).unwrap();
     }
+}
+
+/// Modules below `modules/`.
+fn tree_of(modules: &[&str], output: &str) -> SourceTree {
+    let mut tree = SourceTree::default();
+    tree.insert_file("README.md", "# Modules\n").unwrap();
+    for name in modules {
+        let source =
+            format!("variable \"public_access\" {{ default = true }}\noutput \"x\" {{ value = {output} }}\n");
+        tree.insert_file(format!("modules/{name}/main.tf"), source).unwrap();
+    }
+    tree
 }
 
 impl Drop for FakeGitHub {
@@ -118,9 +149,10 @@ fn token(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-async fn only_with_a_token(State(revoked): State<Arc<AtomicBool>>, request: Request, next: Next) -> Response {
+async fn only_with_a_token(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    gate.asked.fetch_add(1, Ordering::SeqCst);
     match token(request.headers()) {
-        Some(TOKEN | POOR_TOKEN) if !revoked.load(Ordering::SeqCst) => next.run(request).await,
+        Some(TOKEN | POOR_TOKEN) if !gate.revoked.load(Ordering::SeqCst) => next.run(request).await,
         _ => refuse(StatusCode::UNAUTHORIZED, "Bad credentials"),
     }
 }

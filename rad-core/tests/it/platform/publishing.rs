@@ -96,6 +96,38 @@ async fn an_invalid_or_missing_module_publishes_nothing_of_the_selection() {
 }
 
 #[tokio::test]
+async fn a_published_module_that_breaks_stays_while_others_are_published_and_can_be_withdrawn() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    let mut broken = MODULES.to_vec();
+    broken[0].1 = "variable \"x\" {";
+    market.push(&broken);
+    let partner = market.actor(market.partner).await;
+    let selection = select(&["small", "paid", "private"]);
+    let plan = partner.plan_sync(&selection).await.unwrap();
+    let small = plan.steps.iter().find(|step| step.module == "small").unwrap();
+    assert_eq!(small.kind, StepKind::Keep);
+    assert!(
+        small.reason.contains("stays at") && small.reason.contains("small/main.tf:1:"),
+        "{}",
+        small.reason
+    );
+    partner.apply_sync(&selection, &plan.commit, plan.version).await.unwrap();
+    assert_eq!(on_offer(&market).await, ["paid", "private", "small"]);
+    assert_eq!(
+        kinds(&market, &select(&["paid", "private"])).await.last().unwrap(),
+        &("small".to_owned(), StepKind::Withdraw)
+    );
+    market.publish(&["paid", "private"]).await;
+    assert_eq!(on_offer(&market).await, ["paid", "private"]);
+    let refused = partner.plan_sync(&select(&["small"])).await.unwrap_err();
+    assert!(
+        matches!(refused, PlatformError::Unpublishable { .. }),
+        "once withdrawn it is not put back: {refused}"
+    );
+}
+
+#[tokio::test]
 async fn publish_time_values_decide_the_listing() {
     let market = Market::open().await;
     let source = r#"variable "credit_cost" {
