@@ -150,6 +150,10 @@ impl Delivery<'_> {
         if !self.is_signed(secrets) {
             return Err(WebhookError::Signature);
         }
+        if self.id.is_empty() {
+            let reason = "it has no X-GitHub-Delivery, by which a repeated one is known".to_owned();
+            return Err(WebhookError::Malformed { reason });
+        }
         match self.event {
             "push" => push(json(self.body)?),
             "repository" => Ok(WebhookEvent::Repository(change(json(self.body)?))),

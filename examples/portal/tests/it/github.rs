@@ -132,6 +132,20 @@ async fn a_push_takes_modules_that_are_gone_off_the_catalogue_and_publishes_noth
 }
 
 #[tokio::test]
+async fn what_broke_since_it_was_published_stays_ticked_and_on_offer() {
+    let github = FakeGitHub::start().await;
+    let (demo, mut partner, _) = published(&github).await;
+    github.push_broken(REPOSITORY, &["network", "cluster"], &["storage"]);
+    let page = partner.get("/publish").await;
+    let card = page.between("data-name=\"storage\"", "</article>");
+    assert!(card.contains("value=\"storage\" checked>") && card.contains("stays on offer"), "{card}");
+    publish_from(&mut partner, REPOSITORY, &["network", "storage", "cluster"]).await;
+    assert_eq!(on_offer(&demo, ["cluster", "storage"]).await, [true, true]);
+    publish_from(&mut partner, REPOSITORY, &["network"]).await;
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, false], "unticked, it leaves");
+}
+
+#[tokio::test]
 async fn a_delivery_that_is_forged_or_not_true_changes_nothing() {
     let github = FakeGitHub::start().await;
     let (demo, mut partner, hook) = published(&github).await;
@@ -162,6 +176,49 @@ async fn a_delivery_that_is_forged_or_not_true_changes_nothing() {
         let refused = demo.browser().post_raw(&path, &headers, "{}".into()).await;
         assert_eq!(refused.status, 401, "{nobody}: {}", refused.body);
     }
+}
+
+#[tokio::test]
+async fn a_delivery_is_acted_on_once_and_only_with_an_id() {
+    let github = FakeGitHub::start().await;
+    let (demo, mut partner, hook) = published(&github).await;
+    assert_eq!(hook.deliver(&mut partner, "push", "1", &push("main")).await.status, 204);
+    github.push(REPOSITORY, &["network"]);
+    let asked = github.asked();
+    for (id, why) in [("1", "the same delivery"), ("2", "the same body under another id")] {
+        assert_eq!(hook.deliver(&mut partner, "push", id, &push("main")).await.status, 204);
+        assert_eq!(github.asked(), asked, "{why}");
+    }
+    let mut other = push("main");
+    other["after"] = json!("0123456789012345678901234567890123456789");
+    assert_eq!(hook.deliver(&mut partner, "push", "1", &other).await.status, 204);
+    assert_eq!(github.asked(), asked, "another body under an id that came before");
+    let refused = hook.deliver(&mut partner, "push", "", &other).await;
+    assert_eq!(refused.status, 400, "{}", refused.body);
+    refused.assert_has("X-GitHub-Delivery");
+    assert_eq!(github.asked(), asked);
+    assert_eq!(hook.deliver(&mut partner, "push", "3", &other).await.status, 204);
+    assert!(github.asked() > asked, "it was not taken before");
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, false]);
+}
+
+#[tokio::test]
+async fn a_repository_that_changes_its_readers_or_default_branch_is_looked_at() {
+    let github = FakeGitHub::start().await;
+    let (demo, mut partner, hook) = published(&github).await;
+    let repository = json!({ "full_name": REPOSITORY, "default_branch": "main" });
+    let privatized = json!({ "action": "privatized", "repository": repository });
+    let changes = json!({ "default_branch": { "from": "master" } });
+    let edited = json!({ "action": "edited", "changes": changes, "repository": repository });
+    let publicized = json!({ "action": "publicized", "repository": repository });
+    github.push(REPOSITORY, &["network"]);
+    assert_eq!(hook.deliver(&mut partner, "repository", "1", &publicized).await.status, 204);
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, true], "more readers change nothing");
+    assert_eq!(hook.deliver(&mut partner, "repository", "2", &privatized).await.status, 204);
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, false]);
+    github.push(REPOSITORY, &["cluster"]);
+    assert_eq!(hook.deliver(&mut partner, "repository", "3", &edited).await.status, 204);
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [false, false]);
 }
 
 #[tokio::test]
