@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rad_core::access::Publisher;
 use rad_core::repo::RepoAccess;
 use rad_core::source::{SourceTree, TreeEntry};
 use secrecy::SecretString;
@@ -64,7 +65,7 @@ impl Server {
 
     /// The repository, opened with a token.
     pub(crate) fn access<'a>(&self, token: &'a SecretString) -> RepoAccess<'a> {
-        RepoAccess { repository: "octo/modules", credential: Some(token) }
+        RepoAccess { repository: "octo/modules", publisher: Publisher::Platform, credential: Some(token) }
     }
 
     /// Puts another commit on the branch.

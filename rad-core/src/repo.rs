@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Publisher;
 use crate::error::BackendError;
 use crate::source::{CommitId, SourceTree, TreeEntry};
 
@@ -22,11 +23,13 @@ pub struct RepoConnection {
     pub sub_dir: String,
 }
 
-/// A repository together with what opens it.
+/// A repository together with who opens it, and what with.
 #[derive(Debug, Clone, Copy)]
 pub struct RepoAccess<'a> {
     /// The repository's name as its source lists it.
     pub repository: &'a str,
+    /// On whose behalf: a source may open a repository for one publisher and not for another.
+    pub publisher: Publisher,
     /// A token, where the source asks for one.
     pub credential: Option<&'a SecretString>,
 }
@@ -71,14 +74,19 @@ pub struct CredentialReport {
 /// - A tree holds what is below the sub-directory, with paths relative to it; links are entries and never followed;
 ///   submodules and other entries that are neither file, directory nor link are left out.
 /// - Limits on files, sizes and depth end in [`RepoError::TooLarge`], never in a partial tree.
-/// - A name never reaches outside what the source was set up with.
+/// - A name never reaches outside what the source was set up with, nor to what it holds for another publisher: that is
+///   [`NotFound`](RepoError::NotFound).
 #[async_trait]
 pub trait RepoSource: Send + Sync + fmt::Debug {
-    /// Every repository that `credential` can read, in the order of names.
+    /// Every repository that `publisher` can read with `credential`, in the order of names.
     ///
     /// # Errors
     /// [`Denied`](RepoError::Denied) if the credential is refused.
-    async fn repositories(&self, credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError>;
+    async fn repositories(
+        &self,
+        publisher: Publisher,
+        credential: Option<&SecretString>,
+    ) -> Result<Vec<Repository>, RepoError>;
 
     /// The branches of a repository, in the order of names; none while it is empty.
     ///
@@ -103,6 +111,13 @@ pub trait RepoSource: Send + Sync + fmt::Debug {
         commit: &CommitId,
         sub_dir: &str,
     ) -> Result<SourceTree, RepoError>;
+
+    /// Checks that a repository may be published from: that it is there, and that who opens it may change it. That something
+    /// can be read makes it nobody's own.
+    ///
+    /// # Errors
+    /// As [`branches`](Self::branches); [`Denied`](RepoError::Denied) names what is missing.
+    async fn check_publishing(&self, repo: RepoAccess<'_>) -> Result<(), RepoError>;
 
     /// Checks that a credential is accepted, and that it may do what publishing needs, with `repository` where one is
     /// given. A source that asks for no credential refuses every one.

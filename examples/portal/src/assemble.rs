@@ -22,6 +22,7 @@ use rad_sql::Database;
 
 use crate::checkpoints::{Books, Checkpointer};
 use crate::config::{Config, DatabaseAddress, Role, Runs};
+use crate::given::Given;
 use crate::secret_file;
 use crate::sources::Sources;
 
@@ -64,7 +65,11 @@ pub(crate) async fn assemble(config: &Config, url: &str) -> anyhow::Result<Assem
     let sandbox = Arc::new(SandboxPayments::new(database.clone(), secret, url, &[])?);
     let key = keyring(config, &keys.join("state.key"))?;
     let books = Books::of(&database).context("this kind of database holds no ledger")?;
-    let repos = Arc::new(Sources::new(LocalSource::new([&config.repos_dir])?, github(config)?));
+    let repos = Arc::new(Sources::new(
+        LocalSource::new([&config.repos_dir])?,
+        Given::new(&config.repos_dir, directory.clone()),
+        github(config)?,
+    ));
     let tokens = keyring(config, &keys.join("credentials.key"))?;
     let credentials = Arc::new(SqlCredentials::new(database.clone(), tokens));
     let deployments = Arc::new(SqlDeployments::new(database.clone(), key).await?);

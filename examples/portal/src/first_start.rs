@@ -12,6 +12,7 @@ use rad_github::local::{WholeCommit, commit_tree};
 use secrecy::SecretString;
 
 use crate::config::Config;
+use crate::given;
 use crate::password;
 
 /// The sample modules, part of the binary.
@@ -19,6 +20,9 @@ static MODULES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../modules");
 
 /// The demo repository's name, below the directory of repositories.
 const DEMO_REPOSITORY: &str = "demo-modules";
+
+/// The demo's partner.
+const PARTNER: &str = "partner@example.com";
 
 /// An account made at the first start.
 #[derive(Debug, Clone)]
@@ -104,11 +108,19 @@ async fn account(
     Ok((FirstAccount { email, password, purpose }, new))
 }
 
-/// Commits the sample modules to a repository of their own, under `modules/` as real ones are laid out.
+/// Commits the sample modules to a repository of their own, under `modules/` as real ones are laid out, and gives it to the
+/// demo's partner.
 async fn make_demo_repository(config: &Config) -> anyhow::Result<()> {
     let path = config.repos_dir.join(DEMO_REPOSITORY);
     if path.exists() {
         return Ok(());
+    }
+    let given = config.repos_dir.join(given::FILE);
+    if !given.exists() {
+        let text = format!(
+            "# Which partner may publish from which repository of this directory.\n{PARTNER}: {DEMO_REPOSITORY}\n"
+        );
+        tokio::fs::write(&given, text).await.context("the demo repository cannot be given to the partner")?;
     }
     let mut tree = SourceTree::default();
     add(&mut tree, &MODULES)?;

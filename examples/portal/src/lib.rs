@@ -13,6 +13,7 @@ mod cookies;
 mod error;
 mod fields;
 mod first_start;
+mod given;
 mod headers;
 mod icons;
 mod layout;

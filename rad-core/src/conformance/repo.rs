@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use super::{must, must_fail};
+use crate::access::Publisher;
 use crate::repo::{FileChange, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter};
 use crate::source::{CommitId, SourceTree, TreeEntry};
 
@@ -55,7 +56,7 @@ pub async fn lists_repositories(fixture: &dyn RepoFixture) {
     let filled = fixture.create("listed-b").await;
     let empty = fixture.create("listed-a").await;
     fixture.commit(&filled, "main", &tree(&[("hello/main.tf", "")])).await;
-    let listed = fixture.source().repositories(fixture.credential()).await;
+    let listed = fixture.source().repositories(Publisher::Platform, fixture.credential()).await;
     let listed = must("the repositories are listed", listed);
     assert!(listed.is_sorted_by(|a, b| a.name < b.name), "in the order of names, each once: {listed:?}");
     let default_of = |name: &str| {
@@ -255,7 +256,7 @@ fn remove(path: &str) -> FileChange {
 }
 
 fn access<'a>(fixture: &'a dyn RepoFixture, repository: &'a str) -> RepoAccess<'a> {
-    RepoAccess { repository, credential: fixture.credential() }
+    RepoAccess { repository, publisher: Publisher::Platform, credential: fixture.credential() }
 }
 
 fn tree(files: &[(&str, &str)]) -> SourceTree {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
+use crate::access::Publisher;
 use crate::error::BackendError;
 use crate::repo::{
     FileChange, Head, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter, Repository, Standing,
@@ -14,12 +15,13 @@ use crate::repo::{
 };
 use crate::source::{CommitId, Digest, SourceTree};
 
-/// A [`RepoSource`] over trees that the program makes itself; it asks for no credential.
+/// A [`RepoSource`] over trees that the program makes itself; it asks for no credential and opens for every publisher.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use rad_core::memory::MemoryRepos;
+/// use rad_core::access::Publisher;
 /// use rad_core::repo::{RepoAccess, RepoSource};
 /// use rad_core::source::SourceTree;
 ///
@@ -28,7 +30,7 @@ use crate::source::{CommitId, Digest, SourceTree};
 /// tree.insert_file("hello/main.tf", "output \"x\" { value = 1 }")?;
 /// let commit = repos.commit("samples", "main", tree, chrono::Utc::now())?;
 ///
-/// let repo = RepoAccess { repository: "samples", credential: None };
+/// let repo = RepoAccess { repository: "samples", publisher: Publisher::Platform, credential: None };
 /// assert_eq!(repos.head(repo, None).await?.commit, commit);
 /// # Ok(())
 /// # }
@@ -117,7 +119,11 @@ impl Stored {
 
 #[async_trait]
 impl RepoSource for MemoryRepos {
-    async fn repositories(&self, _credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
+    async fn repositories(
+        &self,
+        _publisher: Publisher,
+        _credential: Option<&SecretString>,
+    ) -> Result<Vec<Repository>, RepoError> {
         let describe = |(name, stored): (&String, &Stored)| Repository {
             name: name.clone(),
             default_branch: stored.default_branch.clone(),
@@ -125,6 +131,10 @@ impl RepoSource for MemoryRepos {
             archived: false,
         };
         Ok(MemoryRepos::repositories(self).iter().map(describe).collect())
+    }
+
+    async fn check_publishing(&self, repo: RepoAccess<'_>) -> Result<(), RepoError> {
+        self.read(repo.repository, |_| Ok(()))
     }
 
     async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {

@@ -16,8 +16,9 @@ impl Actor {
     /// # Errors
     /// Forbidden to accounts that cannot publish; a refusal of the source.
     pub async fn repositories(&self) -> Result<Vec<Repository>, PlatformError> {
-        let token = self.parts.token_of(self.publishes_as()?).await?;
-        Ok(self.parts.repos.repositories(token.as_ref()).await?)
+        let publisher = self.publishes_as()?;
+        let token = self.parts.token_of(publisher).await?;
+        Ok(self.parts.repos.repositories(publisher, token.as_ref()).await?)
     }
 
     /// The branches of a repository that can be connected, the default one first, the others by name; none while it is empty.
@@ -25,8 +26,9 @@ impl Actor {
     /// # Errors
     /// As [`repositories`](Self::repositories).
     pub async fn branches(&self, repository: &str) -> Result<Vec<String>, PlatformError> {
-        let token = self.parts.token_of(self.publishes_as()?).await?;
-        let repo = RepoAccess { repository, credential: token.as_ref() };
+        let publisher = self.publishes_as()?;
+        let token = self.parts.token_of(publisher).await?;
+        let repo = RepoAccess { repository, publisher, credential: token.as_ref() };
         let mut branches = self.parts.repos.branches(repo).await?;
         match self.parts.repos.head(repo, None).await {
             // The order of the others stays.
@@ -42,12 +44,14 @@ impl Actor {
     /// An admin connects the platform's own repository this way, a partner the partner's.
     ///
     /// # Errors
-    /// Forbidden, or what is wrong with the repository, branch or directory; then nothing is changed.
+    /// Forbidden, or what is wrong with the repository, branch or directory, or what the token lacks to publish from it; then
+    /// nothing is changed.
     pub async fn connect(&self, connection: Option<RepoConnection>) -> Result<Option<Head>, PlatformError> {
         let publisher = self.publishes_as()?;
         let (head, tree) = match &connection {
             None => (None, SourceTree::default()),
             Some(connection) => {
+                self.parts.open(publisher, connection).await?.check_publishing().await?;
                 let (head, tree) = self.parts.read(publisher, connection).await?;
                 (Some(head), tree)
             }

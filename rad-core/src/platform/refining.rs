@@ -275,7 +275,8 @@ impl Actor {
     async fn commit(&self, session: &RefineSession, change: &ChangeSet) -> Result<CommitId, PlatformError> {
         let writer = &self.refining()?.writer;
         let token = self.parts.token_of(session.publisher).await?;
-        let repo = RepoAccess { repository: &session.repository, credential: token.as_ref() };
+        let (repository, publisher) = (&session.repository, session.publisher);
+        let repo = RepoAccess { repository, publisher, credential: token.as_ref() };
         let base = change.base.as_ref().ok_or(ChangeError::NoBase)?;
         let made_on = writer.tree(repo, base, "").await?;
         let message = message_of(change, session);

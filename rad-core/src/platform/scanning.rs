@@ -99,7 +99,7 @@ impl Parts {
         connection: &'a RepoConnection,
     ) -> Result<OpenRepo<'a>, PlatformError> {
         let token = self.token_of(publisher).await?;
-        Ok(OpenRepo { repos: self.repos.as_ref(), connection, token })
+        Ok(OpenRepo { repos: self.repos.as_ref(), connection, publisher, token })
     }
 }
 
@@ -108,10 +108,16 @@ impl Parts {
 pub(super) struct OpenRepo<'a> {
     repos: &'a dyn RepoSource,
     connection: &'a RepoConnection,
+    publisher: Publisher,
     token: Option<SecretString>,
 }
 
 impl OpenRepo<'_> {
+    /// Whether it may be published from.
+    pub(super) async fn check_publishing(&self) -> Result<(), PlatformError> {
+        Ok(self.repos.check_publishing(self.access()).await?)
+    }
+
     /// The head of the branch.
     pub(super) async fn head(&self) -> Result<Head, PlatformError> {
         Ok(self.repos.head(self.access(), self.connection.branch.as_deref()).await?)
@@ -123,6 +129,7 @@ impl OpenRepo<'_> {
     }
 
     fn access(&self) -> RepoAccess<'_> {
-        RepoAccess { repository: &self.connection.repository, credential: self.token.as_ref() }
+        let repository = &self.connection.repository;
+        RepoAccess { repository, publisher: self.publisher, credential: self.token.as_ref() }
     }
 }

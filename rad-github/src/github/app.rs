@@ -28,15 +28,17 @@ const SKEW: TimeDelta = TimeDelta::minutes(1);
 /// A token is renewed so long before it lapses.
 const RENEWED_BEFORE: TimeDelta = TimeDelta::minutes(5);
 
-/// A GitHub App, installed for one organisation or person.
+/// A GitHub App, installed for one organisation or person. It opens every repository of the installation, so that a
+/// [`GitHub`](super::GitHub) lets it speak for one publisher alone: for the platform, say, whose repositories they are.
 ///
 /// ```no_run
+/// use rad_core::access::Publisher;
 /// use rad_github::github::{AppInstallation, GitHub};
 /// use secrecy::SecretString;
 ///
 /// # async fn example(pem: SecretString) -> Result<(), Box<dyn std::error::Error>> {
 /// let app = AppInstallation::new("Iv1.0123456789abcdef", &pem, 4_711)?;
-/// let source = GitHub::builder().app(app).build()?;
+/// let source = GitHub::builder().app(Publisher::Platform, app).build()?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -139,6 +141,11 @@ impl Installed {
             }
         };
         Ok(Who::renewed(token.token, self.id))
+    }
+
+    /// Whether it is the installation that asked.
+    pub(super) fn speaks_as(&self, who: &Who) -> bool {
+        who.id == self.id
     }
 
     /// Forgets a token that GitHub no longer takes.

@@ -1,10 +1,12 @@
 //! Where GitHub is, and how patiently it is asked.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use rad_core::access::Publisher;
 use rad_core::clock::{Clock, SystemClock};
 
 use super::app::AppInstallation;
@@ -23,7 +25,7 @@ use super::source::GitHub;
 #[derive(Debug)]
 pub struct GitHubBuilder {
     pub(super) api: String,
-    pub(super) app: Option<AppInstallation>,
+    pub(super) apps: BTreeMap<Publisher, AppInstallation>,
     pub(super) limits: ArchiveLimits,
     pub(super) patience: Patience,
     pub(super) cache_bytes: u64,
@@ -68,7 +70,7 @@ impl Default for GitHubBuilder {
     fn default() -> Self {
         Self {
             api: "https://api.github.com".to_owned(),
-            app: None,
+            apps: BTreeMap::new(),
             limits: ArchiveLimits::default(),
             patience: Patience::default(),
             cache_bytes: 64 << 20,
@@ -86,10 +88,11 @@ impl GitHubBuilder {
         self
     }
 
-    /// The installation of a GitHub App that speaks where no token is given.
+    /// The installation of a GitHub App that speaks for a publisher where no token is given, and for nobody else: whoever it
+    /// speaks for can publish from every repository of the installation.
     #[must_use]
-    pub fn app(mut self, app: AppInstallation) -> Self {
-        self.app = Some(app);
+    pub fn app(mut self, publisher: Publisher, app: AppInstallation) -> Self {
+        self.apps.insert(publisher, app);
         self
     }
 

@@ -1,9 +1,11 @@
 //! The [`RepoSource`] over GitHub's API.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::StatusCode;
+use rad_core::access::Publisher;
 use rad_core::error::BackendError;
 use rad_core::repo::{CredentialReport, Head, RepoAccess, RepoError, RepoSource, Repository, sub_dir_names};
 use rad_core::source::{CommitId, SourceTree};
@@ -24,8 +26,9 @@ use super::wire::WireRepository;
 
 /// Repositories on GitHub or GitHub Enterprise, named `owner/name`.
 ///
-/// A credential is a personal access token, classic or fine-grained; without one, the installation of a GitHub App speaks
-/// if the source was built with one, and otherwise only public repositories can be read, and none listed.
+/// A credential is a personal access token, classic or fine-grained. Without one, the installation of a GitHub App speaks for
+/// the publisher that it was given to; for everybody else only public repositories can be read, none listed, and none
+/// published from.
 ///
 /// Reading a branch is two calls: its head, and one archive of the commit. Reading it again while it is unchanged is one
 /// conditional call, which does not count against GitHub's rate limit. The archive is what `git archive` makes of a commit:
@@ -41,7 +44,7 @@ pub struct GitHub {
 pub(super) struct Inner {
     pub(super) transport: Transport,
     pub(super) memory: Memory,
-    installed: Option<Installed>,
+    installed: BTreeMap<Publisher, Installed>,
     limits: ArchiveLimits,
     patience: Patience,
 }
@@ -68,22 +71,23 @@ impl GitHub {
                 Arc::clone(&builder.clock),
             )?,
             memory: Memory::new(builder.cache_bytes),
-            installed: builder.app.map(Installed::new),
+            installed: builder.apps.into_iter().map(|(of, app)| (of, Installed::new(app))).collect(),
             limits: builder.limits,
             patience: builder.patience,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// The repositories that `credential` can read, page by page as GitHub sends them.
+    /// The repositories that `publisher` can read with `credential`, page by page as GitHub sends them.
     ///
     /// # Errors
     /// [`Denied`](RepoError::Denied) without a credential.
     pub async fn repository_pages(
         &self,
+        publisher: Publisher,
         credential: Option<&SecretString>,
     ) -> Result<RepositoryPages, RepoError> {
-        let who = self.who(credential).await?;
+        let who = self.who(publisher, credential).await?;
         if who.is_anonymous() {
             let missing = "GitHub lists repositories only for a token: save one first".to_owned();
             return Err(RepoError::Denied { missing });
@@ -136,15 +140,13 @@ impl GitHub {
     /// The repository that questions are about, and who asks them.
     pub(super) async fn at<'a>(&self, repo: RepoAccess<'a>) -> Result<At<'a>, RepoError> {
         let name = RepoName::parse(repo.repository)?;
-        Ok(At { name, who: self.who(repo.credential).await? })
+        Ok(At { name, who: self.who(repo.publisher, repo.credential).await? })
     }
 
-    /// Who asks with `credential`.
-    pub(super) async fn who(&self, credential: Option<&SecretString>) -> Result<Who, RepoError> {
-        match (credential, &self.inner.installed) {
-            (Some(token), _) => Who::token(token).ok_or_else(|| RepoError::Denied {
-                missing: "the token is empty or has characters that no token has: copy it again".to_owned(),
-            }),
+    /// Who asks for `publisher` with `credential`.
+    async fn who(&self, publisher: Publisher, credential: Option<&SecretString>) -> Result<Who, RepoError> {
+        match (credential, self.inner.installed.get(&publisher)) {
+            (Some(token), _) => with(token),
             (None, Some(app)) => app.who(&self.inner.transport).await.map_err(|e| e.about("the App")),
             (None, None) => Ok(Who::anonymous()),
         }
@@ -166,13 +168,13 @@ impl GitHub {
 
     /// The answer to any question: all of them are asked here, downloads apart.
     pub(super) async fn asked(&self, who: &Who, ask: &Ask) -> Result<Answer, ApiError> {
-        self.heeded(self.inner.transport.ask(who, ask).await).await
+        self.heeded(who, self.inner.transport.ask(who, ask).await).await
     }
 
     /// Has the App's token made anew if that is what an answer says.
-    async fn heeded<T>(&self, answer: Result<T, ApiError>) -> Result<T, ApiError> {
-        if let (Err(error), Some(app)) = (&answer, &self.inner.installed)
-            && error.is(StatusCode::UNAUTHORIZED)
+    async fn heeded<T>(&self, who: &Who, answer: Result<T, ApiError>) -> Result<T, ApiError> {
+        if answer.as_ref().is_err_and(|error| error.is(StatusCode::UNAUTHORIZED))
+            && let Some(app) = self.inner.installed.values().find(|app| app.speaks_as(who))
         {
             app.renew().await;
         }
@@ -197,7 +199,7 @@ impl GitHub {
         let ask = Ask::get(at.path(&format!("/tarball/{commit}")));
         let read =
             self.inner.transport.read(&at.who, &ask, |response| unpack(response, wanted.clone())).await;
-        match self.heeded(read).await {
+        match self.heeded(&at.who, read).await {
             Ok(Ok(tree)) => Ok(tree),
             Ok(Err(ArchiveError::NoDirectory)) => {
                 Err(RepoError::NoDirectory { repository: repository.to_owned(), sub_dir: sub_dir.to_owned() })
@@ -214,6 +216,12 @@ impl GitHub {
     }
 }
 
+/// Who asks with a token.
+pub(super) fn with(token: &SecretString) -> Result<Who, RepoError> {
+    let missing = "the token is empty or has characters that no token has: copy it again";
+    Who::token(token).ok_or_else(|| RepoError::Denied { missing: missing.to_owned() })
+}
+
 impl At<'_> {
     /// The path of a question about the repository.
     pub(super) fn path(&self, rest: &str) -> String {
@@ -227,8 +235,12 @@ impl At<'_> {
 
 #[async_trait]
 impl RepoSource for GitHub {
-    async fn repositories(&self, credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
-        let mut pages = self.repository_pages(credential).await?;
+    async fn repositories(
+        &self,
+        publisher: Publisher,
+        credential: Option<&SecretString>,
+    ) -> Result<Vec<Repository>, RepoError> {
+        let mut pages = self.repository_pages(publisher, credential).await?;
         let mut all = Vec::new();
         while let Some(page) = pages.next().await? {
             all.extend(page.into_iter().map(|found| found.repository));
@@ -237,6 +249,13 @@ impl RepoSource for GitHub {
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all.dedup_by(|a, b| a.name == b.name);
         Ok(all)
+    }
+
+    async fn check_publishing(&self, repo: RepoAccess<'_>) -> Result<(), RepoError> {
+        match repo.credential {
+            Some(token) => self.check_token(token, Some(repo.repository)).await.map(drop),
+            None => self.check_installation(repo).await,
+        }
     }
 
     async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {

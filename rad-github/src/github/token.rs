@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::ask::{Answer, Ask};
-use super::source::GitHub;
+use super::name::RepoName;
+use super::source::{At, GitHub, with};
 
 /// The scope that a classic token needs.
 const NEEDED_SCOPE: &str = "repo";
@@ -52,7 +53,7 @@ impl GitHub {
         token: &SecretString,
         repository: Option<&str>,
     ) -> Result<TokenReport, RepoError> {
-        let who = self.who(Some(token)).await?;
+        let who = with(token)?;
         let answer = self.asked(&who, &Ask::get("/user")).await.map_err(|e| e.about("the account"))?;
         let user: WireUser = answer.json().map_err(|e| e.about("the account"))?;
         let kind = kind(&answer, token);
@@ -62,18 +63,34 @@ impl GitHub {
             return Err(missing_scope(scopes));
         }
         if let Some(repository) = repository {
-            self.check_repository(RepoAccess { repository, credential: Some(token) }, &kind).await?;
+            self.check_repository(&At { who, name: RepoName::parse(repository)? }, &kind).await?;
         }
         let expires_at = answer.header("github-authentication-token-expiration").and_then(expiry);
         Ok(TokenReport { login: user.login, kind, expires_at })
     }
 
-    /// Checks what a token may do with a repository.
-    async fn check_repository(&self, repo: RepoAccess<'_>, kind: &TokenKind) -> Result<(), RepoError> {
+    /// Checks that a repository is one of the installation that speaks for a publisher without a token.
+    pub(super) async fn check_installation(&self, repo: RepoAccess<'_>) -> Result<(), RepoError> {
         let repository = repo.repository;
         let missing = |what: &str| RepoError::Denied { missing: format!("{repository}: {what}") };
         let at = self.at(repo).await?;
-        let found = self.described(&at).await;
+        if at.who.is_anonymous() {
+            return Err(missing("only who may write to it publishes from it; save a token that may"));
+        }
+        let mut pages = self.repository_pages(repo.publisher, None).await?;
+        while let Some(page) = pages.next().await? {
+            if page.iter().any(|found| found.repository.name.eq_ignore_ascii_case(repository)) {
+                return Ok(());
+            }
+        }
+        Err(missing("it is none of the App's installation; add it there, on GitHub"))
+    }
+
+    /// Checks what a token may do with a repository.
+    async fn check_repository(&self, at: &At<'_>, kind: &TokenKind) -> Result<(), RepoError> {
+        let repository = at.name.full;
+        let missing = |what: &str| RepoError::Denied { missing: format!("{repository}: {what}") };
+        let found = self.described(at).await;
         let found = found.map_err(|error| match (&error, kind) {
             (RepoError::NotFound { .. }, TokenKind::FineGrained) => missing(
                 "the token does not show it; add it to the token's repository access, with Contents: read and write",
@@ -88,7 +105,9 @@ impl GitHub {
             }
             other => other.map_err(|e| e.about(repository))?,
         };
-        match (found.permissions.push || found.repository.archived, kind) {
+        // Who owns an archive may no longer write to it.
+        let is_own = found.permissions.push || (found.repository.archived && found.permissions.admin);
+        match (is_own, kind) {
             (true, _) => Ok(()),
             (false, TokenKind::Classic { .. }) => Err(missing(
                 "the token's owner may read it and not write; ask for the role Write, or choose another repository",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rad_core::access::Publisher;
 use rad_core::error::BackendError;
 use rad_core::repo::{Head, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter, Repository};
 use rad_core::source::{CommitId, SourceTree};
@@ -24,15 +25,17 @@ use crate::limits::TreeLimits;
 /// Terraform leaves behind (`.terraform/`, state and its backups) are no part of it.
 ///
 /// Where two roots hold the same name the first counts. Hidden children and names that are not UTF-8 are not listed, and a
-/// link, a `.git` file or borrowed objects that lead out of the root are refused. Credentials are not asked for.
+/// link, a `.git` file or borrowed objects that lead out of the root are refused. Credentials are not asked for, and each opens
+/// for every publisher: where they are not all one publisher's, whoever embeds it decides which of them open for whom.
 ///
 /// ```no_run
+/// use rad_core::access::Publisher;
 /// use rad_core::repo::{RepoAccess, RepoSource as _};
 /// use rad_github::local::LocalSource;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let source = LocalSource::new(["/srv/git"])?;
-/// let repo = RepoAccess { repository: "networks", credential: None };
+/// let repo = RepoAccess { repository: "networks", publisher: Publisher::Platform, credential: None };
 /// let head = source.head(repo, None).await?;
 /// let modules = source.tree(repo, &head.commit, "modules").await?;
 /// println!("{} files at {}", modules.len(), head.commit.short());
@@ -82,8 +85,17 @@ impl LocalSource {
 
 #[async_trait]
 impl RepoSource for LocalSource {
-    async fn repositories(&self, _credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
+    async fn repositories(
+        &self,
+        _publisher: Publisher,
+        _credential: Option<&SecretString>,
+    ) -> Result<Vec<Repository>, RepoError> {
         self.blocking(Inner::repositories).await
+    }
+
+    async fn check_publishing(&self, repo: RepoAccess<'_>) -> Result<(), RepoError> {
+        let name = repo.repository.to_owned();
+        self.blocking(move |inner| inner.open(&name).map(drop)).await
     }
 
     async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use rad_core::access::Publisher;
 use rad_core::repo::{RepoError, RepoSource as _};
 use rad_core::source::{SourceTree, TreeEntry};
 use rad_github::local::{LocalSource, TreeLimits, WholeCommit, commit_tree, read_path};
@@ -22,7 +23,7 @@ async fn no_git_repository() {
         assert!(matches!(refusal, RepoError::NotARepository { .. }), "{name}: {refusal:?}");
         assert!(refusal.to_string().contains(name), "{refusal}");
     }
-    let listed = fixture.source.repositories(None).await.unwrap();
+    let listed = fixture.source.repositories(Publisher::Platform, None).await.unwrap();
     let names: Vec<&str> = listed.iter().map(|repository| repository.name.as_str()).collect();
     assert_eq!(names, ["broken", "stray"], "what is broken is listed, files are not");
     assert!(LocalSource::new([root.join("missing")]).is_err());
@@ -62,7 +63,7 @@ async fn nothing_outside_of_the_root_is_reached() {
         let refused = matches!(refusal, RepoError::NotFound { .. } | RepoError::NotARepository { .. });
         assert!(refused, "{name}: {refusal:?}");
     }
-    let listed = fixture.source.repositories(None).await.unwrap();
+    let listed = fixture.source.repositories(Publisher::Platform, None).await.unwrap();
     assert!(listed.iter().all(|repository| repository.name != "linked"), "{listed:?}");
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use async_trait::async_trait;
+use rad_core::access::Publisher;
 use rad_core::conformance::repo::{self, RepoFixture};
 use rad_core::repo::{FileChange, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
@@ -33,7 +34,7 @@ impl Repositories {
 }
 
 pub(crate) fn access(repository: &str) -> RepoAccess<'_> {
-    RepoAccess { repository, credential: None }
+    RepoAccess { repository, publisher: Publisher::Platform, credential: None }
 }
 
 #[async_trait]
@@ -176,7 +177,7 @@ async fn a_directory_stands_for_its_own_commit() {
     ] {
         fs::write(directory.join("modules/hello").join(name), text).unwrap();
     }
-    let listed = fixture.source.repositories(None).await.unwrap();
+    let listed = fixture.source.repositories(Publisher::Platform, None).await.unwrap();
     assert_eq!(listed[0].default_branch.as_deref(), Some(DIRECTORY_BRANCH));
     let head = fixture.source.head(access("plain"), None).await.unwrap();
     assert_eq!(head.commit.as_str().len(), 64);

@@ -38,7 +38,8 @@ pub struct Options {
     /// [default: the data directory]
     #[arg(long, env = "RAD_KEYS_DIR", value_name = "DIR")]
     pub keys_dir: Option<PathBuf>,
-    /// Directory whose sub-directories are Git repositories that can be connected [default: repos in the data directory]
+    /// Directory whose sub-directories are Git repositories that the platform can connect; its file partners.txt says which
+    /// of them a partner can connect too, in lines such as `ann@example.com: networks` [default: repos in the data directory]
     #[arg(long, env = "RAD_REPOS_DIR", value_name = "DIR")]
     pub repos_dir: Option<PathBuf>,
     /// Minutes between two signed checkpoints of the ledger, 1 to 10080 [default: 60]

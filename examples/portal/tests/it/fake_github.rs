@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rad_core::access::Publisher;
 use rad_core::memory::MemoryRepos;
 use rad_core::repo::{Head, RepoAccess, RepoSource};
 use rad_core::source::{SourceTree, TreeEntry};
@@ -142,7 +143,7 @@ pub(crate) fn not_found() -> Response {
 }
 
 pub(crate) fn access(repository: &str) -> RepoAccess<'_> {
-    RepoAccess { repository, credential: None }
+    RepoAccess { repository, publisher: Publisher::Platform, credential: None }
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
@@ -171,13 +172,13 @@ fn described(name: &str, default_branch: Option<&str>) -> Value {
         "visibility": if private { "private" } else { "public" },
         "archived": name.contains("archived"),
         "size": 12,
-        "permissions": { "admin": false, "push": true, "pull": true },
+        "permissions": { "admin": false, "push": !name.contains("foreign"), "pull": true },
         "owner": { "login": "octo" },
     })
 }
 
 async fn repositories(State(repos): Shared) -> Json<Vec<Value>> {
-    let all = RepoSource::repositories(&*repos, None).await.unwrap();
+    let all = RepoSource::repositories(&*repos, Publisher::Platform, None).await.unwrap();
     Json(all.iter().map(|found| described(&found.name, found.default_branch.as_deref())).collect())
 }
 

@@ -6,7 +6,7 @@ use rad_billing::SqliteLedger;
 use rad_core::ledger::{EntryQuery, Ledger};
 use rad_core::revenue::{Body, PLATFORM_ACCOUNT};
 
-use crate::portal::{Demo, borrowed};
+use crate::portal::{Demo, borrowed, give};
 
 #[tokio::test]
 async fn failures_are_pages_for_people_and_json_for_programs() {
@@ -76,6 +76,30 @@ async fn without_demo_there_is_one_admin() {
     assert_eq!(emails, ["admin@example.com"]);
     let mut admin = demo.signed_in("admin").await;
     admin.get("/profile").await.assert_has("No repository is there to connect yet.");
+}
+
+#[tokio::test]
+async fn a_local_repository_is_the_platforms_and_opens_for_whom_it_is_given_to() {
+    let demo = Demo::start().await;
+    let module = demo.config.repos_dir.join("own/web");
+    std::fs::create_dir_all(&module).unwrap();
+    std::fs::write(module.join("main.tf"), "output \"x\" { value = 1 }\n").unwrap();
+    let connection = [("repository", "own"), ("branch", ""), ("sub_dir", "")];
+    let mut partner = demo.signed_in("partner").await;
+    let page = partner.get("/profile").await;
+    page.assert_has("value=\"demo-modules\"");
+    assert!(!page.body.contains("value=\"own\""), "{}", page.body);
+    let refused = partner.post("/profile/repository", &connection).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    refused.assert_has("no repository");
+    demo.signed_in("admin").await.get("/profile").await.assert_has("value=\"own\"");
+
+    give(&demo.config.repos_dir, "Partner@example.com: own");
+    partner.get("/profile").await.assert_has("value=\"own\"");
+    let connected = partner.post("/profile/repository", &connection).await;
+    assert_eq!(connected.location(), "/publish?notice=connected", "{}", connected.body);
+    std::fs::remove_file(demo.config.repos_dir.join("partners.txt")).unwrap();
+    assert_ne!(partner.get("/publish").await.status, 200, "it opens no more once it is taken away");
 }
 
 #[tokio::test]

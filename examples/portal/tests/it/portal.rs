@@ -1,5 +1,6 @@
 //! Starts portals in directories of their own, and takes the steps that many tests begin with.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ use tempfile::TempDir;
 
 use crate::client::{Answer, Browser};
 
+/// Local repositories that tests make for the partner.
+const LOCAL: [&str; 2] = ["empty-dir", "mixed"];
+
 /// How long a deployment of a small module may take in a test.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,7 +24,7 @@ pub(crate) struct Demo {
     pub(crate) portal: Portal,
     /// Kept for as long as the portal runs.
     pub(crate) dir: TempDir,
-    config: Config,
+    pub(crate) config: Config,
     accounts: Vec<FirstAccount>,
 }
 
@@ -46,6 +50,7 @@ impl Demo {
         change(&mut config);
         let portal = portal::start(config.clone()).await.unwrap();
         let accounts = portal.first_accounts().to_vec();
+        give(&config.repos_dir, &format!("partner@example.com: {}", LOCAL.join(" ")));
         Self { portal, dir, config, accounts }
     }
 
@@ -98,6 +103,12 @@ impl Demo {
     }
 }
 
+/// Gives local repositories to a partner, as whoever runs the portal does.
+pub(crate) fn give(repos: &Path, line: &str) {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(repos.join("partners.txt"));
+    writeln!(file.unwrap(), "{line}").unwrap();
+}
+
 /// The id of an account, as an admin finds it.
 pub(crate) async fn account_id(admin: &mut Browser, name: &str) -> String {
     let list = admin.get(&format!("/admin/accounts?q={name}@")).await;
@@ -127,7 +138,8 @@ pub(crate) async fn publish_from(partner: &mut Browser, repository: &str, module
     assert_eq!(applied.location(), "/publish?notice=published", "{}", applied.body);
 }
 
-/// Makes a repository of modules of one file each below `data`, the portal's directory, and publishes them.
+/// Makes a repository of modules of one file each below `data`, the portal's directory, gives it to the
+/// partner, and publishes them.
 pub(crate) async fn publish_own(partner: &mut Browser, data: &Path, modules: &[(&str, &str)]) {
     let mut tree = SourceTree::default();
     for (module, text) in modules {
@@ -136,6 +148,7 @@ pub(crate) async fn publish_own(partner: &mut Browser, data: &Path, modules: &[(
     let commit = WholeCommit { branch: "main", tree: &tree, message: "Add them\n", at: chrono::Utc::now() };
     commit_tree(&data.join("repos/own"), commit).unwrap();
     let names: Vec<_> = modules.iter().map(|(module, _)| *module).collect();
+    give(&data.join("repos"), "partner@example.com: own");
     publish_from(partner, "own", &names).await;
 }
 

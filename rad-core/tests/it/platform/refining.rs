@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use rad_core::access::Publisher;
 use rad_core::agent::change::ChangeError;
 use rad_core::agent::{
     Activity, ActivityEvent, AgentError, AgentSession, AgentSource, Artifact, ChangeSet, NewAgentSession,
@@ -18,7 +19,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::market::{MODULES, Market};
 
-const SHOP: RepoAccess<'_> = RepoAccess { repository: "shop", credential: None };
+const SHOP: RepoAccess<'_> =
+    RepoAccess { repository: "shop", publisher: Publisher::Platform, credential: None };
 
 struct Talk {
     market: Market,

@@ -75,8 +75,16 @@ impl SlowRepos {
 
 #[async_trait]
 impl RepoSource for SlowRepos {
-    async fn repositories(&self, credential: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
-        RepoSource::repositories(&*self.repos, credential).await
+    async fn repositories(
+        &self,
+        publisher: Publisher,
+        credential: Option<&SecretString>,
+    ) -> Result<Vec<Repository>, RepoError> {
+        RepoSource::repositories(&*self.repos, publisher, credential).await
+    }
+
+    async fn check_publishing(&self, repo: RepoAccess<'_>) -> Result<(), RepoError> {
+        self.repos.check_publishing(repo).await
     }
 
     async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {

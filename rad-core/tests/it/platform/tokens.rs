@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::Utc;
-use rad_core::access::Role;
+use rad_core::access::{Publisher, Role};
 use rad_core::id::AccountId;
 use rad_core::memory::{
     MemoryArchive, MemoryCatalog, MemoryCredentials, MemoryDeployments, MemoryDirectory, MemoryLedger,
@@ -17,9 +17,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::market::person;
 
-/// Repositories that each open to the token `of-` and their name alone.
+/// Repositories that each open to the token `of-` and their name alone, some of them only to read.
 #[derive(Debug, Default)]
-struct Locked(MemoryRepos);
+struct Locked(MemoryRepos, &'static [&'static str]);
 
 fn open(repository: &str, token: Option<&SecretString>) -> Result<(), RepoError> {
     let right = token.is_some_and(|token| token.expose_secret() == format!("of-{repository}"));
@@ -28,10 +28,22 @@ fn open(repository: &str, token: Option<&SecretString>) -> Result<(), RepoError>
 
 #[async_trait]
 impl RepoSource for Locked {
-    async fn repositories(&self, token: Option<&SecretString>) -> Result<Vec<Repository>, RepoError> {
-        let mut all = self.0.repositories(None).await?;
+    async fn repositories(
+        &self,
+        publisher: Publisher,
+        token: Option<&SecretString>,
+    ) -> Result<Vec<Repository>, RepoError> {
+        let mut all = self.0.repositories(publisher, None).await?;
         all.retain(|repository| open(&repository.name, token).is_ok());
         Ok(all)
+    }
+
+    async fn check_publishing(&self, repo: RepoAccess<'_>) -> Result<(), RepoError> {
+        open(repo.repository, repo.credential)?;
+        if self.1.contains(&repo.repository) {
+            return Err(RepoError::Denied { missing: format!("writing to {}", repo.repository) });
+        }
+        Ok(())
     }
 
     async fn branches(&self, repo: RepoAccess<'_>) -> Result<Vec<String>, RepoError> {
@@ -175,4 +187,18 @@ async fn branches_are_listed_with_the_default_one_first() {
     assert!(matches!(one.branches("no").await, Err(PlatformError::Repo(RepoError::NotFound { .. }))));
     let user = platform.actor(user).await.unwrap();
     assert!(matches!(user.branches("red").await, Err(PlatformError::Forbidden { .. })));
+}
+
+#[tokio::test]
+async fn what_may_only_be_read_is_nobodys_to_publish_from() {
+    let repos = Locked(MemoryRepos::default(), &["theirs"]);
+    let mut tree = SourceTree::default();
+    tree.insert_file("module/main.tf", "").unwrap();
+    repos.0.commit("theirs", "main", tree, Utc::now()).unwrap();
+    let (platform, [_, one, ..]) = platform(Arc::new(repos), true).await;
+    let one = platform.actor(one).await.unwrap();
+    one.save_token(&"of-theirs".into()).await.unwrap();
+    assert_eq!(one.branches("theirs").await.unwrap(), ["main"], "it can be read");
+    assert!(missing(one.connect(Some(connection("theirs"))).await).contains("writing to theirs"));
+    assert_eq!(one.connection().await.unwrap(), None);
 }

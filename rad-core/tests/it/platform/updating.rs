@@ -158,7 +158,11 @@ async fn a_repository_that_cannot_be_read_is_asked_less_and_less() {
     let report = market.platform.operations().watch_repositories(EVERY).await.unwrap();
     assert_eq!((report.failed, report.followed.withdrawn), (0, 1));
     assert_eq!(partner.watch().await.unwrap().unwrap().last.failures, 0);
-    let head = market.repos.head(RepoAccess { repository: "bakery", credential: None }, None).await.unwrap();
+    let head = market
+        .repos
+        .head(RepoAccess { repository: "bakery", publisher: Publisher::Platform, credential: None }, None)
+        .await
+        .unwrap();
     assert_eq!(partner.watch().await.unwrap().unwrap().last.commit, Some(head.commit));
     let user = market.actor(market.user).await;
     assert!(matches!(user.set_auto_update(true).await, Err(PlatformError::Forbidden { .. })));
@@ -238,7 +242,11 @@ async fn a_look_at_what_was_connected_before_changes_nothing() {
     let cost = listings(&market).await[0].revision.manifest.metadata.credit_cost;
     assert_eq!(cost.to_string(), "60", "what was read of it is not published");
     let watch = partner.watch().await.unwrap().unwrap();
-    let head = market.repos.head(RepoAccess { repository: "bakery", credential: None }, None).await.unwrap();
+    let head = market
+        .repos
+        .head(RepoAccess { repository: "bakery", publisher: Publisher::Platform, credential: None }, None)
+        .await
+        .unwrap();
     assert_eq!((&watch.connection, watch.auto_update), (&elsewhere, false));
     assert_eq!(watch.last.commit, Some(head.commit), "and is not taken for seen");
 }
@@ -260,7 +268,11 @@ async fn a_plan_for_what_was_connected_before_is_stale() {
     let held_up = market.source.hold_up();
     market.repos.commit("bakery", "main", with_small(), market.clock.now()).unwrap();
     let elsewhere = RepoConnection { repository: "bakery".to_owned(), branch: None, sub_dir: String::new() };
-    let head = market.repos.head(RepoAccess { repository: "shop", credential: None }, None).await.unwrap();
+    let head = market
+        .repos
+        .head(RepoAccess { repository: "shop", publisher: Publisher::Platform, credential: None }, None)
+        .await
+        .unwrap();
     let (applied, ()) = tokio::join!(partner.apply_sync(&selection, &head.commit, plan.version), async {
         held_up.wait().await;
         partner.connect(Some(elsewhere)).await.unwrap();

@@ -84,7 +84,7 @@ fn described(name: String, default: Option<String>) -> Value {
         "visibility": if name.contains("private") { "private" } else { "public" },
         "archived": name.contains("archived"),
         "size": size,
-        "permissions": { "admin": false, "push": !name.contains("readonly"), "pull": true },
+        "permissions": { "admin": name.contains("owned"), "push": !name.contains("readonly"), "pull": true },
         "owner": { "login": name.split('/').next() },
     })
 }

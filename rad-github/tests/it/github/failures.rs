@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rad_core::access::Publisher;
 use rad_core::clock::Clock;
 use rad_core::error::FailureKind;
 use rad_core::repo::{RepoError, RepoSource as _};
@@ -83,7 +84,7 @@ async fn a_rate_limit_is_told_with_its_time_and_heeded_without_asking() {
         assert!(matches!(refusal, RepoError::RateLimited { until } if until == wait), "{refusal:?}");
         assert!(refusal.to_string().contains(&wait.format("%H:%M:%S UTC").to_string()), "{refusal}");
         assert_eq!(server.calls().len(), 1, "it is not asked again");
-        let refusal = github.repositories(Some(&limited)).await.unwrap_err();
+        let refusal = github.repositories(Publisher::Platform, Some(&limited)).await.unwrap_err();
         assert!(matches!(refusal, RepoError::RateLimited { until } if until == wait), "{refusal:?}");
         assert_eq!(server.calls().len(), 0, "a limit that is known is heeded");
         assert!(matches!(head(&github, &other).await.unwrap_err(), RepoError::Denied { .. }));

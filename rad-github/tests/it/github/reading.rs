@@ -1,6 +1,7 @@
 //! The contract of a source is kept over the API, in as few calls as it takes.
 
 use async_trait::async_trait;
+use rad_core::access::Publisher;
 use rad_core::conformance::repo::{self, RepoFixture};
 use rad_core::repo::{RepoAccess, RepoError, RepoSource, RepoWriter};
 use rad_core::source::{CommitId, SourceTree};
@@ -42,7 +43,7 @@ impl RepoFixture for Fixture {
 }
 
 pub(super) fn access<'a>(repository: &'a str, token: &'a SecretString) -> RepoAccess<'a> {
-    RepoAccess { repository, credential: Some(token) }
+    RepoAccess { repository, publisher: Publisher::Platform, credential: Some(token) }
 }
 
 #[tokio::test]
@@ -72,7 +73,7 @@ async fn public_repositories_are_read_without_a_token() {
     repo::follows_branches(&fixture).await;
     repo::keeps_trees_of_commits(&fixture).await;
     repo::refuses_what_is_not_there(&fixture).await;
-    let refusal = fixture.github.repositories(None).await.unwrap_err();
+    let refusal = fixture.github.repositories(Publisher::Platform, None).await.unwrap_err();
     assert!(matches!(&refusal, RepoError::Denied { missing } if missing.contains("token")), "{refusal:?}");
 }
 
@@ -175,7 +176,7 @@ async fn a_list_of_repositories_is_read_page_by_page() {
     server.put("octo/tiny", "trunk", &tree(&[("a/main.tf", "")]));
     server.state.store.create("octo/empty");
     let (github, token) = (server.github(), token());
-    let mut pages = github.repository_pages(Some(&token)).await.unwrap();
+    let mut pages = github.repository_pages(Publisher::Platform, Some(&token)).await.unwrap();
     let mut found = pages.next().await.unwrap().unwrap();
     assert_eq!((found.len(), paths(&server.calls()).len()), (2, 1), "a page is fetched when it is asked for");
     while let Some(page) = pages.next().await.unwrap() {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rad_core::access::Publisher;
 use rad_core::repo::{Head, RepoAccess, RepoError, RepoSource as _};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
 use rad_github::local::{LocalSource, WholeCommit, commit_tree};
@@ -41,7 +42,7 @@ impl Store {
 
     /// The names of the repositories and their default branches.
     pub(super) async fn list(&self) -> Vec<(String, Option<String>)> {
-        let listed = self.source.repositories(None).await.unwrap();
+        let listed = self.source.repositories(Publisher::Platform, None).await.unwrap();
         listed.into_iter().map(|found| (found.name.replacen('+', "/", 1), found.default_branch)).collect()
     }
 
@@ -95,7 +96,7 @@ pub(super) fn directory(repository: &str) -> String {
 }
 
 fn access(repository: &str) -> RepoAccess<'_> {
-    RepoAccess { repository, credential: None }
+    RepoAccess { repository, publisher: Publisher::Platform, credential: None }
 }
 
 /// A tar.gz archive that may hold anything.

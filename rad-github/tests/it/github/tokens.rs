@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
+use rad_core::access::Publisher;
+use rad_core::id::AccountId;
 use rad_core::repo::{RepoAccess, RepoError, RepoSource as _};
 use rad_github::github::{AppInstallation, TokenKind};
 use rustls_pki_types::PrivatePkcs1KeyDer;
@@ -19,7 +21,8 @@ pub(super) const APP_KEY: &str = include_str!("app-key.pem");
 #[tokio::test]
 async fn a_token_is_checked_and_what_is_missing_is_named() {
     let server = Server::start().await;
-    for name in ["octo/modules", "octo/readonly", "octo/archived-readonly", "octo/hidden"] {
+    let owned = "octo/archived-readonly-owned";
+    for name in ["octo/modules", "octo/readonly", "octo/archived-readonly", owned, "octo/hidden"] {
         server.put(name, "main", &tree(&[("a/main.tf", "")]));
     }
     let github = server.github();
@@ -32,13 +35,14 @@ async fn a_token_is_checked_and_what_is_missing_is_named() {
     assert_eq!(report.kind, TokenKind::FineGrained);
     let expected: DateTime<chrono::Utc> = "2027-01-31T10:00:00Z".parse().unwrap();
     assert_eq!(report.expires_at, Some(expected));
-    assert!(check("ghp_good", Some("octo/archived-readonly")).await.is_ok(), "an archive is only read");
+    assert!(check("ghp_good", Some(owned)).await.is_ok(), "its owner only reads an archive");
 
     for (token, repository, named) in [
         ("ghp_revoked", None, "wrong, expired or revoked"),
         ("ghp_poor", None, "only read:org, gist and needs the scope repo"),
         ("ghp_none", None, "no scope and needs the scope repo"),
         ("ghp_good", Some("octo/readonly"), "may read it and not write"),
+        ("ghp_good", Some("octo/archived-readonly"), "may read it and not write"),
         ("github_pat_fine", Some("octo/readonly"), "Contents: read and write"),
         ("github_pat_fine", Some("octo/hidden"), "repository access"),
         ("github_pat_metadata", Some("octo/modules"), "contents=read"),
@@ -62,13 +66,13 @@ async fn an_app_speaks_where_no_token_is_given_and_renews_its_own() {
     let server = Server::start().await;
     let commit = server.put("octo/modules", "main", &tree(&[("a/main.tf", "")]));
     let hands = Hands::new();
-    let github = server.builder().clock(hands.clone()).app(app()).build().unwrap();
-    let repo = RepoAccess { repository: "octo/modules", credential: None };
+    let github = server.builder().clock(hands.clone()).app(Publisher::Platform, app()).build().unwrap();
+    let repo = RepoAccess { repository: "octo/modules", publisher: Publisher::Platform, credential: None };
     let (one, two) = tokio::join!(github.head(repo, Some("main")), github.head(repo, Some("main")));
     assert_eq!((one.unwrap().commit, two.unwrap().commit), (commit.clone(), commit.clone()));
     let made = || server.calls().iter().filter(|call| call.path.ends_with("/access_tokens")).count();
     assert_eq!(made(), 1, "one token for all who wait");
-    let listed = github.repositories(None).await.unwrap();
+    let listed = github.repositories(Publisher::Platform, None).await.unwrap();
     assert_eq!(listed.iter().map(|found| found.name.as_str()).collect::<Vec<_>>(), ["octo/modules"]);
     assert!(github.tree(repo, &commit, "a").await.is_ok());
     assert_eq!(made(), 0);
@@ -84,7 +88,7 @@ async fn an_app_speaks_where_no_token_is_given_and_renews_its_own() {
     refused("/tarball/");
     assert!(github.tree(repo, &commit, "").await.is_err());
     refused("/installation/repositories");
-    assert!(github.repositories(None).await.is_err());
+    assert!(github.repositories(Publisher::Platform, None).await.is_err());
     refused("/contents/");
     assert!(github.file(repo, "main", "a/main.tf").await.is_err());
     refused("/git/refs");
@@ -92,11 +96,48 @@ async fn an_app_speaks_where_no_token_is_given_and_renews_its_own() {
     assert_eq!(made(), 3, "whatever it was refused for");
     github.head(repo, Some("main")).await.unwrap();
     assert_eq!(made(), 1);
-    let own = RepoAccess { repository: "octo/modules", credential: Some(&token()) };
+    let own =
+        RepoAccess { repository: "octo/modules", publisher: Publisher::Platform, credential: Some(&token()) };
     github.head(own, Some("main")).await.unwrap();
     let last = server.calls().pop().unwrap();
     assert_eq!(last.authorization.as_deref(), Some("Bearer ghp_good"), "a token that is given goes first");
     assert!(!format!("{github:?} {:?}", app()).contains("ghs_"), "no token is shown");
+}
+
+#[tokio::test]
+async fn an_app_opens_for_the_publisher_it_was_given_to_and_nobody_else() {
+    let server = Server::start().await;
+    server.put("octo/modules", "main", &tree(&[("a/main.tf", "")]));
+    let github = server.builder().app(Publisher::Platform, app()).build().unwrap();
+    let of = |repository, publisher| RepoAccess { repository, publisher, credential: None };
+    github.check_publishing(of("octo/modules", Publisher::Platform)).await.unwrap();
+    let elsewhere = github.check_publishing(of("octo/elsewhere", Publisher::Platform)).await.unwrap_err();
+    assert!(elsewhere.to_string().contains("none of the App's installation"), "{elsewhere}");
+    server.calls();
+    let partner = Publisher::Partner(AccountId::new());
+    let refused = github.check_publishing(of("octo/modules", partner)).await.unwrap_err();
+    assert!(refused.to_string().contains("only who may write"), "{refused}");
+    assert!(matches!(github.repositories(partner, None).await.unwrap_err(), RepoError::Denied { .. }));
+    github.head(of("octo/modules", partner), Some("main")).await.unwrap();
+    let asked = server.calls();
+    assert!(asked.iter().all(|call| call.authorization.is_none()), "the App is silent: {asked:?}");
+}
+
+#[tokio::test]
+async fn what_a_token_may_only_read_is_not_published_from() {
+    let server = Server::start().await;
+    for name in ["octo/modules", "octo/readonly"] {
+        server.put(name, "main", &tree(&[("a/main.tf", "")]));
+    }
+    let github = server.github();
+    for token in ["ghp_good", "github_pat_fine"] {
+        let token = SecretString::from(token);
+        let of =
+            |repository| RepoAccess { repository, publisher: Publisher::Platform, credential: Some(&token) };
+        github.check_publishing(of("octo/modules")).await.unwrap();
+        let refused = github.check_publishing(of("octo/readonly")).await.unwrap_err();
+        assert!(matches!(refused, RepoError::Denied { .. }), "{refused:?}");
+    }
 }
 
 #[test]
