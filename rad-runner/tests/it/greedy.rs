@@ -76,6 +76,26 @@ async fn a_memory_hog_is_ended() {
     }
 }
 
+/// A busy machine gives it less, and nothing gives it more.
+#[tokio::test]
+async fn a_module_that_computes_without_end_gets_its_share_of_a_processor() {
+    let limits = Limits { processor: 50, ..Limits::default() };
+    let (_root, runner) = runner_with(|config| config.limits(limits)).await;
+    if !host_has(
+        "control group of the processor",
+        means(&runner, "processor time").await.starts_with("cgroup"),
+    ) {
+        return;
+    }
+    let script = "perl -e 'my $end = time + 4; 1 while time < $end; my ($user, $system) = times; \
+                  printf \"used %d hundredths\\n\", 100 * ($user + $system)'";
+    let (outcome, notes) = contained(&runner, script).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{log}");
+    let used: u32 = log.split("used ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(used < 280, "{used} hundredths of a second of processor time in three to four seconds: {log}");
+}
+
 #[tokio::test]
 async fn a_module_that_fills_the_disk_is_ended() {
     let limits = Limits { disk: 48 * MIB, ..Limits::default() };

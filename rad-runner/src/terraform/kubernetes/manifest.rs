@@ -234,3 +234,59 @@ fn elsewhere() -> String {
     let diagnostic = json!({ "severity": "error", "summary": summary, "detail": detail });
     json!({ "@message": "", "type": "diagnostic", "diagnostic": diagnostic }).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rad_core::conformance::runner::{Modules as _, TerraformModules};
+    use rad_core::runner::RunLimits;
+
+    use super::super::package;
+    use super::*;
+
+    #[test]
+    fn the_job_is_as_the_operator_set_it_up() {
+        let config = KubernetesConfig::builder("worker-1", "rad-runs", "engine:1.10.6")
+            .keeper_image("keeper:8")
+            .service_account("state-keeper")
+            .memory("300Mi", "700Mi")
+            .cpu("150m", "2")
+            .disk("3Gi")
+            .node_selector("pool", "runs")
+            .ttl(Duration::from_secs(77))
+            .build()
+            .unwrap();
+        let limits = RunLimits::of(Duration::from_millis(90_500));
+        let run = RunJob { limits, ..package::tests::job(TerraformModules.greeter(), json!({})) };
+        let made = serde_json::to_value(job(&config, &run, &[]).unwrap()).unwrap();
+        let spec = "/spec/template/spec";
+        for (place, value) in [
+            ("/metadata/name".to_owned(), json!(name(run.run))),
+            ("/spec/activeDeadlineSeconds".to_owned(), json!(91)),
+            ("/spec/ttlSecondsAfterFinished".to_owned(), json!(77)),
+            ("/spec/backoffLimit".to_owned(), json!(0)),
+            (format!("{spec}/serviceAccountName"), json!("state-keeper")),
+            (format!("{spec}/automountServiceAccountToken"), json!(false)),
+            (format!("{spec}/nodeSelector"), json!({ "pool": "runs" })),
+            (format!("{spec}/securityContext/runAsNonRoot"), json!(true)),
+            (format!("{spec}/securityContext/seccompProfile/type"), json!("RuntimeDefault")),
+            (format!("{spec}/containers/0/image"), json!("engine:1.10.6")),
+            (format!("{spec}/containers/0/resources/requests"), json!({ "cpu": "150m", "memory": "300Mi" })),
+            (format!("{spec}/containers/0/resources/limits"), json!({ "cpu": "2", "memory": "700Mi" })),
+            (format!("{spec}/containers/0/securityContext"), confined()),
+            (format!("{spec}/initContainers/0/image"), json!("keeper:8")),
+            (format!("{spec}/initContainers/0/restartPolicy"), json!("Always")),
+            (format!("{spec}/initContainers/0/securityContext"), confined()),
+            (format!("{spec}/volumes/1"), json!({ "name": "work", "emptyDir": { "sizeLimit": "3Gi" } })),
+            (format!("{spec}/volumes/2"), json!({ "name": "tmp", "emptyDir": { "sizeLimit": "3Gi" } })),
+        ] {
+            assert_eq!(made.pointer(&place), Some(&value), "{place}: {made}");
+        }
+        let mounted = |container: &str| {
+            let mounts = made.pointer(&format!("{spec}/{container}/0/volumeMounts")).unwrap();
+            mounts.as_array().unwrap().iter().any(|mount| mount["name"] == "token")
+        };
+        assert!(mounted("initContainers") && !mounted("containers"), "module code has no token: {made}");
+    }
+}

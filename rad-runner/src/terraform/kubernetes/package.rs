@@ -138,7 +138,7 @@ fn too_large(what: &str, bytes: usize, limit: usize) -> PackError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::io::Read;
 
@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
 
-    fn job(source: SourceTree, values: serde_json::Value) -> RunJob {
+    pub(crate) fn job(source: SourceTree, values: serde_json::Value) -> RunJob {
         RunJob {
             run: RunId::new(),
             deployment: DeploymentId::new(),
