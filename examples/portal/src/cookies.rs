@@ -1,4 +1,4 @@
-//! The three cookies of the portal: the session, the visit of somebody not signed in, the theme.
+//! The cookies of the portal: the session, the visit of somebody not signed in, the theme, on whose behalf one publishes.
 
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -11,6 +11,12 @@ pub(crate) const VISIT: &str = "rad_visit";
 
 /// Holds the theme that was chosen: `light` or `dark`.
 pub(crate) const THEME: &str = "rad_theme";
+
+/// Holds on whose behalf somebody with a choice publishes.
+pub(crate) const PUBLISHER: &str = "rad_publisher";
+
+/// How long a browser remembers what was chosen: a year.
+pub(crate) const REMEMBERED: u32 = 365 * 24 * 60 * 60;
 
 /// The value of a cookie of a request.
 pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

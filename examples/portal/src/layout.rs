@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use rad_core::platform::{Capability, PlatformError};
+use rad_core::platform::{Actor, Capability, PlatformError};
 use rad_core::runner::RunnerError;
 use rad_core::source::Digest;
 
@@ -103,7 +103,8 @@ impl Section {
         }
     }
 
-    fn href(self) -> &'static str {
+    /// Its path.
+    pub(crate) fn href(self) -> &'static str {
         match self {
             Self::Deploy => "/deploy",
             Self::Deployments => "/deployments",
@@ -116,6 +117,16 @@ impl Section {
             Self::Profile => "/profile",
             Self::Notices => "/notices",
         }
+    }
+
+    /// Whether the section is about what one publishes.
+    fn publishes(self) -> bool {
+        matches!(self, Self::Profile | Self::Publish | Self::Explore)
+    }
+
+    /// The section with this path, if it is about what one publishes.
+    pub(crate) fn publishing_at(path: &str) -> Option<Self> {
+        Self::NAVIGATION.into_iter().find(|section| section.publishes() && section.href() == path)
     }
 
     /// Whether the section does nothing without tofu or terraform.
@@ -152,6 +163,11 @@ pub(crate) struct Layout {
     pub(crate) name: String,
     /// How much the account was told that it has not seen.
     pub(crate) unseen: u64,
+    /// On whose behalf one can publish, where there is a choice and the page depends on it: what a form says, what a person
+    /// reads, whether it is chosen.
+    pub(crate) publishers: Vec<(String, &'static str, bool)>,
+    /// The path of the section.
+    pub(crate) here: &'static str,
     /// The proof that forms carry.
     pub(crate) csrf: String,
     /// The theme.
@@ -207,7 +223,9 @@ impl Layout {
             email: actor.account().email.clone(),
             name: actor.account().name.clone(),
             unseen: actor.unseen_notices().await?,
-            csrf: session.token.form_proof(),
+            publishers: if section.publishes() { publishers(actor) } else { Vec::new() },
+            here: section.href(),
+            csrf: session.form_proof(),
             theme: session.theme,
             assets: &ASSET_VERSION,
             notice: notice.and_then(self::notice),
@@ -228,6 +246,20 @@ impl EngineWarning {
             error => Self { message: format!("Nothing can be deployed at the moment: {error}."), install_page: None },
         }
     }
+}
+
+/// On whose behalf the account can publish, where it has a choice.
+fn publishers(actor: &Actor) -> Vec<(String, &'static str, bool)> {
+    let all = actor.publishers();
+    if all.len() < 2 {
+        return Vec::new();
+    }
+    let chosen = actor.publishes_as().ok();
+    let shown = all.into_iter().map(|publisher| {
+        let label = if publisher.partner().is_none() { "The platform" } else { "Myself, as a partner" };
+        (publisher.to_string(), label, Some(publisher) == chosen)
+    });
+    shown.collect()
 }
 
 /// The sections that the account can use.
@@ -273,6 +305,7 @@ fn notice(code: &str) -> Option<&'static str> {
         "awarded" => "The credits were awarded.",
         "created" => "The account was made.",
         "roles" => "The roles were changed.",
+        "withdrawn" => "The repository is disconnected, and the partner's modules have left the catalogue.",
         "settings" => "The settings are in force from now on.",
         "deploying" => "The deployment is on its way.",
         "checking" => "The engine looks at what exists. Nothing is changed.",

@@ -12,7 +12,7 @@ use crate::layout::{Layout, Section, Theme};
 use crate::state::App;
 use crate::token::Token;
 
-/// The name of the form field that carries [`Token::form_proof`].
+/// The name of the form field that carries [`Session::form_proof`].
 pub(crate) const PROOF: &str = "csrf";
 
 /// A signed-in account, with the roles it has now.
@@ -29,6 +29,16 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// What forms carry: that they came from a page of this session, and on whose behalf that page publishes, so that choosing
+    /// another publisher elsewhere changes nothing about a page that is open.
+    pub(crate) fn form_proof(&self) -> String {
+        let proof = self.token.form_proof();
+        match self.actor.publishes_as() {
+            Ok(publisher) => format!("{proof}.{publisher}"),
+            Err(_) => proof,
+        }
+    }
+
     /// What every page has around it.
     ///
     /// # Errors
@@ -44,7 +54,12 @@ impl FromRequestParts<App> for Session {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         let token = session_token(&parts.headers).ok_or(PageError::SignIn)?;
         let account = app.sign_in.account(&token).await?.ok_or(PageError::SignIn)?;
-        let actor = app.platform.actor(account).await?;
+        let mut actor = app.platform.actor(account).await?;
+        let chosen = cookies::read(&parts.headers, cookies::PUBLISHER).and_then(|text| text.parse().ok());
+        // The choice of somebody else at this browser, or from before roles changed, is none.
+        if let Some(publisher) = chosen.filter(|publisher| actor.publishers().contains(publisher)) {
+            actor = actor.publishing_as(publisher);
+        }
         let theme = Theme::of(cookies::read(&parts.headers, cookies::THEME));
         let notice =
             Fields::parse(parts.uri.query().unwrap_or_default().as_bytes())?.get("notice").map(str::to_owned);
@@ -66,13 +81,21 @@ impl FromRequest<App> for Posted {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, PageError> {
         let (mut parts, body) = request.into_parts();
-        let session = Session::from_request_parts(&mut parts, app).await?;
+        let mut session = Session::from_request_parts(&mut parts, app).await?;
         let fields = read_form(Request::from_parts(parts, body)).await?;
-        if session.token.accepts(fields.get(PROOF).unwrap_or_default()) {
-            Ok(Self { session, fields })
-        } else {
-            Err(PageError::ForeignForm)
+        let carried = fields.get(PROOF).unwrap_or_default();
+        let (proof, publisher) = match carried.split_once('.') {
+            Some((proof, publisher)) => (proof, Some(publisher)),
+            None => (carried, None),
+        };
+        if !session.token.accepts(proof) {
+            return Err(PageError::ForeignForm);
         }
+        if let Some(publisher) = publisher {
+            let publisher = publisher.parse().map_err(|_| PageError::ForeignForm)?;
+            session.actor = session.actor.publishing_as(publisher);
+        }
+        Ok(Self { session, fields })
     }
 }
 

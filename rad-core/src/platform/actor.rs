@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Parts, PlatformError};
-use crate::access::{Role, Roles};
+use crate::access::{Publisher, Role, Roles};
 use crate::catalog::Viewer;
 use crate::directory::Account;
 use crate::id::AccountId;
@@ -15,6 +15,8 @@ use crate::id::AccountId;
 pub struct Actor {
     pub(super) parts: Arc<Parts>,
     account: Account,
+    /// On whose behalf it was chosen to publish.
+    pub(super) publishing: Option<Publisher>,
 }
 
 /// Something that roles allow or not.
@@ -87,7 +89,7 @@ impl fmt::Display for Capability {
 
 impl Actor {
     pub(super) fn new(parts: Arc<Parts>, account: Account) -> Self {
-        Self { parts, account }
+        Self { parts, account, publishing: None }
     }
 
     /// The account that acts.

@@ -46,7 +46,8 @@ impl Actor {
         billing::open_account(&self.parts, new).await
     }
 
-    /// Replaces the roles of another account.
+    /// Replaces the roles of another account. What somebody who is no partner any more has on offer stays there as it is, and
+    /// nothing new of theirs is published: [`withdraw_offer_of`](Self::withdraw_offer_of) takes it off the catalogue.
     ///
     /// # Errors
     /// Forbidden without [`Capability::ChangeAccounts`], and on oneself: so that there is always an admin left.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::publishing::Done;
 use super::{Actor, Capability, Parts, PlatformError};
-use crate::access::Publisher;
+use crate::access::{Publisher, Role};
+use crate::directory::DirectoryError;
+use crate::id::AccountId;
 use crate::module::module_names;
 use crate::repo::{Head, RepoAccess, RepoConnection, RepoError, Repository};
-use crate::source::SourceTree;
 use crate::watch::{Look, Watch};
 
 impl Actor {
@@ -48,43 +49,67 @@ impl Actor {
     /// nothing is changed.
     pub async fn connect(&self, connection: Option<RepoConnection>) -> Result<Option<Head>, PlatformError> {
         let publisher = self.publishes_as()?;
-        let (head, tree) = match &connection {
-            None => (None, SourceTree::default()),
-            Some(connection) => {
-                self.parts.open(publisher, connection).await?.check_publishing().await?;
-                let (head, tree) = self.parts.read(publisher, connection).await?;
-                (Some(head), tree)
-            }
+        let Some(connection) = connection else {
+            self.parts.disconnect(publisher, self.id()).await?;
+            return Ok(None);
         };
-        self.parts.directory.set_connection(publisher, connection.as_ref()).await?;
-        let done = Done {
-            publisher,
-            repository: connection.as_ref().map_or("", |connection| &connection.repository),
-            commit: head.as_ref().map(|head| &head.commit),
-            by: Some(self.id()),
-        };
-        let found = module_names(&tree);
-        match &connection {
-            Some(connection) => self.parts.watch_anew(connection, &found, done).await?,
-            None => {
-                self.parts.watches.end(publisher).await?;
-                self.parts.readings.forget(publisher).await?;
-                self.parts.begin_anew(&found, done).await?;
-            }
-        }
-        Ok(head)
+        self.parts.open(publisher, &connection).await?.check_publishing().await?;
+        let (head, tree) = self.parts.read(publisher, &connection).await?;
+        self.parts.directory.set_connection(publisher, Some(&connection)).await?;
+        let (repository, commit) = (connection.repository.as_str(), Some(&head.commit));
+        let done = Done { publisher, repository, commit, by: Some(self.id()) };
+        self.parts.watch_anew(&connection, &module_names(&tree), done).await?;
+        Ok(Some(head))
     }
 
-    /// Whose modules the account publishes: the platform's for an admin, its own for a partner.
+    /// On whose behalf the account may publish: the platform's as an admin, its own as a partner, in this order.
+    pub fn publishers(&self) -> Vec<Publisher> {
+        let all = [Publisher::Platform, Publisher::Partner(self.id())];
+        all.into_iter().filter(|publisher| self.can(needed(*publisher))).collect()
+    }
+
+    /// The same account, which chose to publish on behalf of `publisher`. Unless that is one of its
+    /// [`publishers`](Self::publishers), everything that publishes is forbidden to it.
+    #[must_use]
+    pub fn publishing_as(mut self, publisher: Publisher) -> Self {
+        self.publishing = Some(publisher);
+        self
+    }
+
+    /// Whose modules the account publishes: those it [chose](Self::publishing_as); where it chose nothing, the platform's for
+    /// an admin, its own for a partner.
     ///
     /// # Errors
     /// Forbidden to all others.
     pub fn publishes_as(&self) -> Result<Publisher, PlatformError> {
-        if self.can(Capability::PublishForPlatform) {
-            return Ok(Publisher::Platform);
-        }
-        self.require(Capability::Publish)?;
-        Ok(Publisher::Partner(self.id()))
+        let may = self.publishers();
+        let publisher = self.publishing.or_else(|| may.first().copied());
+        publisher.filter(|publisher| may.contains(publisher)).ok_or_else(|| {
+            let capability = publisher.map_or(Capability::Publish, needed);
+            PlatformError::Forbidden { capability }
+        })
+    }
+
+    /// What a partner has on offer, and from where; also of an account that is no partner any more.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::ChangeAccounts`].
+    pub async fn offer_of(&self, partner: AccountId) -> Result<PartnerOffer, PlatformError> {
+        self.require(Capability::ChangeAccounts)?;
+        let publisher = Publisher::Partner(partner);
+        let (_, listings) = self.parts.catalog.catalogue_of(publisher).await?;
+        let connection = self.parts.directory.connection(publisher).await?;
+        Ok(PartnerOffer { connection, modules: listings.iter().filter(|listing| listing.published).count() })
+    }
+
+    /// Disconnects a partner's repository, and takes all of the partner's modules off the catalogue; also those of an account
+    /// that is no partner any more. No deployment is touched.
+    ///
+    /// # Errors
+    /// Forbidden without [`Capability::ChangeAccounts`].
+    pub async fn withdraw_offer_of(&self, partner: AccountId) -> Result<(), PlatformError> {
+        self.require(Capability::ChangeAccounts)?;
+        self.parts.disconnect(Publisher::Partner(partner), self.id()).await
     }
 
     /// The repository that is connected.
@@ -96,7 +121,43 @@ impl Actor {
     }
 }
 
+/// What a partner has on offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartnerOffer {
+    /// The repository that is connected.
+    pub connection: Option<RepoConnection>,
+    /// How many modules are on offer.
+    pub modules: usize,
+}
+
+/// What publishing on behalf of a publisher takes.
+fn needed(publisher: Publisher) -> Capability {
+    match publisher {
+        Publisher::Platform => Capability::PublishForPlatform,
+        Publisher::Partner(_) => Capability::Publish,
+    }
+}
+
 impl Parts {
+    /// Whether a publisher may put something on offer by now.
+    pub(super) async fn may_publish(&self, publisher: Publisher) -> Result<bool, PlatformError> {
+        let Publisher::Partner(account) = publisher else { return Ok(true) };
+        match self.directory.account(account).await {
+            Ok(account) => Ok(account.roles.has(Role::Partner)),
+            Err(DirectoryError::NotFound) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Disconnects a publisher's repository: everything leaves the catalogue.
+    async fn disconnect(&self, publisher: Publisher, by: AccountId) -> Result<(), PlatformError> {
+        self.directory.set_connection(publisher, None).await?;
+        self.watches.end(publisher).await?;
+        self.readings.forget(publisher).await?;
+        let done = Done { publisher, repository: "", commit: None, by: Some(by) };
+        self.begin_anew(&BTreeSet::new(), done).await
+    }
+
     /// Begins a catalogue anew with what is connected now, and watches that.
     async fn watch_anew(
         &self,

@@ -42,6 +42,7 @@ pub use actor::{Actor, Capability};
 pub use billing::{Balances, BuyOptions, ProviderChoice};
 pub use builder::{BuildError, PlatformBuilder};
 pub use checking::Checked;
+pub use connecting::PartnerOffer;
 pub use deploying::{DeployForm, DeploymentDetails, Offer, Quote, QuoteRefusal, Submission};
 pub use error::PlatformError;
 pub use following::{RunFollower, RunNews, RunStand};

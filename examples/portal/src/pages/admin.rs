@@ -8,7 +8,7 @@ use rad_core::directory::{Account, AccountQuery, DirectoryError, NewAccount};
 use rad_core::id::AccountId;
 use rad_core::money::Credits;
 use rad_core::page::Cursor;
-use rad_core::platform::{Capability, PlatformError};
+use rad_core::platform::{Actor, Capability, PartnerOffer, PlatformError};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -131,9 +131,18 @@ struct AccountPage {
     problem: Option<String>,
     is_self: bool,
     may_change: bool,
+    /// What the account has on offer as a partner, and where from, if anything.
+    offer: Option<OfferView>,
     submission: String,
     amount: String,
     roles: Vec<(&'static str, bool)>,
+}
+
+/// What somebody has on offer as a partner.
+struct OfferView {
+    is_partner: bool,
+    repository: Option<String>,
+    modules: String,
 }
 
 /// `GET /admin/accounts/{id}`
@@ -155,6 +164,8 @@ async fn account(
         Some(id) => Some(actor.account_of(id).await?.email),
         None => None,
     };
+    let may_change = actor.can(Capability::ChangeAccounts);
+    let offer = if may_change { offer_view(actor, &account).await? } else { None };
     let (amount, problem) = refused.map_or(("", None), |(amount, problem)| (amount, Some(problem)));
     Ok(AccountPage {
         layout: session.layout(&account.name, Section::Admin).await?,
@@ -163,13 +174,29 @@ async fn account(
         referrer,
         problem,
         is_self: id == actor.id(),
-        may_change: actor.can(Capability::ChangeAccounts),
+        may_change,
+        offer,
         submission: Uuid::new_v4().to_string(),
         amount: amount.to_owned(),
         roles: Role::ALL.into_iter().map(|role| (role.as_str(), account.roles.has(role))).collect(),
         email: account.email,
         name: account.name,
     })
+}
+
+/// Nothing for who never was a partner.
+async fn offer_view(actor: &Actor, account: &Account) -> Result<Option<OfferView>, PageError> {
+    let is_partner = account.roles.has(Role::Partner);
+    let PartnerOffer { connection, modules } = actor.offer_of(account.id).await?;
+    let repository = connection.map(|connection| connection.repository);
+    let is_there = is_partner || repository.is_some() || modules > 0;
+    Ok(is_there.then(|| OfferView { is_partner, repository, modules: show::counted(modules, "module") }))
+}
+
+/// `POST /admin/accounts/{id}/withdraw`: disconnects a partner and takes the partner's modules off the catalogue.
+pub(super) async fn withdraw(Path(id): Path<String>, form: Posted) -> Answer {
+    form.session.actor.withdraw_offer_of(account_id(&id)?).await?;
+    go(format!("/admin/accounts/{id}?notice=withdrawn"))
 }
 
 /// `POST /admin/accounts/{id}/roles`

@@ -96,7 +96,7 @@ pub(super) async fn live(session: Session, Path(id): Path<String>, Query(seen): 
     if ChatView::version(&view) == seen.seen {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    page(ChatView::of(&view, session.token.form_proof()))
+    page(ChatView::of(&view, session.form_proof()))
 }
 
 /// `GET /explore/{id}/pictures/{activity}/{place}`: a picture of the agent, which never changes.
@@ -197,7 +197,7 @@ async fn chat(
     problem: Option<String>,
 ) -> Result<ChatPage, PageError> {
     let view = session.actor.refine_view(id).await?;
-    let live = ChatView::of(&view, session.token.form_proof()).render()?;
+    let live = ChatView::of(&view, session.form_proof()).render()?;
     let RefineSession { module, title, repository, branch, progress, .. } = view.session;
     let layout = session.layout(&title, Section::Explore).await?;
     let has_begun = progress.agent_session.is_some();

@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/sign-in", get(sign_in::show).post(sign_in::open))
         .route("/sign-out", post(sign_in::close))
         .route("/theme", post(profile::theme))
+        .route("/publisher", post(profile::publisher))
         .route("/profile", get(profile::show))
         .route("/profile/repository", post(profile::connect))
         .route("/profile/repository/disconnect", post(profile::disconnect))
@@ -90,6 +91,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/admin/accounts/{id}", get(admin::show))
         .route("/admin/accounts/{id}/roles", post(admin::roles))
         .route("/admin/accounts/{id}/award", post(admin::award))
+        .route("/admin/accounts/{id}/withdraw", post(admin::withdraw))
         .route("/admin/settings", get(settings::show).post(settings::change))
         .route("/admin/isolation", get(isolation::show))
 }

@@ -37,7 +37,7 @@ pub(super) async fn show(State(app): State<App>, session: Session, Path(referenc
     page(SandboxPage {
         theme: session.theme,
         assets: &ASSET_VERSION,
-        csrf: session.token.form_proof(),
+        csrf: session.form_proof(),
         reference,
         order: order.id.to_string(),
         amount: payment.record.amount.to_string(),

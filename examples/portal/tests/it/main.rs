@@ -21,6 +21,7 @@ mod pages;
 mod payments;
 mod portal;
 mod program;
+mod publishers;
 mod refining;
 mod sign_in;
 mod states;

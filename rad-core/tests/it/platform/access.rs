@@ -1,6 +1,6 @@
 //! Who may do what, and who sees what.
 
-use rad_core::access::{Role, Roles};
+use rad_core::access::{Publisher, Role, Roles};
 use rad_core::catalog::CatalogSort;
 use rad_core::clock::Clock as _;
 use rad_core::directory::{AccountQuery, Directory as _, NewAccount};
@@ -32,6 +32,34 @@ async fn users_reach_nothing_of_partners_finance_or_admins() {
     for view in [RevenueView::All, RevenueView::Partner, RevenueView::Agent] {
         assert!(forbidden(user.revenue(view, RevenueQuery::default()).await));
     }
+}
+
+#[tokio::test]
+async fn an_admin_who_is_a_partner_too_publishes_as_either_and_a_former_partner_as_none() {
+    let market = Market::open().await;
+    market.publish(&["small"]).await;
+    let (admin, own) = (market.actor(market.admin).await, Publisher::Partner(market.partner));
+    admin.set_roles(market.partner, Roles::from([Role::Admin, Role::Partner])).await.unwrap();
+    let both = market.actor(market.partner).await;
+    assert_eq!(both.publishers(), [Publisher::Platform, own]);
+    assert!(both.connection().await.unwrap().is_none(), "the platform's, unless it chooses");
+    let as_partner = both.clone().publishing_as(own);
+    assert_eq!(as_partner.connection().await.unwrap().unwrap().repository, "shop");
+    assert!(as_partner.module_grid().await.unwrap().entries.iter().any(|entry| entry.is_published()));
+    let other = Publisher::Partner(market.agent);
+    assert!(forbidden(both.publishing_as(other).module_grid().await), "nobody else's");
+
+    admin.set_roles(market.partner, Roles::from([Role::User])).await.unwrap();
+    let former = market.actor(market.partner).await;
+    assert_eq!(former.publishers(), []);
+    assert!(forbidden(former.clone().publishing_as(own).connect(None).await));
+    assert!(forbidden(former.withdraw_offer_of(market.partner).await));
+    assert!(forbidden(market.actor(market.finance).await.offer_of(market.partner).await));
+    let offer = admin.offer_of(market.partner).await.unwrap();
+    assert_eq!((offer.modules, offer.connection.unwrap().repository.as_str()), (1, "shop"));
+    admin.withdraw_offer_of(market.partner).await.unwrap();
+    let offer = admin.offer_of(market.partner).await.unwrap();
+    assert_eq!((offer.modules, offer.connection), (0, None));
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
+use rad_core::catalog::Publisher;
 use rad_core::platform::PlatformError;
 use rad_core::repo::RepoError;
 use secrecy::SecretString;
@@ -27,9 +28,6 @@ use crate::fields::Fields;
 use crate::layout::{Layout, Section, Theme};
 use crate::session::{Posted, Session};
 use crate::state::App;
-
-/// How long a browser remembers the theme: a year.
-const THEME_SECONDS: u32 = 365 * 24 * 60 * 60;
 
 #[derive(Template)]
 #[template(path = "pages/profile.html")]
@@ -72,8 +70,19 @@ pub(super) async fn show(State(app): State<App>, session: Session, Query(search)
 pub(super) async fn theme(State(app): State<App>, form: Posted) -> Answer {
     let theme = Theme::of(form.fields.get("theme"));
     let back = if form.fields.get("back") == Some("/profile") { "/profile" } else { "/" };
-    let cookie = cookies::set(cookies::THEME, &theme.to_string(), THEME_SECONDS, app.is_secure());
+    let cookie = cookies::set(cookies::THEME, &theme.to_string(), cookies::REMEMBERED, app.is_secure());
     Ok((cookie, Redirect::to(back)).into_response())
+}
+
+/// `POST /publisher`: chooses on whose behalf one publishes.
+pub(super) async fn publisher(State(app): State<App>, form: Posted) -> Answer {
+    let Posted { session, fields } = form;
+    let publisher: Publisher = fields.parsed("publisher")?;
+    session.actor.publishing_as(publisher).publishes_as()?;
+    let back = fields.get("back").and_then(Section::publishing_at).unwrap_or(Section::Profile);
+    let cookie =
+        cookies::set(cookies::PUBLISHER, &publisher.to_string(), cookies::REMEMBERED, app.is_secure());
+    Ok((cookie, Redirect::to(back.href())).into_response())
 }
 
 /// The page with what is wrong, in its place.
