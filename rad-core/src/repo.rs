@@ -259,7 +259,8 @@ pub trait RepoWriter: RepoSource {
     /// Makes a commit on top of a branch and gives its name.
     ///
     /// # Errors
-    /// As [`head`](RepoSource::head) and [`NewCommit::check`]; [`Moved`](RepoError::Moved), [`Denied`](RepoError::Denied) if the
+    /// As [`head`](RepoSource::head) and [`NewCommit::check`]; [`Moved`](RepoError::Moved),
+    /// [`Renamed`](RepoError::Renamed), [`Denied`](RepoError::Denied) if the
     /// credential may only read, [`Refused`](RepoError::Refused) by rules of the repository.
     async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError>;
 }
@@ -378,6 +379,17 @@ pub enum RepoError {
         expected: CommitId,
         /// Where it is, where the source says so.
         actual: Option<CommitId>,
+    },
+    /// It has another name or owner by now, under which it is connected anew; nothing was changed.
+    #[error(
+        "the repository {repository:?} has moved{}: connect it anew under its new name",
+        to.as_ref().map(|to| format!(" to {to:?}")).unwrap_or_default()
+    )]
+    Renamed {
+        /// The name asked for.
+        repository: String,
+        /// Its name now, where the source says so.
+        to: Option<String>,
     },
     /// The source refuses a change by rules of its own; nothing was changed.
     #[error("{repository:?} refuses the change: {reason}")]

@@ -153,7 +153,7 @@ fn status_of(error: &PlatformError) -> StatusCode {
         | E::Catalog(CatalogError::NameTaken { .. })
         | E::Deployment(DeploymentError::Busy { .. } | DeploymentError::Illegal(_))
         | E::Settings(SettingsError::Stale { .. })
-        | E::Repo(RepoError::Moved { .. })
+        | E::Repo(RepoError::Moved { .. } | RepoError::Renamed { .. })
         | E::Change(_) => StatusCode::CONFLICT,
         E::Repo(RepoError::Denied { .. }) => StatusCode::FORBIDDEN,
         E::Agent(AgentError::NotFound { .. }) | E::NoAgent => StatusCode::NOT_FOUND,

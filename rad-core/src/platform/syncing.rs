@@ -30,7 +30,12 @@ pub enum RepoNews {
     },
     /// It is gone.
     Deleted,
-    /// It has another name, another default branch, other readers.
+    /// It has another name or owner.
+    Renamed {
+        /// The name it has now.
+        to: String,
+    },
+    /// It has another default branch, other readers.
     Changed,
 }
 
@@ -40,7 +45,7 @@ impl RepoNews {
         match (self, &connection.branch) {
             (Self::Pushed { branch, .. }, Some(connected)) => branch == connected,
             (Self::Pushed { is_default, .. }, None) => *is_default,
-            (Self::Deleted | Self::Changed, _) => true,
+            (Self::Deleted | Self::Renamed { .. } | Self::Changed, _) => true,
         }
     }
 
@@ -80,7 +85,9 @@ impl Followed {
 impl Operations {
     /// Acts on what a source tells about the repository that a publisher is connected to: reads it again, with the publisher's
     /// own token, and takes the modules that are gone off the catalogue; with auto-update on, those that changed are published
-    /// anew, with the publish-time values they have. All of it or none.
+    /// anew, with the publish-time values they have, unless the publisher is no partner any more. All of it or none.
+    ///
+    /// A repository that was renamed stays connected, under its new name, if that can be published from.
     ///
     /// Nothing is published that was not, and no deployment is touched. News that are not true, or about another repository,
     /// change nothing.
@@ -101,12 +108,8 @@ impl Operations {
         });
         let Some(connection) = concerned else { return Ok(Followed::default()) };
         let Some(watch) = parts.watches.watch(publisher).await? else { return Ok(Followed::default()) };
-        let watch = parts.watch_of(watch, &connection).await?;
-        match parts.look(watch, &connection, news).await {
-            Ok((watch, followed)) => {
-                parts.watches.looked(&watch).await?;
-                Ok(followed)
-            }
+        match parts.follow(watch, connection, news).await {
+            Ok(followed) => Ok(followed),
             Err(error) if error.backend().is_none() => {
                 tracing::warn!(%publisher, repository, %error, "a repository that changed could not be followed");
                 Ok(Followed::default())
@@ -117,6 +120,27 @@ impl Operations {
 }
 
 impl Parts {
+    async fn follow(
+        &self,
+        watch: Watch,
+        connection: RepoConnection,
+        news: &RepoNews,
+    ) -> Result<Followed, PlatformError> {
+        let mut watch = self.watch_of(watch, &connection).await?;
+        if let RepoNews::Renamed { to } = news {
+            watch.connection.repository = to.clone();
+            let repo = self.open(watch.publisher, &watch.connection).await?;
+            repo.check_publishing().await?;
+            repo.head().await?;
+            self.directory.set_connection(watch.publisher, Some(&watch.connection)).await?;
+            self.watches.begin(&watch).await?;
+        }
+        let connection = watch.connection.clone();
+        let (watch, followed) = self.look(watch, &connection, news).await?;
+        self.watches.looked(&watch).await?;
+        Ok(followed)
+    }
+
     /// Brings a publisher's catalogue up to what the connected repository holds, unless the watch saw that already; gives the
     /// watch as it is afterwards.
     pub(super) async fn look(
@@ -162,7 +186,7 @@ impl Parts {
         };
         let commit = head.as_ref().map(|head| head.commit.clone());
         let followed = match head {
-            Some(head) if watch.auto_update => {
+            Some(head) if watch.auto_update && self.may_publish(publisher).await? => {
                 let scan = self.scan_tree(publisher, connection, head, &tree).await;
                 let repository = connection.repository.clone();
                 let grid = ModuleGrid::of(publisher, repository, scan, (version, listings));

@@ -92,12 +92,12 @@ impl RepoWriter for GitHub {
             Err(error) if error.is(StatusCode::UNPROCESSABLE_ENTITY) => {
                 let actual = self.branch_at(&at, commit.branch).await?;
                 if actual == *commit.base {
-                    Err(error.about(at.name.full))
+                    Err(self.told(&at, error).await)
                 } else {
                     Err(moved(commit, actual))
                 }
             }
-            Err(error) => Err(error.about(at.name.full)),
+            Err(error) => Err(self.told(&at, error).await),
         }
     }
 }
@@ -127,7 +127,7 @@ impl GitHub {
                 // The answer may have been lost after the branch was made.
                 match self.branch_at(&at, branch).await {
                     Ok(actual) if actual == *commit => Ok(()),
-                    _ => Err(error.about(repository)),
+                    _ => Err(self.told(&at, error).await),
                 }
             }
             Err(error) => Err(error.about(repository)),
@@ -158,7 +158,10 @@ impl GitHub {
         let query = format!("/pulls?state=open&head={head}&base={}", encoded(proposal.into));
         let open = self.asked(&at.who, &Ask::get(at.path(&query))).await;
         let open: Vec<PullRequest> = open.and_then(|answer| answer.json()).unwrap_or_default();
-        open.into_iter().next().ok_or_else(|| refusal.about(repository))
+        match open.into_iter().next() {
+            Some(open) => Ok(open),
+            None => Err(self.told(&at, refusal).await),
+        }
     }
 
     /// Where a branch stands, read anew.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub(crate) enum ApiError {
     /// A rate limit, until this time.
     Limited(DateTime<Utc>),
-    /// An answer of 4xx that is about this question.
+    /// An answer of 4xx that is about this question, or of 3xx to a write.
     Refused(Refusal),
     /// Nothing, a 5xx, or an answer that broke off. A write may have happened.
     Failed(Box<dyn Error + Send + Sync>),
@@ -24,7 +24,7 @@ pub(crate) enum ApiError {
     Unreadable(Box<dyn Error + Send + Sync>),
 }
 
-/// An answer of 4xx.
+/// An answer of 4xx, or of 3xx to a write.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -77,6 +77,11 @@ impl ApiError {
         matches!(self, Self::Refused(refusal) if refusal.status == status)
     }
 
+    /// Whether a write was sent elsewhere: to the name that a repository has by now.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.status.is_redirection())
+    }
+
     /// What it means for a question about `repository`.
     pub(crate) fn about(self, repository: &str) -> RepoError {
         let repository = repository.to_owned();
@@ -100,6 +105,7 @@ impl ApiError {
                 StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
                     RepoError::Refused { repository, reason: refusal.message }
                 }
+                status if status.is_redirection() => RepoError::Renamed { repository, to: None },
                 status => {
                     let said = format!("GitHub answered {status}: {}", refusal.message);
                     BackendError::permanent("asking GitHub", said).into()

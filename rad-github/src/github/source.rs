@@ -158,7 +158,22 @@ impl GitHub {
         if let Err(ApiError::Refused(_)) = &answer {
             self.inner.memory.forget(&at.seen());
         }
-        answer.map_err(|e| e.about(at.name.full))
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.told(at, error).await),
+        }
+    }
+
+    /// What a refusal means for a question about a repository: of one that has another name by now, which.
+    pub(super) async fn told(&self, at: &At<'_>, error: ApiError) -> RepoError {
+        if !error.is_elsewhere() {
+            return error.about(at.name.full);
+        }
+        // Questions are sent on to it.
+        let found = self.asked(&at.who, &Ask::get(at.path(""))).await;
+        let found = found.and_then(|answer| answer.json::<WireRepository>());
+        let to = found.ok().map(|wire| GitHubRepository::from(wire).repository.name);
+        RepoError::Renamed { repository: at.name.full.to_owned(), to }
     }
 
     /// The answer to a question about a repository, read.

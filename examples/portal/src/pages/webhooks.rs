@@ -93,7 +93,7 @@ fn news(event: WebhookEvent) -> Option<(String, RepoNews)> {
         WebhookEvent::Repository(change) => match change.action {
             RepositoryAction::Deleted => Some((change.repository, RepoNews::Deleted)),
             // Connections have the name as it was.
-            RepositoryAction::Renamed { from } => Some((from, RepoNews::Changed)),
+            RepositoryAction::Renamed { from } => Some((from, RepoNews::Renamed { to: change.repository })),
             RepositoryAction::Privatized | RepositoryAction::DefaultBranch { .. } => {
                 Some((change.repository, RepoNews::Changed))
             }

@@ -240,6 +240,22 @@ async fn a_repository_that_changes_its_readers_or_default_branch_is_looked_at() 
 }
 
 #[tokio::test]
+async fn a_repository_that_was_renamed_is_followed_under_its_new_name() {
+    let github = FakeGitHub::start().await;
+    let (demo, mut partner, hook) = published(&github).await;
+    github.push("octo/blocks", &["network", "storage"]);
+    let repository = json!({ "full_name": "octo/blocks", "default_branch": "main" });
+    let changes = json!({ "repository": { "name": { "from": "modules" } } });
+    let renamed = json!({ "action": "renamed", "changes": changes, "repository": repository });
+    assert_eq!(hook.deliver(&mut partner, "repository", "1", &renamed).await.status, 204);
+    partner.get("/profile").await.assert_has("Connected to <b>octo/blocks</b>");
+    github.push("octo/blocks", &["network"]);
+    let pushed = json!({ "ref": "refs/heads/main", "repository": repository });
+    assert_eq!(hook.deliver(&mut partner, "push", "2", &pushed).await.status, 204);
+    assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, false]);
+}
+
+#[tokio::test]
 async fn a_revoked_token_takes_nothing_off_the_catalogue_and_can_be_replaced() {
     let github = FakeGitHub::start().await;
     let (demo, mut partner, hook) = published(&github).await;

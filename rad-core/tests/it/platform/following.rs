@@ -2,11 +2,13 @@
 
 use rad_core::access::Publisher;
 use rad_core::catalog::CatalogSort;
+use rad_core::clock::Clock as _;
 use rad_core::directory::Directory as _;
 use rad_core::id::AccountId;
-use rad_core::platform::{GridState, RepoNews, Selection};
+use rad_core::platform::{Followed, GridState, RepoNews, Selection};
 use rad_core::repo::RepoConnection;
 use rad_core::runner::RunOutcome;
+use rad_core::source::SourceTree;
 use uuid::Uuid;
 
 use super::market::{MODULES, Market, publish, values};
@@ -41,6 +43,33 @@ async fn redirect(market: &Market, repository: &str, branch: Option<&str>, sub_d
     };
     let partner = Publisher::Partner(market.partner);
     market.directory.set_connection(partner, Some(&connection)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_repository_that_was_renamed_stays_connected_under_its_new_name() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    let partner = market.actor(market.partner).await;
+    partner.set_auto_update(true).await.unwrap();
+    let (operations, publisher) = (market.platform.operations(), Publisher::Partner(market.partner));
+    let renamed = |to: &str| RepoNews::Renamed { to: to.to_owned() };
+    operations.follow_repository(publisher, "shop", &renamed("nowhere")).await.unwrap();
+    assert_eq!(
+        partner.connection().await.unwrap().unwrap().repository,
+        "shop",
+        "what is not true changes nothing"
+    );
+
+    let mut tree = SourceTree::default();
+    tree.insert_file("small/main.tf", "variable \"public_access\" { default = true }").unwrap();
+    market.repos.commit("bazaar", "main", tree, market.clock.now()).unwrap();
+    let followed = operations.follow_repository(publisher, "shop", &renamed("bazaar")).await.unwrap();
+    assert_eq!((followed.withdrawn, followed.updated), (1, 1), "it is looked at");
+    assert_eq!(partner.connection().await.unwrap().unwrap().repository, "bazaar");
+    let watch = partner.watch().await.unwrap().unwrap();
+    assert_eq!((watch.connection.repository.as_str(), watch.auto_update), ("bazaar", true));
+    let followed = operations.follow_repository(publisher, "shop", &pushed()).await.unwrap();
+    assert_eq!(followed, Followed::default(), "nothing is connected under the old name");
 }
 
 #[tokio::test]

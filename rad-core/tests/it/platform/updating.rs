@@ -1,7 +1,7 @@
 //! Repositories are looked at without being told, and with auto-update what changed is published anew.
 
 use chrono::TimeDelta;
-use rad_core::access::{Publisher, Role};
+use rad_core::access::{Publisher, Role, Roles};
 use rad_core::catalog::Listing;
 use rad_core::clock::Clock as _;
 use rad_core::directory::Directory as _;
@@ -181,6 +181,23 @@ fn tree() -> SourceTree {
     let mut tree = SourceTree::default();
     tree.insert_file("bread/main.tf", "").unwrap();
     tree
+}
+
+#[tokio::test]
+async fn nothing_of_a_former_partner_is_published_by_itself() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    market.actor(market.partner).await.set_auto_update(true).await.unwrap();
+    let admin = market.actor(market.admin).await;
+    admin.set_roles(market.partner, Roles::from([Role::User])).await.unwrap();
+    market.push(&[("small", SMALL)]);
+    let report = look(&market).await;
+    assert_eq!(
+        report.followed,
+        Followed { withdrawn: 1, updated: 0, kept: 0 },
+        "what is gone leaves all the same"
+    );
+    assert_eq!(admin.offer_of(market.partner).await.unwrap().modules, 1);
 }
 
 #[tokio::test]

@@ -70,6 +70,24 @@ async fn a_set_of_changes_becomes_one_commit() {
 }
 
 #[tokio::test]
+async fn a_commit_to_a_repository_that_was_renamed_says_its_new_name() {
+    let server = Server::start().await;
+    let base = server.put("octo/elsewhere", "main", &tree(&[("a/main.tf", "1")]));
+    *server.state.renamed.lock().unwrap() = Some((REPOSITORY, "octo/elsewhere"));
+    let github = server.github();
+    assert_eq!(tree_at(&github, "main").await.0, base, "it is read on");
+    let refusals = [
+        commit(&github, "main", &base, &[put("a/main.tf", "2")]).await.unwrap_err(),
+        github.create_branch(access(REPOSITORY, &token()), "other", &base).await.unwrap_err(),
+    ];
+    for refusal in refusals {
+        assert!(refusal.to_string().contains("moved to \"octo/elsewhere\""), "{refusal}");
+        assert!(matches!(refusal, RepoError::Renamed { .. }), "{refusal:?}");
+    }
+    assert_eq!(tree_at(&github, "main").await.0, base, "nothing was changed");
+}
+
+#[tokio::test]
 async fn a_branch_that_moved_is_left_as_it_is() {
     let server = Server::start().await;
     let base = server.put(REPOSITORY, "main", &tree(&[("a/main.tf", "1")]));

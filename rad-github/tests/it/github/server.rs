@@ -34,6 +34,8 @@ pub(super) struct Shared {
     faults: Mutex<VecDeque<(&'static str, Fault)>>,
     /// Entries of a page at the most.
     pub(super) page: Mutex<usize>,
+    /// A repository that has another name by now: the old one and the new one.
+    pub(super) renamed: Mutex<Option<(&'static str, &'static str)>>,
     /// What is sent instead of an archive.
     pub(super) archive: Mutex<Option<Vec<u8>>>,
     pub(super) address: Mutex<String>,
@@ -75,6 +77,7 @@ impl Server {
             asked: Mutex::default(),
             faults: Mutex::default(),
             page: Mutex::new(100),
+            renamed: Mutex::default(),
             archive: Mutex::default(),
             address: Mutex::default(),
             pulls: Mutex::default(),
@@ -170,7 +173,10 @@ async fn gate(State(shared): App, request: Request, next: Next) -> Response {
         (_, Some(authorization)) if !path.contains("/app/") && !is_known(authorization) => {
             refuse(401, "Bad credentials")
         }
-        _ => tagged(next.run(request).await, etag.as_deref()).await,
+        _ => match elsewhere(&shared, &method, &path) {
+            Some(response) => response,
+            None => tagged(next.run(request).await, etag.as_deref()).await,
+        },
     };
     let status = response.status();
     shared.asked.lock().unwrap().push(Asked { method, path, conditional, authorization, status });
@@ -183,6 +189,16 @@ async fn gate(State(shared): App, request: Request, next: Next) -> Response {
         }
         _ => response,
     }
+}
+
+/// Sends whoever asks for a repository under its old name to the new one; who writes is told that the method stays.
+fn elsewhere(shared: &Shared, method: &Method, path: &str) -> Option<Response> {
+    let (old, new) = (*shared.renamed.lock().unwrap())?;
+    let rest = path.strip_prefix(&format!("/repos/{old}"))?;
+    let mut response = refuse(if method == Method::GET { 301 } else { 307 }, "Moved Permanently");
+    let location = format!("{}/repos/{new}{rest}", shared.address.lock().unwrap());
+    response.headers_mut().insert(header::LOCATION, location.parse().unwrap());
+    Some(response)
 }
 
 fn is_known(authorization: &str) -> bool {
