@@ -5,6 +5,8 @@ mod bad_input;
 mod catalog;
 mod credentials;
 #[cfg(feature = "github")]
+mod fuzz_seeds;
+#[cfg(feature = "github")]
 mod github;
 #[cfg(feature = "github")]
 mod jules;
