@@ -25,7 +25,8 @@ pub struct RunOptions {
     /// How many deployments run at the same time, 1 to 64 [default: 2]
     #[arg(long, env = "RAD_WORKERS", value_name = "NUMBER")]
     pub workers: Option<u32>,
-    /// How many deployments of one account run at the same time, at least 1 [default: no limit; accounts take turns]
+    /// How many deployments of one account run at the same time, at least 1; accounts take turns, but a run keeps its place until it
+    /// ends: less than there are on all workers keeps a place for the others [default: no limit]
     #[arg(long, env = "RAD_RUNS_PER_OWNER", value_name = "NUMBER")]
     pub runs_per_owner: Option<u32>,
     /// How many deployments run at the same time on all workers together, at least 1 [default: no limit]
