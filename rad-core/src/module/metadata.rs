@@ -36,10 +36,9 @@ pub struct Metadata {
     pub shared_users: Vec<String>,
 }
 
-/// The metadata variables, and those the platform sets itself.
-const NAMES: [&str; 13] = [
+/// The variables that describe a module and what it costs.
+const DESCRIBING: [&str; 11] = [
     "credit_cost",
-    "deployment_id",
     "enable_purge",
     "module_dependency",
     "module_description",
@@ -47,15 +46,22 @@ const NAMES: [&str; 13] = [
     "module_services",
     "public_access",
     "require_credit_purchases",
-    "resource_creator_identity",
     "shared_users",
     "trusted_groups",
     "trusted_users",
 ];
 
-/// Whether a variable of this name is metadata, not a question.
+/// The variables that the platform sets itself.
+const SET_BY_PLATFORM: [&str; 2] = ["deployment_id", "resource_creator_identity"];
+
+/// Whether a variable of this name describes the module: its value is on the listing, and nobody types one to deploy it.
+pub fn describes_module(name: &str) -> bool {
+    DESCRIBING.contains(&name)
+}
+
+/// Whether a variable of this name is no question to anybody.
 pub(super) fn is_metadata(name: &str) -> bool {
-    NAMES.contains(&name)
+    describes_module(name) || SET_BY_PLATFORM.contains(&name)
 }
 
 impl Metadata {

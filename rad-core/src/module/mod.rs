@@ -58,7 +58,7 @@ pub use self::depends_on::{DependsOn, DependsOnError};
 pub use self::eval::Verdict;
 pub use self::hints::UiHints;
 pub use self::manifest::{Manifest, ModuleCall, Output, Page, ProviderRequirement, Warning};
-pub use self::metadata::Metadata;
+pub use self::metadata::{Metadata, describes_module};
 pub use self::source_error::{Place, SourceError};
 pub use self::types::{Attribute, Type, TypeError};
 pub use self::variable::{Validation, Variable};

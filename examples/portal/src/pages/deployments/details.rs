@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::Path;
 use rad_core::deployment::{Deployment, DeploymentStatus, Plan, Run, RunStatus, Settlement, Wait};
 use rad_core::id::DeploymentId;
+use rad_core::module::describes_module;
 use rad_core::platform::{Checked, DeploymentDetails, PlatformError};
 use rad_core::runner::{Action, ChangeKind, Diagnostic, Drift, PlannedChange, Severity};
 
@@ -249,23 +250,8 @@ fn pretty(value: &serde_json::Value) -> String {
     }
 }
 
-/// Variables that describe the listing; nobody typed them for this deployment.
-const LISTING: [&str; 11] = [
-    "module_description",
-    "module_documentation",
-    "module_dependency",
-    "module_services",
-    "credit_cost",
-    "require_credit_purchases",
-    "enable_purge",
-    "public_access",
-    "trusted_users",
-    "trusted_groups",
-    "shared_users",
-];
-
 fn variables(deployment: &Deployment) -> Vec<(String, Option<String>)> {
-    let typed = deployment.values.iter().filter(|(name, _)| !LISTING.contains(&name.as_str()));
+    let typed = deployment.values.iter().filter(|(name, _)| !describes_module(name));
     let plain = typed.map(|(name, value)| (name.clone(), Some(short_text(value))));
     plain.chain(deployment.secret_names.iter().map(|name| (name.clone(), None))).collect()
 }
