@@ -135,6 +135,7 @@ fn listing(metadata: &Metadata) -> String {
 /// Whether a value must be given, and the one it has otherwise.
 fn presence(variable: &Variable) -> Cow<'static, str> {
     match &variable.default {
+        None if variable.default_in_source => "default in the source".into(),
         None => "required".into(),
         Some(_) if variable.sensitive => "default hidden".into(),
         Some(default) => {

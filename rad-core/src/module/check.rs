@@ -21,7 +21,8 @@ pub type Values = IndexMap<String, Json>;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CheckedValues {
-    /// By variable, converted to its type, in the order of declaration.
+    /// By variable, converted to its type, in the order of declaration; none for a variable whose default only
+    /// [its source](Variable::default_in_source) has, where nobody chose another.
     pub values: Values,
     /// The variables among them whose values must not be shown.
     pub sensitive: BTreeSet<String>,
@@ -190,6 +191,13 @@ impl Manifest {
         mut problems: Vec<ValueProblem>,
     ) -> Result<CheckedValues, Vec<ValueProblem>> {
         let mut checked = CheckedValues::default();
+        for variable in self.variables.iter().filter(|variable| !values.contains_key(&variable.name)) {
+            // Terraform's own default holds.
+            checked.deferred.extend(variable.validations.iter().map(|_| DeferredCheck {
+                variable: variable.name.clone(),
+                reason: format!("the default of var.{} is left to Terraform", variable.name),
+            }));
+        }
         for variable in self.variables.iter().filter(|variable| values.contains_key(&variable.name)) {
             for validation in &variable.validations {
                 match judge(&validation.condition, &values) {
@@ -268,12 +276,13 @@ fn settle(
 ) -> Result<Option<Value>, ValueProblem> {
     let value = value.filter(|(value, _)| match value {
         Json::Null => variable.default.is_some(),
-        Json::String(text) => !(text.is_empty() && variable.required()),
+        Json::String(text) => !(text.is_empty() && (variable.required() || variable.default_in_source)),
         _ => true,
     });
     match value {
         Some((value, _)) if insists && variable.hints.required && is_empty(value) => Err(missing(variable)),
         Some((value, chosen)) => accept(variable, value, chosen).map(Some),
+        None if variable.default_in_source && !(insists && variable.hints.required) => Ok(None),
         None if insists => Err(missing(variable)),
         // Nobody is asked, but Terraform needs a value: null where the variable takes it.
         None if variable.nullable => Ok(Some(Value::Null)),

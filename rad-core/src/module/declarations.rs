@@ -35,12 +35,21 @@ pub(super) struct Declared<T> {
     pub(super) what: T,
 }
 
+/// The default of a variable.
+#[derive(Debug)]
+pub(super) enum DefaultDraft {
+    /// This value.
+    Value(Json),
+    /// One with a number that only Terraform keeps exactly.
+    InSource,
+}
+
 /// A `variable` block: what is absent may come from, or be overridden by, another one.
 #[derive(Debug, Default)]
 pub(super) struct VariableDraft {
     pub(super) name: String,
     pub(super) ty: Option<Type>,
-    pub(super) default: Option<Json>,
+    pub(super) default: Option<DefaultDraft>,
     pub(super) description: Option<String>,
     pub(super) sensitive: Option<bool>,
     pub(super) nullable: Option<bool>,

@@ -12,20 +12,24 @@ use serde_json::Value as Json;
 
 use super::convert::convert;
 use super::declarations::{
-    ARGUMENTS, BLOCKS, Declarations, Declared, ENCRYPTION, ModuleDraft, OutputDraft, ResourceKey,
-    ResourceKind, VariableDraft, validation,
+    ARGUMENTS, BLOCKS, Declarations, Declared, DefaultDraft, ENCRYPTION, ModuleDraft, OutputDraft,
+    ResourceKey, ResourceKind, VariableDraft, validation,
 };
 use super::files::SourceFile;
 use super::manifest::ProviderRequirement;
 use super::source_error::{LineIndex, Place, SourceError, saturate};
 use super::types::Type;
+use super::value::parse_number;
 
 /// Reads a file; what is wrong with it is added to `errors`.
 pub(super) fn read(file: &SourceFile<'_>, errors: &mut Vec<SourceError>) -> Declarations {
     let empty =
         Declarations { file: file.path.clone(), overriding: file.overriding, ..Declarations::default() };
     let root = match serde_json::from_str::<Tree>(file.text) {
-        Ok(root) => root,
+        Ok(mut root) => {
+            root.hold_to(&mut numbers(file.text));
+            root
+        }
         Err(e) => {
             let at = Place { line: saturate(e.line().max(1)), column: saturate(e.column().max(1)) };
             let message = e.to_string();
@@ -39,10 +43,42 @@ pub(super) fn read(file: &SourceFile<'_>, errors: &mut Vec<SourceError>) -> Decl
     reader.found
 }
 
+/// The numbers of a JSON text as they are written, in their order.
+fn numbers(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let at = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit())?;
+            let (_, found) = rest.split_at(at);
+            if let Some(string) = found.strip_prefix('"') {
+                rest = after_string(string);
+                continue;
+            }
+            let is_part = |c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E');
+            let (number, after) = found.split_at(found.find(|c| !is_part(c)).unwrap_or(found.len()));
+            rest = after;
+            return Some(number);
+        }
+    })
+}
+
+/// What follows the quotation mark that ends a string.
+fn after_string(string: &str) -> &str {
+    let mut escaped = false;
+    let end = string.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.and_then(|end| string.get(end + 1..)).unwrap_or_default()
+}
+
 /// JSON with the order and the repetitions of its properties.
 #[derive(Debug)]
 enum Tree {
     Simple(Json),
+    /// A number that is not kept exactly.
+    Inexact,
     Array(Vec<Tree>),
     Object(Vec<(String, Tree)>),
 }
@@ -66,7 +102,7 @@ impl Tree {
     /// The properties of an object, or of every object in a list, without comments.
     fn properties(&self) -> Vec<(&str, &Tree)> {
         match self {
-            Self::Simple(_) => Vec::new(),
+            Self::Simple(_) | Self::Inexact => Vec::new(),
             Self::Array(items) => items.iter().flat_map(Self::properties).collect(),
             Self::Object(properties) => properties
                 .iter()
@@ -79,7 +115,7 @@ impl Tree {
     /// Whether blocks can stand here: an object or a list of objects.
     fn is_objects(&self) -> bool {
         match self {
-            Self::Simple(_) => false,
+            Self::Simple(_) | Self::Inexact => false,
             Self::Array(items) => items.iter().all(|item| matches!(item, Self::Object(_))),
             Self::Object(_) => true,
         }
@@ -93,13 +129,32 @@ impl Tree {
         }
     }
 
-    fn to_json(&self) -> Json {
+    /// The value; `None` if a number in it is not kept exactly.
+    fn to_json(&self) -> Option<Json> {
         match self {
-            Self::Simple(value) => value.clone(),
-            Self::Array(items) => Json::Array(items.iter().map(Self::to_json).collect()),
-            Self::Object(properties) => {
-                Json::Object(properties.iter().map(|(key, value)| (key.clone(), value.to_json())).collect())
+            Self::Simple(value) => Some(value.clone()),
+            Self::Inexact => None,
+            Self::Array(items) => items.iter().map(Self::to_json).collect::<Option<_>>().map(Json::Array),
+            Self::Object(properties) => properties
+                .iter()
+                .map(|(key, value)| Some((key.clone(), value.to_json()?)))
+                .collect::<Option<_>>()
+                .map(Json::Object),
+        }
+    }
+
+    /// Holds each number against how it is written, of which `written` has one after the other.
+    fn hold_to<'a>(&mut self, written: &mut impl Iterator<Item = &'a str>) {
+        match self {
+            Self::Simple(Json::Number(number)) => {
+                let exact = written.next().and_then(parse_number);
+                if exact.is_none() || exact != parse_number(&number.to_string()) {
+                    *self = Self::Inexact;
+                }
             }
+            Self::Simple(_) | Self::Inexact => {}
+            Self::Array(items) => items.iter_mut().for_each(|item| item.hold_to(written)),
+            Self::Object(properties) => properties.iter_mut().for_each(|(_, value)| value.hold_to(written)),
         }
     }
 }
@@ -176,7 +231,12 @@ impl Reader<'_> {
                     Some(Err(e)) => self.error(&path, format!("the type of variable {name:?}: {e}")),
                     None => self.error(&path, format!("the type of variable {name:?} must be a string")),
                 },
-                "default" => draft.default = Some(value.to_json()),
+                "default" => {
+                    draft.default = Some(match value.to_json() {
+                        Some(default) => DefaultDraft::Value(default),
+                        None => DefaultDraft::InSource,
+                    });
+                }
                 "description" => draft.description = value.as_str().map(str::to_owned),
                 "sensitive" => draft.sensitive = self.flag(&path, key, value),
                 "nullable" => draft.nullable = self.flag(&path, key, value),
@@ -198,7 +258,7 @@ impl Reader<'_> {
     }
 
     fn flag(&mut self, path: &[&str], key: &str, value: &Tree) -> Option<bool> {
-        match convert(&value.to_json(), &Type::Bool) {
+        match convert(&value.to_json().unwrap_or_default(), &Type::Bool) {
             Ok(Json::Bool(value)) => Some(value),
             _ => {
                 self.error(path, format!("{key} must be true or false"));

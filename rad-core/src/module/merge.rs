@@ -6,7 +6,8 @@ use std::hash::Hash;
 
 use super::convert::convert;
 use super::declarations::{
-    Declarations, Declared, ModuleDraft, OutputDraft, ResourceKey, ResourceKind, VariableDraft, count,
+    Declarations, Declared, DefaultDraft, ModuleDraft, OutputDraft, ResourceKey, ResourceKind, VariableDraft,
+    count,
 };
 use super::hints::{Described, describe};
 use super::manifest::{Manifest, ProviderRequirement, Warning};
@@ -174,7 +175,12 @@ fn add_variable(
     let mut fail = |message: String| errors.push(SourceError::new(&file, place, message));
     let ty = draft.ty.unwrap_or_default();
     let nullable = draft.nullable.unwrap_or(true);
-    let default = draft.default.map(|default| match convert(&default, &ty) {
+    let default_in_source = matches!(draft.default, Some(DefaultDraft::InSource));
+    let default = match draft.default {
+        Some(DefaultDraft::Value(default)) => Some(default),
+        _ => None,
+    };
+    let default = default.map(|default| match convert(&default, &ty) {
         Ok(default) => {
             if default.is_null() && !nullable {
                 fail(format!(
@@ -195,6 +201,9 @@ fn add_variable(
     {
         fail(message);
     }
+    if is_metadata(&draft.name) && default_in_source {
+        fail(format!("the default of {:?} has a number with more digits than are kept", draft.name));
+    }
     let Described { text, hints, warnings } = describe(draft.description.as_deref().unwrap_or(""));
     manifest.warnings.extend(warnings.into_iter().map(|message| Warning {
         file: file.clone(),
@@ -205,6 +214,7 @@ fn add_variable(
         name: draft.name,
         ty,
         default,
+        default_in_source,
         description: text,
         sensitive: draft.sensitive.unwrap_or(false),
         nullable,

@@ -68,7 +68,7 @@ use crate::source::{Digest, SourceTree};
 
 /// What reads modules here: another text from each release to the next, and wherever the same source gives another outcome.
 /// What another reader found is read again.
-pub const READER: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+pub const READER: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 
 /// A directory of a repository that holds Terraform files.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 
 use super::convert::convert;
 use super::declarations::{
-    ARGUMENTS, BLOCKS, Declarations, Declared, ENCRYPTION, ModuleDraft, OutputDraft, ResourceKey,
-    ResourceKind, VariableDraft, validation,
+    ARGUMENTS, BLOCKS, Declarations, Declared, DefaultDraft, ENCRYPTION, ModuleDraft, OutputDraft,
+    ResourceKey, ResourceKind, VariableDraft, validation,
 };
-use super::eval::constant;
+use super::eval::{NoConstant, constant};
 use super::files::SourceFile;
 use super::manifest::ProviderRequirement;
 use super::parse::parse;
@@ -119,7 +119,8 @@ impl Reader<'_> {
                 Err(e) => self.error(value.span(), format!("the type of variable {:?}: {e}", draft.name)),
             },
             "default" => match constant(value) {
-                Ok(default) => draft.default = Some(default),
+                Ok(default) => draft.default = Some(DefaultDraft::Value(default)),
+                Err(NoConstant::Inexact(_)) => draft.default = Some(DefaultDraft::InSource),
                 Err(e) => self.error(value.span(), format!("the default of variable {:?}: {e}", draft.name)),
             },
             "description" => draft.description = self.literal(attribute),

@@ -15,11 +15,16 @@ pub struct Variable {
     /// What values it takes.
     #[serde(rename = "type")]
     pub ty: Type,
-    /// The value it has when none is given, converted to its type; `None` means that one must be given.
+    /// The value it has when none is given, converted to its type; `None` means that one must be given, unless
+    /// [`default_in_source`](Self::default_in_source).
     ///
     /// `Some(Json::Null)` is a default of null.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub default: Option<Json>,
+    /// Whether it has a default that [`default`](Self::default) does not hold: one with a number that has more digits than
+    /// are kept here. It is left to Terraform, which keeps it exactly, and what depends on it is deferred.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub default_in_source: bool,
     /// What it is for, without the UI hints.
     #[serde(default)]
     pub description: String,
@@ -46,7 +51,7 @@ pub struct Variable {
 impl Variable {
     /// Whether a value must be given: there is no default, or the UI hints insist on one.
     pub const fn required(&self) -> bool {
-        self.default.is_none() || self.hints.required
+        (self.default.is_none() && !self.default_in_source) || self.hints.required
     }
 }
 

@@ -45,18 +45,33 @@ impl Fault {
 
 pub(super) type Outcome = Result<Value, Fault>;
 
+/// Why an expression is no constant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoConstant {
+    /// Terraform refuses it too.
+    #[error("{0}")]
+    Refused(String),
+    /// A number in it is one that only Terraform keeps exactly.
+    #[error("{0}")]
+    Inexact(String),
+}
+
 /// The value of an expression that may use neither variables nor functions, such as a variable's default.
-pub(super) fn constant(expression: &Expression) -> Result<Json, String> {
+pub(super) fn constant(expression: &Expression) -> Result<Json, NoConstant> {
     let value = match expression {
         // The common cases, without an evaluator.
         Expression::Null(_) => return Ok(Json::Null),
         Expression::Bool(value) => return Ok(Json::Bool(*value.value())),
         Expression::String(text) => return Ok(Json::String(text.value().clone())),
-        _ => evaluate(expression, &mut Scope::constant()).map_err(|fault| match fault {
-            Fault::Failed(message) | Fault::Deferred(message) => message,
-        })?,
+        _ => {
+            let mut scope = Scope::constant();
+            evaluate(expression, &mut scope).map_err(|fault| match fault {
+                Fault::Deferred(message) if scope.is_inexact() => NoConstant::Inexact(message),
+                Fault::Failed(message) | Fault::Deferred(message) => NoConstant::Refused(message),
+            })?
+        }
     };
-    value.to_json().map_err(|e| e.to_string())
+    value.to_json().map_err(|e| NoConstant::Inexact(e.to_string()))
 }
 
 /// What a condition says about the values of the variables.
@@ -109,9 +124,15 @@ fn evaluate(expression: &Expression, scope: &mut Scope<'_>) -> Outcome {
     match expression {
         Expression::Null(_) => Ok(Value::Null),
         Expression::Bool(value) => Ok(Value::Bool(*value.value())),
-        Expression::Number(number) => super::value::parse_number(&number.value().to_string())
-            .map(Value::Number)
-            .ok_or_else(|| Fault::deferred(format!("{} has more digits than are kept", number.value()))),
+        Expression::Number(number) => {
+            // As it is written: the parser's own number is a binary fraction where it is no integer of 64 bits.
+            let written = number.as_repr().map(|repr| (**repr).to_owned());
+            let written = written.unwrap_or_else(|| number.value().to_string());
+            super::value::parse_number(&written).map(Value::Number).ok_or_else(|| {
+                scope.mark_inexact();
+                Fault::deferred(format!("{written} has more digits than are kept"))
+            })
+        }
         Expression::String(text) => Ok(Value::String(text.value().clone())),
         Expression::Array(items) => {
             items.iter().map(|item| evaluate(item, scope)).collect::<Result<_, _>>().map(Value::Tuple)

@@ -15,17 +15,20 @@ pub(in crate::module) struct Scope<'a> {
     variables: Option<&'a BTreeMap<String, Value>>,
     locals: Vec<(&'a str, Value)>,
     fuel: Rc<Cell<u64>>,
+    /// Whether a number was met that is not kept exactly.
+    inexact: Rc<Cell<bool>>,
 }
 
 impl<'a> Scope<'a> {
     /// Variables and functions.
     pub(in crate::module) fn new(variables: &'a BTreeMap<String, Value>) -> Self {
-        Self { variables: Some(variables), locals: Vec::new(), fuel: Rc::new(Cell::new(FUEL)) }
+        Self { variables: Some(variables), ..Self::constant() }
     }
 
     /// Neither variables nor functions.
     pub(in crate::module) fn constant() -> Self {
-        Self { variables: None, locals: Vec::new(), fuel: Rc::new(Cell::new(FUEL)) }
+        let (fuel, inexact) = (Rc::new(Cell::new(FUEL)), Rc::default());
+        Self { variables: None, locals: Vec::new(), fuel, inexact }
     }
 
     /// This scope with the key and the value of one element of a collection in it.
@@ -41,7 +44,8 @@ impl<'a> Scope<'a> {
         let mut locals: Vec<(&'b str, Value)> = self.locals.iter().map(|(n, v)| (*n, v.clone())).collect();
         locals.extend(key_name.map(|name| (name, key)));
         locals.push((value_name, value));
-        Scope { variables: self.variables, locals, fuel: Rc::clone(&self.fuel) }
+        let (fuel, inexact) = (Rc::clone(&self.fuel), Rc::clone(&self.inexact));
+        Scope { variables: self.variables, locals, fuel, inexact }
     }
 
     /// Pays for work.
@@ -49,6 +53,16 @@ impl<'a> Scope<'a> {
         let left = self.fuel.get().checked_sub(steps);
         self.fuel.set(left.unwrap_or(0));
         left.map(drop).ok_or_else(|| Fault::deferred("the condition takes too long to evaluate"))
+    }
+
+    /// Remembers that a number is not kept exactly.
+    pub(super) fn mark_inexact(&self) {
+        self.inexact.set(true);
+    }
+
+    /// Whether one was met.
+    pub(super) fn is_inexact(&self) -> bool {
+        self.inexact.get()
     }
 
     pub(super) const fn allows_functions(&self) -> bool {

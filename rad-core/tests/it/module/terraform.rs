@@ -15,13 +15,16 @@ use serde_json::Value as Json;
 
 const TABLE: &str = include_str!("terraform.txt");
 
-/// One row: `type ;; condition ;; value ;; verdict`, with `X` for the variable in the condition.
+/// One row: `type ;; condition ;; value ;; verdict`, with `X` for the variable in the condition. The value `-` is none: the
+/// default counts. Further cells are `default = …` and `nullable = …` of the variable, the expression of a `message`, and the
+/// default of an `other` variable, `Y` in the condition.
 struct Case {
     name: String,
     ty: &'static str,
     condition: &'static str,
-    value: Json,
+    value: Option<Json>,
     verdict: Verdict,
+    further: BTreeMap<&'static str, &'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -34,13 +37,18 @@ enum Verdict {
     Refused,
     /// The condition has no value.
     Failed,
+    /// The condition is false, and the message says this.
+    Told(String),
     /// Only a plan can tell.
     Deferred,
+    /// Taken, and left to Terraform's own default.
+    Left,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ;; {} ;; {}", self.ty, self.condition, self.value)
+        let value = self.value.as_ref().map_or("-".to_owned(), Json::to_string);
+        write!(f, "{} ;; {} ;; {value} ;; {:?}", self.ty, self.condition, self.further)
     }
 }
 
@@ -50,16 +58,31 @@ impl Case {
     }
 
     fn source(&self) -> String {
-        let Self { name, ty, .. } = self;
+        let Self { name, ty, further, .. } = self;
+        let message = match further.get("message") {
+            // What it says after the words that the case is known by.
+            Some(computed) => {
+                format!("format(\"%s %s\", {:?}, {})", self.message(), with_variable(computed, name))
+            }
+            None => format!("{:?}", self.message()),
+        };
         let validation = match self.condition {
             "" => String::new(),
             condition => format!(
-                "  validation {{\n    condition     = {}\n    error_message = \"{}\"\n  }}\n",
+                "  validation {{\n    condition     = {}\n    error_message = {message}\n  }}\n",
                 with_variable(condition, name),
-                self.message()
             ),
         };
-        format!("variable \"{name}\" {{\n  type = {ty}\n{validation}}}\n")
+        let arguments: String = ["default", "nullable"]
+            .into_iter()
+            .filter_map(|argument| Some(format!("  {argument} = {}\n", further.get(argument)?)))
+            .collect();
+        let other = further.get("other");
+        let other = other.map(|default| format!("variable \"{name}_other\" {{\n  default = {default}\n}}\n"));
+        format!(
+            "variable \"{name}\" {{\n  type = {ty}\n{arguments}{validation}}}\n{}",
+            other.unwrap_or_default()
+        )
     }
 
     fn tree(&self) -> SourceTree {
@@ -71,16 +94,24 @@ impl Case {
     /// What we say.
     fn ours(&self) -> Verdict {
         let manifest = Manifest::read("m", &self.tree()).unwrap_or_else(|e| panic!("{self}: {e:?}"));
-        let typed = Values::from([(self.name.clone(), self.value.clone())]);
+        let typed: Values = self.value.iter().map(|value| (self.name.clone(), value.clone())).collect();
         let mut manifest = manifest;
-        if self.value.is_null() || self.value == "" {
+        let untyped = self.value.as_ref().filter(|value| value.is_null() || *value == "");
+        if let Some(value) = untyped.filter(|_| !self.further.contains_key("default")) {
             // A form takes both for "not typed": here they come from the layer below.
-            manifest.variables[0].default = Some(self.value.clone());
+            manifest.variables[0].default = Some(value.clone());
         }
         match manifest.check(&Values::new(), &Values::new(), &typed) {
             Ok(checked) if !checked.deferred.is_empty() => Verdict::Deferred,
-            Ok(checked) => Verdict::Accepted(checked.values[&self.name].clone()),
+            Ok(checked) => match checked.values.get(&self.name) {
+                Some(value) => Verdict::Accepted(value.clone()),
+                None => Verdict::Left,
+            },
             Err(problems) if problems[0].message == self.message() => Verdict::Refused,
+            Err(problems) if self.further.contains_key("message") => {
+                let said = problems[0].message.strip_prefix(&self.message());
+                said.map_or(Verdict::Invalid, |said| Verdict::Told(said.trim().to_owned()))
+            }
             Err(problems) if problems[0].message.starts_with(&self.message()) => Verdict::Failed,
             Err(_) => Verdict::Invalid,
         }
@@ -95,8 +126,8 @@ fn with_variable(condition: &str, name: &str) -> String {
     while let Some(c) = rest.next() {
         let word = |c: char| c.is_alphanumeric() || c == '_';
         match c {
-            'X' if !word(before) && !rest.peek().copied().is_some_and(word) => {
-                output.push_str(&format!("var.{name}"));
+            'X' | 'Y' if !word(before) && !rest.peek().copied().is_some_and(word) => {
+                output.push_str(&format!("var.{name}{}", if c == 'Y' { "_other" } else { "" }));
             }
             c => output.push(c),
         }
@@ -110,17 +141,24 @@ fn table() -> Vec<Case> {
     rows.enumerate()
         .map(|(number, line)| {
             let cells: Vec<&str> = line.split(" ;; ").map(str::trim).collect();
-            let [ty, condition, value, verdict] = cells[..] else { panic!("not a row: {line}") };
+            let [ty, condition, value, verdict, ref further @ ..] = cells[..] else {
+                panic!("not a row: {line}")
+            };
+            let further = further.iter().map(|cell| cell.split_once(" = ").unwrap()).collect();
             Case {
                 name: format!("c{number}"),
                 ty,
                 condition,
-                value: serde_json::from_str(value).unwrap_or_else(|e| panic!("{line}: {e}")),
+                value: (value != "-")
+                    .then(|| serde_json::from_str(value).unwrap_or_else(|e| panic!("{line}: {e}"))),
+                further,
                 verdict: match verdict {
                     "invalid" => Verdict::Invalid,
                     "refused" => Verdict::Refused,
                     "failed" => Verdict::Failed,
                     "deferred" => Verdict::Deferred,
+                    "left" => Verdict::Left,
+                    told if told.starts_with("says ") => Verdict::Told(told["says ".len()..].to_owned()),
                     json => Verdict::Accepted(
                         serde_json::from_str(json).unwrap_or_else(|e| panic!("{line}: {e}")),
                     ),
@@ -162,7 +200,11 @@ fn the_table_holds_what_terraform_says() {
     let wrong: Vec<String> = cases
         .iter()
         .filter(|case| case.verdict != Verdict::Deferred)
-        .filter(|case| theirs.get(&case.name) != Some(&case.verdict))
+        .filter(|case| match (&case.verdict, theirs.get(&case.name)) {
+            // What is left to the engine it has to take, whatever it is.
+            (Verdict::Left, theirs) => !matches!(theirs, Some(Verdict::Accepted(_))),
+            (ours, theirs) => Some(ours) != theirs,
+        })
         .map(|case| format!("{case}: {:?} instead of {:?}", theirs.get(&case.name), case.verdict))
         .collect();
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
@@ -215,7 +257,7 @@ fn write(scratch: &Path, cases: &[&Case]) {
         let name = &case.name;
         let output = format!("output \"{name}\" {{\n  value = jsonencode(var.{name})\n}}\n");
         fs::write(scratch.join(format!("{name}.tf")), case.source() + &output).unwrap();
-        values.insert(name.clone(), case.value.clone());
+        values.extend(case.value.clone().map(|value| (name.clone(), value)));
     }
     fs::write(scratch.join("terraform.tfvars.json"), Json::Object(values).to_string()).unwrap();
 }
@@ -239,7 +281,15 @@ fn diagnosis(line: &str, cases: &[&Case]) -> Option<(String, Verdict)> {
     let text = format!("{summary} {}", diagnostic["detail"].as_str().unwrap_or(""));
     let file = diagnostic["range"]["filename"].as_str().unwrap_or("");
     if let Some(case) = cases.iter().find(|case| text.contains(&case.message())) {
-        return Some((case.name.clone(), Verdict::Refused));
+        let verdict = match case.further.contains_key("message") {
+            true => {
+                let said = text.split_once(&case.message())?.1;
+                // The engine adds where the rule stands.
+                Verdict::Told(said.split("\n\n").next()?.trim().to_owned())
+            }
+            false => Verdict::Refused,
+        };
+        return Some((case.name.clone(), verdict));
     }
     let case = cases
         .iter()

@@ -261,3 +261,30 @@ fn conditions_cost_a_bounded_amount_of_work() {
     assert_eq!(checked.deferred.len(), 2);
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
+
+#[test]
+fn a_default_with_more_digits_than_are_kept_is_left_to_terraform_and_never_rounded() {
+    let native = "variable \"x\" {\n  type    = number\n  default = 123456789012345678901234567890123\n}\n";
+    let json = r#"{"variable": {"x": {"type": "number", "default": 98765432109876543210}, "y": {"default": [0.10, -1e2, "a \" 1"]}}}"#;
+    for (file, source) in [("main.tf", native), ("main.tf.json", json)] {
+        let mut tree = SourceTree::default();
+        tree.insert_file(file, source).unwrap();
+        let manifest = Manifest::read("m", &tree).unwrap_or_else(|e| panic!("{file}: {e:?}"));
+        let x = manifest.variable("x").unwrap();
+        assert_eq!((&x.default, x.default_in_source, x.required()), (&None, true, false), "{file}");
+        let checked = manifest.check(&Values::new(), &Values::new(), &Values::new()).unwrap();
+        assert!(!checked.values.contains_key("x"), "{file}: {checked:?}");
+        for (typed, sent) in [(json!(""), None), (json!(5), Some(json!(5))), (json!("7"), Some(json!(7)))] {
+            let typed = Values::from([("x".to_owned(), typed)]);
+            let checked = manifest.check(&Values::new(), &Values::new(), &typed).unwrap();
+            assert_eq!(checked.values.get("x"), sent.as_ref(), "{file}: {typed:?}");
+        }
+        if let Some(y) = manifest.variable("y") {
+            assert_eq!(y.default, Some(json!([0.1, -100, "a \" 1"])), "numbers that are kept are");
+        }
+    }
+    let mut tree = SourceTree::default();
+    tree.insert_file("main.tf", "variable \"credit_cost\" { default = 0.12345678901234567890123 }").unwrap();
+    let errors = Manifest::read("m", &tree).unwrap_err();
+    assert!(errors[0].to_string().contains("more digits"), "what is charged is never left open: {errors:?}");
+}
