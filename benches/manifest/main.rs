@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Parser;
-use rad_core::module::{FoundModule, discover};
+use rad_core::module::{FoundModule, Manifest, discover};
 use rad_core::source::{SourceTree, TreeEntry};
 use rad_github::local::{TreeLimits, read_path};
 
@@ -88,7 +88,11 @@ fn main() -> anyhow::Result<()> {
 fn read(name: &str) -> anyhow::Result<Source> {
     let (path, sub_dir) = name.split_once("//").unwrap_or((name, ""));
     let tree = read_path(Path::new(path), None, sub_dir, &TreeLimits::default())?.tree;
-    let modules = discover(&tree);
+    let mut modules = discover(&tree);
+    // What is compared is what a module's own files declare, wherever the modules are that it calls.
+    for module in modules.iter_mut().filter(|module| module.outcome.is_err()) {
+        module.outcome = Manifest::read(&module.name, &tree.directory(&module.name));
+    }
     ensure!(!modules.is_empty(), "there is no module in {name}");
     Ok(Source { name: name.to_owned(), tree, modules })
 }

@@ -105,6 +105,7 @@ fn module(name: &str, cost: u8) -> FoundModule {
     );
     let mut tree = SourceTree::default();
     must("a file is inserted", tree.insert_file(format!("{name}/main.tf"), source));
+    must("a file is inserted", tree.insert_file(format!("{name}/three/main.tf"), ""));
     must("a file is inserted", tree.insert_file(format!("{name}/README.md"), "# À\n\nA module\u{0}."));
     let module = discover(&tree).remove(0);
     assert!(module.outcome.is_ok(), "{module:?}");

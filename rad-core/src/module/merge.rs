@@ -51,6 +51,16 @@ pub(super) fn merge(files: Vec<Declarations>, errors: &mut Vec<SourceError>) -> 
     manifest
 }
 
+/// The calls of modules that the files declare together: file, place and source of each.
+pub(super) fn module_calls(files: Vec<Declarations>) -> Vec<(String, Place, Option<String>)> {
+    let mut modules = Named::new("module");
+    for file in files {
+        let origin = Origin { file: file.file, overriding: file.overriding };
+        modules.add_all(&origin, file.modules, override_module, &mut Vec::new());
+    }
+    modules.items.into_iter().map(|(file, place, draft)| (file, place, draft.source)).collect()
+}
+
 struct Origin {
     file: String,
     overriding: bool,

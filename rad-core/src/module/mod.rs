@@ -30,6 +30,7 @@
 //! # Ok::<(), rad_core::source::PathError>(())
 //! ```
 
+mod calls;
 mod check;
 mod convert;
 mod declarations;
@@ -83,7 +84,8 @@ pub struct FoundModule {
 
 /// Finds the modules of a tree: its top-level directories with at least one `.tf` or `.tf.json` file, in order.
 ///
-/// No directory is skipped because something is wrong with it: it is listed with the reasons.
+/// No directory is skipped because something is wrong with it: it is listed with the reasons. One that calls a module outside of
+/// its own directory is listed with where it does so, since only what is below a module goes along with it.
 pub fn discover(tree: &SourceTree) -> Vec<FoundModule> {
     discover_again(tree, Vec::new()).modules
 }
@@ -111,10 +113,20 @@ pub fn discover_again(tree: &SourceTree, before: Vec<FoundModule>) -> Discovery 
         let digest = directory.digest();
         before.remove(name).filter(|known| known.digest == digest).unwrap_or_else(|| {
             parsed += 1;
-            FoundModule { name: name.to_owned(), digest, outcome: Manifest::read(name, &directory) }
+            FoundModule { name: name.to_owned(), digest, outcome: read_whole(name, &directory) }
         })
     });
     Discovery { modules: found.collect(), parsed }
+}
+
+/// The manifest of a module that has below it every module of its repository that it calls.
+fn read_whole(name: &str, directory: &SourceTree) -> Result<Manifest, Vec<SourceError>> {
+    let manifest = Manifest::read(name, directory)?;
+    if !manifest.module_calls.iter().any(|call| calls::is_local(&call.source)) {
+        return Ok(manifest);
+    }
+    let missing = calls::missing(name, directory);
+    if missing.is_empty() { Ok(manifest) } else { Err(missing) }
 }
 
 /// The names of the modules that [`discover`] finds, which are known without reading any.

@@ -161,7 +161,7 @@ fn json_syntax_says_the_same_as_native_syntax() {
           description = "The zone."
         }
         module "net" {
-          source = "./net"
+          source = "example/net/aws"
         }
         resource "terraform_data" "a" {}
         data "google_project" "p" {}
@@ -186,7 +186,7 @@ fn json_syntax_says_the_same_as_native_syntax() {
           "apple": {}
         },
         "output": {"z": {"value": "${var.zone}", "description": "The zone."}},
-        "module": {"net": {"source": "./net"}},
+        "module": {"net": {"source": "example/net/aws"}},
         "resource": {"terraform_data": {"a": {}}},
         "data": {"google_project": {"p": {}}}
         }"#,
@@ -372,4 +372,41 @@ fn a_manifest_survives_its_json() {
     let manifest = manifest(&[("m/main.tf", "variable \"a\" {\n  default = null\n}\nvariable \"b\" {}\n")]);
     let text = serde_json::to_string(&manifest).unwrap();
     assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest, "null and absent defaults differ");
+}
+
+#[test]
+fn a_module_that_calls_what_is_not_below_it_is_invalid_where_it_does_so() {
+    let tree = tree(&[
+        ("shared/main.tf", ""),
+        ("caller/main.tf", "output \"x\" { value = 1 }\nmodule \"s\" {\n  source = \"../shared\"\n}\n"),
+        ("deep/main.tf", "module \"a\" { source = \"./parts/a\" }"),
+        ("deep/parts/a/main.tf", "module \"b\" { source = \"../b/\" }"),
+        ("deep/parts/b/main.tf.json", r#"{"module": {"out": {"source": "../../../shared"}}}"#),
+        ("whole/main.tf", "module \"a\" { source = \"./a\" }\nmodule \"r\" { source = \"hashicorp/x/y\" }"),
+        ("whole/a/main.tf", "module \"self\" { source = \"../b\" }"),
+        ("whole/b/main.tf", "module \"a\" { source = \"../a\" }"),
+        ("gap/main.tf", "module \"a\" { source = \"./a\" }"),
+        ("gap/a/README.md", ""),
+        ("over/main.tf", "module \"a\" { source = \"../shared\" }"),
+        ("over/override.tf", "module \"a\" { source = \"./a\" }"),
+        ("over/a/main.tf", ""),
+    ]);
+    let found = discover(&tree);
+    let told = |name: &str| {
+        let module = found.iter().find(|module| module.name == name).unwrap();
+        module
+            .outcome
+            .as_ref()
+            .err()
+            .map(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    };
+    let caller = told("caller").unwrap();
+    assert!(caller.starts_with("caller/main.tf:2:") && caller.contains("../shared"), "{caller}");
+    let deep = told("deep").unwrap();
+    assert!(deep.starts_with("deep/parts/b/main.tf.json:1:") && deep.contains("lies outside"), "{deep}");
+    let gap = told("gap").unwrap();
+    assert!(gap.starts_with("gap/main.tf:1:") && gap.contains("no Terraform file"), "{gap}");
+    for whole in ["shared", "whole", "over"] {
+        assert_eq!(told(whole), None);
+    }
 }
