@@ -1,6 +1,6 @@
 //! The catalogue: which modules are published, by whom, at which commit, and who may see them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use async_trait::async_trait;
@@ -68,7 +68,8 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// What a search looks through: name, description and services, each on a line of its own, in lower case.
+    /// What a search looks through, in lower case: the name on the first line, each service on one of its own, and after an
+    /// empty line the description.
     pub fn search_text(&self) -> String {
         search_text(&self.name, &self.revision.manifest)
     }
@@ -76,9 +77,17 @@ impl Listing {
 
 /// The [`search_text`](Listing::search_text) of a module that is not a listing yet.
 pub fn search_text(name: &str, manifest: &Manifest) -> String {
-    let services = manifest.metadata.services.iter().map(String::as_str);
-    let parts: Vec<&str> = [name, &manifest.description].into_iter().chain(services).collect();
-    parts.join("\n").to_lowercase()
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut text = line(name);
+    for service in
+        manifest.metadata.services.iter().map(|service| line(service)).filter(|line| !line.is_empty())
+    {
+        text.push('\n');
+        text.push_str(&service);
+    }
+    text.push_str("\n\n");
+    text.push_str(&manifest.description);
+    text.to_lowercase()
 }
 
 /// One step of a sync, applied together with the others or not at all.
@@ -163,9 +172,12 @@ pub struct CatalogQuery {
     pub viewer: Viewer,
     /// Only platform modules (`true`) or only partners' (`false`).
     pub platform: bool,
-    /// Only listings whose name, description or services contain every word of this, whatever the case.
+    /// Only listings whose name, description, services or publisher's name contain every word of this, whatever the case:
+    /// those that hold all of them in the name first, then those that hold them in name, services and publisher's name.
     pub text: String,
-    /// The order.
+    /// The partners whose names contain a word of the text, by [word](Self::words): catalogues know publishers by their ids.
+    pub publishers: BTreeMap<String, BTreeSet<AccountId>>,
+    /// The order among those that answer the text as well.
     pub sort: CatalogSort,
     /// Where the page begins.
     pub after: Option<Cursor>,
@@ -177,11 +189,35 @@ impl CatalogQuery {
     /// The most words of a query that count.
     pub const MAX_WORDS: usize = 16;
 
-    /// The words that a listing's [`search_text`](Listing::search_text) must hold; what comes after the first 16 words or
+    /// The words that a listing's [`search_text`](Listing::search_text) or publisher must hold; what comes after the first 16 words or
     /// 200 characters is ignored.
     pub fn words(&self) -> Vec<String> {
         let text: String = self.text.chars().take(200).collect();
         text.to_lowercase().split_whitespace().take(Self::MAX_WORDS).map(str::to_owned).collect()
+    }
+
+    /// How well a listing answers the text: 0 with its name alone, 1 with its services and its publisher, 2 with its description;
+    /// `None` if it lacks a word.
+    pub fn relevance(&self, listing: &Listing) -> Option<u8> {
+        let text = listing.search_text();
+        let (name, _) = text.split_once('\n').unwrap_or((&text, ""));
+        let (labels, _) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let class = |word: &String| {
+            let of_publisher = || {
+                let named = self.publishers.get(word);
+                named
+                    .zip(listing.publisher.partner())
+                    .is_some_and(|(named, partner)| named.contains(&partner))
+            };
+            if name.contains(word.as_str()) {
+                Some(0)
+            } else if labels.contains(word.as_str()) || of_publisher() {
+                Some(1)
+            } else {
+                text.contains(word.as_str()).then_some(2)
+            }
+        };
+        self.words().iter().try_fold(0, |worst: u8, word| Some(worst.max(class(word)?)))
     }
 
     /// The number of cards on the page: what was asked for, from 1 to 200.

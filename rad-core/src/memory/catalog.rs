@@ -115,15 +115,19 @@ impl Tables {
     }
 
     /// The place in the listing that a cursor stands for; `None` if this catalogue did not make it.
-    fn place(&self, cursor: &Cursor) -> Option<(Reverse<u64>, &str, ModuleId)> {
-        let (rank, id) = cursor.as_str().split_once(':')?;
+    fn place(&self, cursor: &Cursor) -> Option<SortKey<'_>> {
+        let mut parts = cursor.as_str().splitn(3, ':');
+        let (class, rank, id) = (parts.next()?, parts.next()?, parts.next()?);
         let listing = self.listings.get(&id.parse().ok()?)?;
-        Some((Reverse(rank.parse().ok()?), &listing.name, listing.id))
+        Some((class.parse().ok()?, Reverse(rank.parse().ok()?), &listing.name, listing.id))
     }
 }
 
-fn sort_key(card: &Card, sort: CatalogSort) -> (Reverse<u64>, &str, ModuleId) {
-    (Reverse(card.rank(sort)), &card.listing.name, card.listing.id)
+/// What pages are sorted by.
+type SortKey<'a> = (u8, Reverse<u64>, &'a str, ModuleId);
+
+fn sort_key((class, card): &(u8, Card), sort: CatalogSort) -> SortKey<'_> {
+    (*class, Reverse(card.rank(sort)), &card.listing.name, card.listing.id)
 }
 
 #[async_trait]
@@ -171,17 +175,14 @@ impl ModuleCatalog for MemoryCatalog {
 
     async fn search(&self, query: &CatalogQuery) -> Result<Page<Card>, CatalogError> {
         let tables = self.tables();
-        let words = query.words();
-        let mut cards: Vec<Card> = tables
+        let mut cards: Vec<(u8, Card)> = tables
             .listings
             .values()
             .filter(|listing| listing.published && query.viewer.sees(listing))
             .filter(|listing| (listing.publisher == Publisher::Platform) == query.platform)
-            .filter(|listing| {
-                let text = listing.search_text();
-                words.iter().all(|word| text.contains(word))
+            .filter_map(|listing| {
+                Some((query.relevance(listing)?, tables.card(listing, query.viewer.account)))
             })
-            .map(|listing| tables.card(listing, query.viewer.account))
             .collect();
         if let Some(place) = query.after.as_ref().and_then(|cursor| tables.place(cursor)) {
             cards.retain(|card| sort_key(card, query.sort) > place);
@@ -191,8 +192,10 @@ impl ModuleCatalog for MemoryCatalog {
         let more = cards.len() > size;
         cards.truncate(size);
         let last = cards.last().filter(|_| more);
-        let next = last.map(|card| Cursor::new(format!("{}:{}", card.rank(query.sort), card.listing.id)));
-        Ok(Page::one_way(cards, next))
+        let next = last.map(|(class, card)| {
+            Cursor::new(format!("{class}:{}:{}", card.rank(query.sort), card.listing.id))
+        });
+        Ok(Page::one_way(cards.into_iter().map(|(_, card)| card).collect(), next))
     }
 
     async fn pin(&self, account: AccountId, module: ModuleId, pinned: bool) -> Result<(), CatalogError> {

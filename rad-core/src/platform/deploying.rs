@@ -1,5 +1,7 @@
 //! Choosing a module, seeing what it asks and costs, deploying it.
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -81,7 +83,8 @@ pub struct QuoteRefusal {
 }
 
 impl Actor {
-    /// A page of the modules the account may see.
+    /// A page of the modules the account may see; those that answer the text best come first, see
+    /// [`CatalogQuery::text`].
     ///
     /// # Errors
     /// A failure of a backend.
@@ -95,7 +98,14 @@ impl Actor {
         let private_mode = self.settings().await?.private_mode;
         let viewer = self.reader(private_mode).await?;
         let text = text.chars().take(200).collect();
-        let query = CatalogQuery { viewer, platform, text, sort, after, limit: 60 };
+        let mut query =
+            CatalogQuery { viewer, platform, text, publishers: BTreeMap::new(), sort, after, limit: 60 };
+        if !platform {
+            for word in query.words() {
+                let named = self.parts.partners_named(&word).await?;
+                query.publishers.insert(word, named);
+            }
+        }
         Ok(self.parts.catalog.search(&query).await?)
     }
 

@@ -1,13 +1,29 @@
 //! Small readings that pages need beside what a use case gives: names behind ids, what a deployment was charged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use super::{Actor, PlatformError};
+use super::{Actor, Parts, PlatformError};
+use crate::access::Role;
 use crate::catalog::CatalogError;
-use crate::id::{DeploymentId, ModuleId};
+use crate::directory::AccountQuery;
+use crate::id::{AccountId, DeploymentId, ModuleId};
 use crate::ledger::EntryQuery;
 use crate::money::Credits;
 use crate::revenue::{Bucket, EntryKind, Place};
+
+impl Parts {
+    /// The partners whose names contain a word; of very many the first ones.
+    pub(super) async fn partners_named(&self, word: &str) -> Result<BTreeSet<AccountId>, PlatformError> {
+        let (text, role) = (Some(word.to_owned()), Some(Role::Partner));
+        let query = AccountQuery { text, role, after: None, limit: AccountQuery::MOST };
+        let found = self.directory.accounts(&query).await?.items.into_iter();
+        // The directory looks through e-mails too, which are nobody's business here.
+        Ok(found
+            .filter(|account| account.name.to_lowercase().contains(word))
+            .map(|account| account.id)
+            .collect())
+    }
+}
 
 impl Actor {
     /// The names of modules that revenue or deployments shown to the account speak of, on offer or not; ids of no module

@@ -19,7 +19,7 @@ CREATE TABLE catalog_listings (
     digest         bytea NOT NULL CHECK (octet_length(digest) = 32),
     manifest       text NOT NULL,
     publish_values text NOT NULL,
-    -- Name, description and services in lower case, as searches look through them.
+    -- Name, services and description in lower case, in lines, as searches look through them.
     search_text    text NOT NULL,
     deployments    bigint NOT NULL DEFAULT 0 CHECK (deployments >= 0),
     ratings        bigint NOT NULL DEFAULT 0 CHECK (ratings >= 0),

@@ -19,7 +19,7 @@ CREATE TABLE catalog_listings (
     digest         BLOB    NOT NULL CHECK (length(digest) = 32),
     manifest       TEXT    NOT NULL,
     publish_values TEXT    NOT NULL,
-    -- Name, description and services in lower case, as searches look through them.
+    -- Name, services and description in lower case, in lines, as searches look through them.
     search_text    TEXT    NOT NULL,
     deployments    INTEGER NOT NULL DEFAULT 0 CHECK (deployments >= 0),
     ratings        INTEGER NOT NULL DEFAULT 0 CHECK (ratings >= 0),

@@ -24,6 +24,7 @@ pub async fn all(catalog: &dyn ModuleCatalog) {
     counts_once(catalog).await;
     viewing::shows_what_the_viewer_may_see(catalog).await;
     viewing::searches_words(catalog).await;
+    viewing::ranks_names_before_labels_before_descriptions(catalog).await;
     viewing::sorts_and_pages(catalog).await;
     viewing::shows_own_pins_and_stars(catalog).await;
 }

@@ -1,6 +1,6 @@
 //! What a viewer finds in a [`ModuleCatalog`]: visibility, search, orders and pages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{apply, partner, publish, revision};
 use crate::catalog::{
@@ -102,6 +102,53 @@ pub async fn searches_words(catalog: &dyn ModuleCatalog) {
         let names: Vec<String> = page.items.into_iter().map(|card| card.listing.name).collect();
         let expected: Vec<String> = found.iter().map(|name| format!("{tag}{name}")).collect();
         assert_eq!(names, expected, "{text:?}");
+    }
+}
+
+/// What answers a text with its name comes before what does with its services or publisher, and that before descriptions,
+/// in whichever order; pages add up.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn ranks_names_before_labels_before_descriptions(catalog: &dyn ModuleCatalog) {
+    let tag = tag();
+    let (one, named) = (AccountId::new(), AccountId::new());
+    let mut served = public("Holds things");
+    served.manifest.metadata.services = vec!["Cloud".to_owned(), "Vault\nProper".to_owned()];
+    let told = public("Not a vault.\n\nVault all the same.");
+    let changes = [
+        publish(&format!("{tag}-a"), &told),
+        publish(&format!("{tag}-b"), &served),
+        publish(&format!("{tag}-vault-c"), &public("")),
+        publish(&format!("{tag}-d"), &public("")),
+        publish(&format!("{tag}-vault-e"), &told),
+    ];
+    apply(catalog, Publisher::Partner(one), 0, &changes).await;
+    apply(catalog, Publisher::Partner(named), 0, &[publish(&format!("{tag}-f"), &public(""))]).await;
+    let (_, listings) = must("the catalogue", catalog.catalogue_of(Publisher::Partner(one)).await);
+    for listing in listings.iter().filter(|listing| listing.name.ends_with("-a")) {
+        must("a deployment", catalog.count_deployment(listing.id, DeploymentId::new()).await);
+    }
+    for (sort, words, expected) in [
+        (CatalogSort::Name, "VAULT", &["-vault-c", "-vault-e", "-b", "-f", "-a"][..]),
+        (CatalogSort::Deployments, "vault", &["-vault-c", "-vault-e", "-b", "-f", "-a"]),
+        (CatalogSort::Name, "vault cloud", &["-b"]),
+        (CatalogSort::Name, "vault things", &["-b"]),
+        (CatalogSort::Deployments, "", &["-a", "-b", "-d", "-f", "-vault-c", "-vault-e"]),
+    ] {
+        let mut query = CatalogQuery { sort, limit: 2, ..query(&format!("{tag} {words}")) };
+        query.publishers.insert("vault".to_owned(), [named].into());
+        let mut names = Vec::new();
+        loop {
+            let page = search(catalog, &query).await;
+            names.extend(page.items.into_iter().map(|card| card.listing.name));
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        let expected: Vec<String> = expected.iter().map(|name| format!("{tag}{name}")).collect();
+        assert_eq!(names, expected, "{sort:?} {words:?}");
     }
 }
 
@@ -233,6 +280,7 @@ fn query(text: &str) -> CatalogQuery {
         },
         platform: false,
         text: text.to_owned(),
+        publishers: BTreeMap::new(),
         sort: CatalogSort::Name,
         after: None,
         limit: 200,

@@ -128,6 +128,20 @@ async fn a_published_module_that_breaks_stays_while_others_are_published_and_can
 }
 
 #[tokio::test]
+async fn a_module_is_found_by_its_partners_name_and_nobody_by_an_email() {
+    let market = Market::open().await;
+    market.publish(&["small", "paid"]).await;
+    let user = market.actor(market.user).await;
+    let found = async |text: &str| {
+        let page = user.search_modules(false, text, CatalogSort::Name, None).await.unwrap();
+        page.items.into_iter().map(|card| card.listing.name).collect::<Vec<_>>()
+    };
+    assert_eq!(found("PARTNER").await, ["paid", "small"]);
+    assert_eq!(found("partner small").await, ["small"]);
+    assert!(found("partner@example.com").await.is_empty() && found("agent").await.is_empty());
+}
+
+#[tokio::test]
 async fn publish_time_values_decide_the_listing() {
     let market = Market::open().await;
     let source = r#"variable "credit_cost" {
