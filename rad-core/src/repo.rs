@@ -45,6 +45,8 @@ pub struct Repository {
     pub private: bool,
     /// Whether it no longer takes commits.
     pub archived: bool,
+    /// Whether the credential may only read it, so that nothing can be published from it.
+    pub read_only: bool,
 }
 
 /// The tip of a branch.

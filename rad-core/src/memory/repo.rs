@@ -129,6 +129,7 @@ impl RepoSource for MemoryRepos {
             default_branch: stored.default_branch.clone(),
             private: false,
             archived: false,
+            read_only: false,
         };
         Ok(MemoryRepos::repositories(self).iter().map(describe).collect())
     }

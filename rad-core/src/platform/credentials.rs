@@ -24,6 +24,17 @@ impl Actor {
         Ok(report)
     }
 
+    /// What the source says about the token that is saved, asked anew; `None` without one.
+    ///
+    /// # Errors
+    /// Forbidden to accounts that cannot publish; [`RepoError::Denied`](crate::repo::RepoError::Denied) if it is taken no more.
+    pub async fn token_report(&self) -> Result<Option<CredentialReport>, PlatformError> {
+        match self.parts.token_of(self.publishes_as()?).await? {
+            Some(token) => Ok(Some(self.parts.repos.check(&token, None).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// Forgets the token. What is published stays so, from its archived sources.
     ///
     /// # Errors

@@ -91,7 +91,12 @@ impl RepositoryPages {
         }
         .map_err(|e| e.about("repositories"))?;
         self.next = next_page(&self.github, &answer).map_err(|e| e.about("repositories"))?;
-        self.described(wires).await.map(Some)
+        let mut found = self.described(wires).await?;
+        if path.starts_with("/installation/") {
+            // What an installation may do stands with the App, not with its repositories.
+            found.iter_mut().for_each(|found| found.repository.read_only = false);
+        }
+        Ok(Some(found))
     }
 
     /// A list does not say which repositories are empty; only those without content to speak of can be.

@@ -30,6 +30,7 @@ impl From<WireRepository> for GitHubRepository {
             default_branch: wire.default_branch,
             private: wire.private,
             archived: wire.archived,
+            read_only: !wire.permissions.push,
         };
         Self { repository, visibility, permissions: wire.permissions }
     }

@@ -190,6 +190,6 @@ impl Inner {
             Ok(Opened::Plain(_)) => Some(DIRECTORY_BRANCH.to_owned()),
             Err(_) => None,
         };
-        Repository { name, default_branch, private: false, archived: false }
+        Repository { name, default_branch, private: false, archived: false, read_only: false }
     }
 }

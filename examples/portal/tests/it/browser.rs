@@ -182,6 +182,7 @@ async fn publish(demo: &Demo, window: &mut Window) {
     window.picture("sign-in").await;
     window.sign_in(demo, "partner").await;
     window.go("/profile").await;
+    window.click("#fetch").await;
     window.click("input[name=repository]").await;
     window.until("#branches", "main now").await;
     window.fill("#sub_dir", "nowhere").await;

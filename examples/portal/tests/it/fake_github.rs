@@ -160,7 +160,8 @@ async fn only_with_a_token(State(gate): State<Arc<Gate>>, request: Request, next
 
 async fn user(headers: HeaderMap) -> Response {
     let scopes = if token(&headers) == Some(TOKEN) { "repo" } else { "gist" };
-    ([("x-oauth-scopes", scopes)], Json(json!({ "login": "octo" }))).into_response()
+    let expires = ("github-authentication-token-expiration", "2027-01-31 10:00:00 UTC");
+    ([("x-oauth-scopes", scopes), expires], Json(json!({ "login": "octo" }))).into_response()
 }
 
 fn described(name: &str, default_branch: Option<&str>) -> Value {

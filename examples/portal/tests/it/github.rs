@@ -26,7 +26,7 @@ async fn published(github: &FakeGitHub) -> (Demo, Browser, Hook) {
     let demo = portal(github).await;
     let mut partner = demo.signed_in("partner").await;
     let saved = partner.post("/profile/token", &[("token", TOKEN)]).await;
-    assert_eq!(saved.location(), "/profile?notice=token#repository", "{}", saved.body);
+    assert_eq!(saved.location(), "/profile?notice=token&fetch=true#repository", "{}", saved.body);
     publish_from(&mut partner, REPOSITORY, &["network", "storage"]).await;
     let hook = Hook::made(&mut partner).await;
     (demo, partner, hook)
@@ -82,7 +82,7 @@ fn push(branch: &str) -> Value {
 #[tokio::test]
 async fn a_token_is_refused_in_place_saved_without_being_shown_and_forgotten() {
     let github = FakeGitHub::start().await;
-    for name in ["octo/modules", "octo/private-things", "octo/archived-things"] {
+    for name in ["octo/modules", "octo/private-things", "octo/archived-things", "octo/foreign-things"] {
         github.push(name, &["network"]);
     }
     let demo = portal(&github).await;
@@ -97,15 +97,22 @@ async fn a_token_is_refused_in_place_saved_without_being_shown_and_forgotten() {
         assert!(token.is_empty() || !refused.body.contains(token), "{}", refused.body);
     }
     partner.post("/profile/token", &[("token", TOKEN)]).await;
+    let asked = github.asked();
     let page = partner.get("/profile").await;
+    page.assert_has("Fetch the repositories to choose one.");
+    assert!(!page.body.contains("octo/") && github.asked() == asked, "nothing is fetched unless asked for");
+    let page = partner.get("/profile?fetch=true").await;
     page.assert_has("token saved");
+    page.assert_has("The token is <b>octo</b>’s and expires 31 Jan 2027");
     page.assert_has("value=\"demo-modules\"");
     page.assert_has("value=\"octo/modules\"");
     page.assert_has("default branch main · private<");
     page.assert_has("default branch main · archived<");
+    let foreign = page.between("value=\"octo/foreign-things\"", "</label>");
+    assert!(foreign.contains("disabled") && foreign.contains("read only"), "{foreign}");
     assert!(!page.body.contains(TOKEN), "{}", page.body);
     assert!(
-        !demo.signed_in("admin").await.get("/profile").await.body.contains("octo/"),
+        !demo.signed_in("admin").await.get("/profile?fetch=true").await.body.contains("octo/"),
         "the partner's alone"
     );
     let user = demo.signed_in("user").await.get("/profile").await;
@@ -113,7 +120,7 @@ async fn a_token_is_refused_in_place_saved_without_being_shown_and_forgotten() {
 
     let forgotten = partner.post("/profile/token/forget", &[]).await;
     assert_eq!(forgotten.location(), "/profile?notice=forgotten");
-    let page = partner.get("/profile").await;
+    let page = partner.get("/profile?fetch=true").await;
     assert!(!page.body.contains("token saved") && !page.body.contains("octo/"), "{}", page.body);
 }
 
@@ -262,7 +269,7 @@ async fn a_revoked_token_takes_nothing_off_the_catalogue_and_can_be_replaced() {
     github.revoke();
     assert_eq!(hook.deliver(&mut partner, "push", "1", &push("main")).await.status, 204);
     assert_eq!(on_offer(&demo, ["network", "storage"]).await, [true, true]);
-    let page = partner.get("/profile").await;
+    let page = partner.get("/profile?fetch=true").await;
     assert_eq!(page.status, 200);
     page.assert_has("The repositories cannot be listed: access denied");
     page.assert_has("Replace the token");
@@ -351,9 +358,9 @@ async fn keys_are_replaced_by_putting_a_new_one_first() {
     demo.signed_in("partner").await.post("/profile/token", &[("token", TOKEN)]).await;
     assert!(!demo.dir.path().join("data/credentials.key").exists(), "no key is left beside the database");
     let demo = demo.restarted(|config| config.keys = keys(&[2, 1])).await;
-    demo.signed_in("partner").await.get("/profile").await.assert_has("octo/modules");
+    demo.signed_in("partner").await.get("/profile?fetch=true").await.assert_has("octo/modules");
     let demo = demo.restarted(|config| config.keys = keys(&[2])).await;
-    demo.signed_in("partner").await.get("/profile").await.assert_has("octo/modules");
+    demo.signed_in("partner").await.get("/profile?fetch=true").await.assert_has("octo/modules");
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn without_demo_there_is_one_admin() {
     let emails: Vec<_> = demo.portal.first_accounts().iter().map(|account| account.email.as_str()).collect();
     assert_eq!(emails, ["admin@example.com"]);
     let mut admin = demo.signed_in("admin").await;
-    admin.get("/profile").await.assert_has("No repository is there to connect yet.");
+    admin.get("/profile?fetch=true").await.assert_has("No repository is there to connect yet.");
 }
 
 #[tokio::test]
@@ -86,16 +86,16 @@ async fn a_local_repository_is_the_platforms_and_opens_for_whom_it_is_given_to()
     std::fs::write(module.join("main.tf"), "output \"x\" { value = 1 }\n").unwrap();
     let connection = [("repository", "own"), ("branch", ""), ("sub_dir", "")];
     let mut partner = demo.signed_in("partner").await;
-    let page = partner.get("/profile").await;
+    let page = partner.get("/profile?fetch=true").await;
     page.assert_has("value=\"demo-modules\"");
     assert!(!page.body.contains("value=\"own\""), "{}", page.body);
     let refused = partner.post("/profile/repository", &connection).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
     refused.assert_has("no repository");
-    demo.signed_in("admin").await.get("/profile").await.assert_has("value=\"own\"");
+    demo.signed_in("admin").await.get("/profile?fetch=true").await.assert_has("value=\"own\"");
 
     give(&demo.config.repos_dir, "Partner@example.com: own");
-    partner.get("/profile").await.assert_has("value=\"own\"");
+    partner.get("/profile?fetch=true").await.assert_has("value=\"own\"");
     let connected = partner.post("/profile/repository", &connection).await;
     assert_eq!(connected.location(), "/publish?notice=connected", "{}", connected.body);
     std::fs::remove_file(demo.config.repos_dir.join("partners.txt")).unwrap();

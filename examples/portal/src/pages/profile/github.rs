@@ -15,6 +15,8 @@ use crate::state::App;
 /// The token, which is never shown, and how webhooks are set up.
 pub(super) struct GitHubView {
     pub(super) has_token: bool,
+    /// Whose the token is and when it expires, where that was asked for.
+    pub(super) token: Option<(String, Option<String>)>,
     pub(super) problem: Option<String>,
     pub(super) webhook_address: String,
     /// Since when there is a secret, and until when the one before it is taken.
@@ -34,7 +36,7 @@ impl GitHubView {
 pub(in crate::pages) async fn save_token(State(app): State<App>, form: Posted) -> Answer {
     let token = SecretString::from(form.fields.text("token"));
     match form.session.actor.save_token(&token).await {
-        Ok(_) => go("/profile?notice=token#repository"),
+        Ok(_) => go("/profile?notice=token&fetch=true#repository"),
         Err(PlatformError::Repo(refusal)) => {
             let aside = Aside { token: Some(said(refusal)), ..Aside::default() };
             refused(&app, &form.session, aside).await
@@ -74,8 +76,18 @@ pub(super) async fn view(
     let webhook = session.actor.webhook_secret().await?;
     let webhook = webhook
         .map(|WebhookSecret { since, former_until }| (show::time(since), former_until.map(show::time)));
+    let token = match aside.fetch {
+        true => match session.actor.token_report().await {
+            Ok(report) => report.map(|report| (report.owner, report.expires_at.map(show::time))),
+            // The list of repositories says why.
+            Err(PlatformError::Repo(_)) => None,
+            Err(error) => return Err(error.into()),
+        },
+        false => None,
+    };
     Ok(Some(GitHubView {
         has_token: session.actor.has_token().await?,
+        token,
         problem: aside.token.clone(),
         webhook_address: format!("{}{}", app.base_url, webhooks::address(publisher)),
         webhook,

@@ -43,6 +43,8 @@ struct ProfilePage {
 /// What a page shows beside what stands: what was typed and refused, and what is shown only once.
 #[derive(Default)]
 struct Aside<'a> {
+    /// Whether the repositories, and what is known of the token, are asked for.
+    fetch: bool,
     search: &'a str,
     /// The form of the connection as it was filled in.
     typed: Option<&'a Fields>,
@@ -53,16 +55,17 @@ struct Aside<'a> {
     secret: Option<SecretString>,
 }
 
-/// What to look for among the repositories.
+/// Whether to fetch the repositories, and what to look for among them.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Search {
-    #[serde(default)]
+    fetch: bool,
     q: String,
 }
 
 /// `GET /profile`
 pub(super) async fn show(State(app): State<App>, session: Session, Query(search): Query<Search>) -> Answer {
-    let aside = Aside { search: &search.q, ..Aside::default() };
+    let aside = Aside { fetch: search.fetch, search: &search.q, ..Aside::default() };
     page(view(&app, &session, &aside).await?)
 }
 

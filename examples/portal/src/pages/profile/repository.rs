@@ -20,7 +20,8 @@ pub(super) struct RepositoryView {
     /// The partner's share of charges from now on.
     pub(super) rate: Option<Rate>,
     pub(super) connected: Option<RepoConnection>,
-    pub(super) found: Vec<Repository>,
+    /// The repositories, where they were fetched.
+    pub(super) found: Option<Vec<Repository>>,
     /// Why the repositories cannot be listed.
     pub(super) unlisted: Option<String>,
     pub(super) search: String,
@@ -119,10 +120,13 @@ pub(super) async fn view(
     let connected = session.actor.connection().await?;
     let search = aside.search.trim().to_lowercase();
     // A token that is refused by now, or a GitHub that does not answer, must not hide the page that mends it.
-    let (mut found, unlisted) = match session.actor.repositories().await {
-        Ok(found) => (found, None),
-        Err(PlatformError::Repo(refusal)) => (Vec::new(), Some(said(refusal))),
-        Err(error) => return Err(error.into()),
+    let (mut found, unlisted) = match aside.fetch {
+        false => (None, None),
+        true => match session.actor.repositories().await {
+            Ok(found) => (Some(found), None),
+            Err(PlatformError::Repo(refusal)) => (Some(Vec::new()), Some(said(refusal))),
+            Err(error) => return Err(error.into()),
+        },
     };
     let text = |name: &str, standing: fn(&RepoConnection) -> Option<&String>| match aside.typed {
         Some(fields) => fields.text(name).to_owned(),
@@ -133,9 +137,11 @@ pub(super) async fn view(
     let sub_dir = text("sub_dir", |connection| Some(&connection.sub_dir));
     let branches = match aside.typed.filter(|_| !chosen.is_empty()) {
         Some(_) => BranchesView::all(session, chosen.clone(), branch).await?,
-        None => BranchesView::known(&chosen, branch, &found),
+        None => BranchesView::known(&chosen, branch, found.as_deref().unwrap_or_default()),
     };
-    found.retain(|repository| repository.name.to_lowercase().contains(&search));
+    if let Some(found) = &mut found {
+        found.retain(|repository| repository.name.to_lowercase().contains(&search));
+    }
     let for_platform = publisher == Publisher::Platform;
     let rate = if for_platform { None } else { session.actor.revenue_share(RevenueView::Partner).await? };
     let problem = aside.connection.clone();
