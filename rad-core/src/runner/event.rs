@@ -37,6 +37,10 @@ pub enum ChangeKind {
     Read,
 }
 
+/// The most resources of one run: a runner tells no more changes of a plan, no more that drifted, and the progress of no more,
+/// and stores keep no more. What is left out of a plan or of a check is said in a diagnostic or in the log.
+pub const MOST_RESOURCES: usize = 10_000;
+
 /// What a plan does to one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlannedChange {

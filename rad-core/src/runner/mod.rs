@@ -10,8 +10,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use event::{
-    ChangeKind, ChangeStatus, Diagnostic, Drift, DriftedAttribute, Output, PlannedChange, ResourceProgress,
-    RunEvent, RunObserver, Severity, Step, StopReason,
+    ChangeKind, ChangeStatus, Diagnostic, Drift, DriftedAttribute, MOST_RESOURCES, Output, PlannedChange,
+    ResourceProgress, RunEvent, RunObserver, Severity, Step, StopReason,
 };
 pub use job::{Action, Consent, RunJob, RunLimits};
 

@@ -4,6 +4,12 @@
 use rad_core::runner::{ChangeKind, Diagnostic, Severity};
 use serde::Deserialize;
 
+/// An address, or the path of a file, that is longer is not kept: lines of any length can be forged by module code.
+const LONGEST_NAME: usize = 2_048;
+
+/// What stands for the address of a resource that is too long to be kept.
+pub(super) const NAMELESS: &str = "[an address that is too long]";
+
 /// A line of an engine's output.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Message {
@@ -125,7 +131,7 @@ impl RawChange {
             "read" => ChangeKind::Read,
             _ => return None,
         };
-        let address = self.resource.addr;
+        let address = if is_kept(&self.resource.addr) { self.resource.addr } else { NAMELESS.to_owned() };
         let elapsed = self.elapsed_seconds.filter(|seconds| (0.0..1e9).contains(seconds));
         // Whole seconds are what people read.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
@@ -151,11 +157,15 @@ impl RawDiagnostic {
             // An absolute path is a file of the platform's, such as that of the values.
             place: self
                 .range
-                .filter(|range| !range.filename.starts_with('/'))
+                .filter(|range| !range.filename.starts_with('/') && is_kept(&range.filename))
                 .map(|range| (range.filename, range.start.line)),
-            address: self.address.filter(|address| !address.is_empty()),
+            address: self.address.filter(|address| !address.is_empty() && is_kept(address)),
         }
     }
+}
+
+fn is_kept(name: &str) -> bool {
+    name.len() <= LONGEST_NAME
 }
 
 /// A diagnostic as it stands in the log.
@@ -204,6 +214,24 @@ mod tests {
         assert_eq!(message.text, "Error: no\n  main.tf, line 12\n  with a.b\n  not\n  at all");
         let Meaning::Diagnostic(diagnostic) = message.meaning else { panic!("{message:?}") };
         assert_eq!(diagnostic.place, Some(("main.tf".into(), 12)));
+    }
+
+    #[test]
+    fn names_that_are_too_long_are_not_kept() {
+        for (length, kept) in [(LONGEST_NAME, true), (LONGEST_NAME + 1, false)] {
+            let name = "x".repeat(length);
+            let planned = format!(
+                r#"{{"@message":"p","type":"planned_change","change":{{"resource":{{"addr":"{name}"}},"action":"create"}}}}"#
+            );
+            let address = if kept { name.clone() } else { NAMELESS.to_owned() };
+            assert_eq!(read(&planned).meaning, Meaning::Planned(address, ChangeKind::Create));
+            let diagnostic = format!(
+                r#"{{"@message":"d","diagnostic":{{"severity":"error","summary":"no","address":"{name}",
+                    "range":{{"filename":"{name}","start":{{"line":1}}}}}}}}"#
+            );
+            let Meaning::Diagnostic(read) = read(&diagnostic).meaning else { panic!("{diagnostic}") };
+            assert_eq!((read.address.is_some(), read.place.is_some()), (kept, kept));
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod session;
 mod standby;
 mod state;
 mod sweeper;
+mod text;
 mod tree;
 mod watchdog;
 mod workspace;

@@ -4,7 +4,7 @@ use std::process::ExitStatus;
 use std::{fs, io};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader, copy, sink};
 use tokio::process::Child;
 use tokio::sync::mpsc;
 
@@ -41,6 +41,25 @@ impl Process {
         forward(child.stdout.take(), sender.clone());
         forward(child.stderr.take(), sender);
         Ok((Self { child, watchdog, isolated }, lines))
+    }
+
+    /// What an engine that waits at its gate prints, once it has; `None` if that is more than so many bytes.
+    pub(super) async fn printed(
+        waiting: Waiting,
+        arguments: &[String],
+        most: u64,
+    ) -> io::Result<Option<Vec<u8>>> {
+        // Dropped, they end the engine, the watchdog first.
+        let Admitted { mut child, watchdog: _watchdog } = waiting.pass(arguments).await?;
+        if let Some(mut said) = child.stderr.take() {
+            // Read, so that it is not held up by what it says besides.
+            tokio::spawn(async move { copy(&mut said, &mut sink()).await });
+        }
+        let mut printed = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            stdout.take(most.saturating_add(1)).read_to_end(&mut printed).await?;
+        }
+        Ok((printed.len() as u64 <= most).then_some(printed))
     }
 
     /// Waits until the process is gone. With a sandbox, all that ran in it is gone too.

@@ -2,12 +2,9 @@
 
 use std::collections::HashMap;
 
-use rad_core::runner::{ChangeKind, ChangeStatus, ResourceProgress};
+use rad_core::runner::{ChangeKind, ChangeStatus, MOST_RESOURCES, ResourceProgress};
 
 use super::event::Meaning;
-
-/// The most resources that are followed in one run.
-const FOLLOWED: usize = 10_000;
 
 /// What is known of the resources of a run.
 #[derive(Debug, Default)]
@@ -43,7 +40,7 @@ impl Progress {
         };
         let known = self.resources.contains_key(address);
         // The apply repeats what the plan said.
-        if known && status == ChangeStatus::Planned || !known && self.resources.len() == FOLLOWED {
+        if known && status == ChangeStatus::Planned || !known && self.resources.len() == MOST_RESOURCES {
             return None;
         }
         let left = if change == ChangeKind::Replace { 2 } else { 1 };

@@ -5,7 +5,7 @@ use rad_core::conformance::runner::{self as contract, TerraformModules};
 use rad_core::runner::{Action, ChangeKind, RunJob, RunOutcome};
 use serde_json::json;
 
-use crate::support::{copy, job, nothing_left, play, runner, runner_behind};
+use crate::support::{Notes, copy, job, nothing_left, play, runner, runner_behind};
 
 /// Plays what the engine says of a module that drifted, once its own refresh-only plan is made.
 const DRIFTING: &str = r#"
@@ -74,6 +74,39 @@ async fn what_drifted_is_told_by_attribute_and_without_secrets() {
     );
     assert!(seen.log().contains("Drift detected (update)"), "{}", seen.log());
     assert_eq!(seen.states().len(), 0);
+}
+
+/// A check of a module that drifted, whose plan is so much longer.
+async fn checked_with(more: u32) -> Notes {
+    let padding = format!("head -c {more} /dev/zero | tr '\\0' x");
+    let plan = format!(
+        "printf '{{\"planned_values\":\"'; {padding}; printf '\",'\n    cat <<'END' | tail -c +2\n{{\"format_version\""
+    );
+    let script = DRIFTING.replace("cat <<'END'\n{\"format_version\"", &plan);
+    assert_ne!(script, DRIFTING);
+    let (_root, runner) = runner_behind(&script).await;
+    let made = job("resource \"terraform_data\" \"changed\" {}", json!({}));
+    let (outcome, seen) = play(&runner, copy(&made)).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", seen.log());
+    let check = RunJob { action: Action::Check, state: seen.states().pop(), ..copy(&made) };
+    let (outcome, seen) = play(&runner, check).await;
+    assert_eq!(outcome, RunOutcome::Success, "{}", seen.log());
+    assert_eq!(seen.drift().len(), 2);
+    seen
+}
+
+#[tokio::test]
+async fn the_attributes_of_a_large_plan_are_told_and_of_too_large_a_one_it_is_said_that_they_are_not() {
+    let large = checked_with(3_000_000).await;
+    assert_eq!(large.drift()[0].attributes.len(), 2, "{}", large.log());
+    assert!(!large.log().contains("is not told"), "{}", large.log());
+    let too_large = checked_with(70_000_000).await;
+    assert_eq!(too_large.drift()[0].attributes, []);
+    assert!(
+        too_large.log().contains("is not told, or not of all: the plan is larger than 64 MiB"),
+        "{}",
+        too_large.log()
+    );
 }
 
 #[tokio::test]

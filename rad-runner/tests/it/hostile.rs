@@ -176,21 +176,61 @@ async fn a_module_that_prints_without_end_is_cut_off() {
     assert!(log.contains("the rest is left out"), "{}", &log[log.len() - 200..]);
 }
 
-/// Into what the platform reads, past the engine, which would need minutes for as much.
+/// Prints into what the platform reads, past the engine, which would need minutes for as much.
+const A_GIGABYTE: &str = "yes | head -c 1M > /proc/1/fd/1; head -c 1000000 /dev/zero | tr '\\0' z > /tmp/long; \
+                          echo >> /tmp/long; while cat /tmp/long; do :; done | head -c 1023M > /proc/1/fd/1; echo the end";
+
 #[tokio::test]
 async fn a_gigabyte_of_output_is_cut_off_and_fills_no_memory() {
-    let (_root, runner) = runner_with(|config| config.log_limit(100_000)).await;
-    let script = "yes | head -c 1M > /proc/1/fd/1; head -c 1000000 /dev/zero | tr '\\0' z > /tmp/long; \
-                  echo >> /tmp/long; while cat /tmp/long; do :; done | head -c 1023M > /proc/1/fd/1; echo the end";
-    let before = most_memory();
-    let job = RunJob { limits: RunLimits::of(Duration::from_secs(300)), ..running(script) };
-    let (outcome, notes) = play(&runner, job).await;
-    let grown = most_memory() - before;
-    let log = notes.log();
-    assert_eq!(outcome, RunOutcome::Success, "{:?}", notes.diagnostics());
+    let log = flooded_by(A_GIGABYTE);
     assert!(log.len() < 110_000 && log.starts_with("Terraform"), "{} bytes", log.len());
     assert!(log.contains("\ny\ny\n") && log.contains("the rest is left out"), "{}", &log[log.len() - 200..]);
+}
+
+/// As the engine would print it of resources and diagnostics, 300 MB of names and words.
+const FORGED: &str = "head -c 1000000 /dev/zero | tr '\\0' z > /tmp/long; for i in $(seq 150); do \
+                      for kind in apply_start resource_drift; do \
+                      printf '{\"@message\":\"x\",\"type\":\"%s\",\"hook\":{\"action\":\"create\",\"resource\":{\"addr\":\"%s' $kind $i; \
+                      cat /tmp/long; printf '\"}}}\\n'; done; \
+                      printf '{\"@message\":\"x\",\"diagnostic\":{\"severity\":\"warning\",\"summary\":\"%s' $i; \
+                      cat /tmp/long; printf '\"}}\\n'; done > /proc/1/fd/1; echo the end";
+
+#[tokio::test]
+async fn forged_resources_and_diagnostics_fill_no_memory() {
+    let log = flooded_by(FORGED);
+    assert!(log.contains("\nx\nx\n"), "what was forged was read: {}", &log[..log.len().min(2_000)]);
+}
+
+/// The log of a run whose module runs this, in a process of its own that may not grow much by it.
+fn flooded_by(script: &str) -> String {
+    let root = tempfile::tempdir().unwrap();
+    let log = root.path().join("log");
+    let ended = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "hostile::a_platform_that_is_flooded", "--nocapture"])
+        .env("RAD_TEST_SCRIPT", script)
+        .env("RAD_TEST_LOG", &log)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success(), "{printed} {}", String::from_utf8_lossy(&ended.stderr));
+    std::fs::read_to_string(log).expect("the other process ran the test")
+}
+
+/// What [`flooded_by`] starts.
+#[tokio::test]
+async fn a_platform_that_is_flooded() {
+    let (Ok(script), Some(file)) = (std::env::var("RAD_TEST_SCRIPT"), std::env::var_os("RAD_TEST_LOG"))
+    else {
+        return;
+    };
+    let (_root, runner) = runner_with(|config| config.log_limit(100_000)).await;
+    let before = most_memory();
+    let job = RunJob { limits: RunLimits::of(Duration::from_secs(300)), ..running(&script) };
+    let (outcome, notes) = play(&runner, job).await;
+    let grown = most_memory() - before;
+    assert_eq!(outcome, RunOutcome::Success, "{} diagnostics", notes.diagnostics().len());
     assert!(grown < 100 << 10, "{grown} KiB for what is not kept");
+    std::fs::write(file, notes.log()).unwrap();
 }
 
 /// The most memory that this process has had, in KiB.

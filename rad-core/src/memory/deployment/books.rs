@@ -11,10 +11,10 @@ use crate::deployment::{
     SecretValues, Settlement, StateVersion, Target,
 };
 use crate::id::{AccountId, DeploymentId, RunId};
-use crate::runner::{Diagnostic, Output, ResourceProgress, Step};
+use crate::runner::{Diagnostic, MOST_RESOURCES, Output, ResourceProgress, Step};
 
-/// The most diagnostics and resources kept of one run.
-const REPORTED: usize = 10_000;
+/// The most diagnostics kept of one run.
+const DIAGNOSTICS: usize = 1_000;
 
 #[derive(Default)]
 pub(super) struct Books {
@@ -189,16 +189,16 @@ impl RunRecord {
     fn take(&mut self, report: &RunReport) {
         self.run.step = report.step.or(self.run.step);
         if let Some(plan) = &report.plan {
-            self.plan.changes = Some(plan.iter().take(REPORTED).cloned().collect());
+            self.plan.changes = Some(plan.iter().take(MOST_RESOURCES).cloned().collect());
         }
         if let Some(drift) = &report.drift {
-            self.plan.drift = Some(drift.iter().take(REPORTED).cloned().collect());
+            self.plan.drift = Some(drift.iter().take(MOST_RESOURCES).cloned().collect());
         }
-        let room = REPORTED.saturating_sub(self.run.diagnostics.len());
+        let room = DIAGNOSTICS.saturating_sub(self.run.diagnostics.len());
         let added = report.diagnostics.iter().take(room).cloned();
         self.run.diagnostics.extend(added.collect::<Vec<Diagnostic>>());
         for progress in &report.resources {
-            if self.resources.len() == REPORTED {
+            if self.resources.len() == MOST_RESOURCES {
                 break;
             }
             match self.resources.iter_mut().find(|known| known.address == progress.address) {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use rad_core::deployment::{DeploymentError, IllegalTransition, Lease, Plan, Run, Target, Transition, Wait};
 use rad_core::error::BackendError;
 use rad_core::id::RunId;
-use rad_core::runner::{Drift, PlannedChange};
+use rad_core::runner::{Drift, MOST_RESOURCES, PlannedChange};
 use rad_sql::{Row, Transaction, json, sql};
 use serde::de::DeserializeOwned;
 
@@ -13,9 +13,6 @@ use super::rows::{Record, TargetRecord};
 use super::taking::take_of_run;
 use super::{SqlDeployments, listing};
 use crate::store::database::corrupt;
-
-/// The most changes kept of a plan, and the most resources of what a check found.
-const CHANGES: usize = 10_000;
 
 pub(super) async fn target(store: &SqlDeployments, run: RunId) -> Result<Option<Target>, DeploymentError> {
     let find = sql("SELECT deployment, target, secrets FROM run_targets WHERE run = $1").bind(run);
@@ -66,7 +63,7 @@ pub(super) async fn keep_plan(
     sql("INSERT INTO run_plans (run, changes) VALUES ($1, $2)
          ON CONFLICT (run) DO UPDATE SET changes = excluded.changes")
     .bind(run)
-    .bind(json(&&changes[..changes.len().min(CHANGES)])?)
+    .bind(json(&&changes[..changes.len().min(MOST_RESOURCES)])?)
     .execute(transaction, "keeping a plan")
     .await
     .map(drop)
@@ -79,7 +76,7 @@ pub(super) async fn keep_drift(
 ) -> Result<(), BackendError> {
     sql("INSERT INTO run_plans (run, drift) VALUES ($1, $2) ON CONFLICT (run) DO UPDATE SET drift = excluded.drift")
         .bind(run)
-        .bind(json(&&drift[..drift.len().min(CHANGES)])?)
+        .bind(json(&&drift[..drift.len().min(MOST_RESOURCES)])?)
         .execute(transaction, "keeping what a check found")
         .await
         .map(drop)

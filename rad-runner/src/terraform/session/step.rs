@@ -1,6 +1,7 @@
 //! One step of a run: the engine at work, what it says, and its end, in time or before it.
 
 use std::collections::HashMap;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::{Ending, Session, StepEnd, machinery};
 use crate::terraform::arguments;
-use crate::terraform::drift;
+use crate::terraform::drift::{self, Differing, LARGEST_PLAN};
+use crate::terraform::gate::Waiting;
 use crate::terraform::process::Process;
 use crate::terraform::report::words;
 use crate::terraform::sandbox::CacheAccess;
@@ -39,10 +41,7 @@ impl Session<'_> {
         let group = Arc::clone(&self.group);
         let admission = ready.admission(&group);
         let starting = |error| machinery("starting the engine", error);
-        let waiting = match self.waiting.pop_front() {
-            Some(waiting) => waiting,
-            None => admission.wait(self.command(step)).await.map_err(starting)?,
-        };
+        let waiting = self.at_its_gate(step).await.map_err(starting)?;
         let started = Process::start(waiting, &self.arguments(step), ready.sandbox.isolates()).await;
         let (mut process, mut lines) = started.map_err(starting)?;
         // The next step comes to its gate while this one is at work, unless it was made ahead.
@@ -99,36 +98,56 @@ impl Session<'_> {
         Ok(if status.success() { StepEnd::Done } else { StepEnd::Failed })
     }
 
-    /// Which attributes drifted, as the plan says that was just made; nothing where that cannot be had in a while.
+    /// Which attributes drifted, as the plan says that was just made; nothing, and a line that says why, where that cannot be
+    /// had in a while.
     pub(super) async fn drifted_attributes(
         &mut self,
     ) -> Result<HashMap<String, Vec<DriftedAttribute>>, RunnerError> {
         if !self.report.found_changes() {
             return Ok(HashMap::new());
         }
-        let ready = self.shared.ready;
         let starting = |error| machinery("starting the engine", error);
-        let waiting = match self.waiting.pop_front() {
-            Some(waiting) => waiting,
-            None => ready.admission(&self.group).wait(self.command(Step::Apply)).await.map_err(starting)?,
+        let waiting = self.at_its_gate(Step::Apply).await.map_err(starting)?;
+        let shows = arguments::of_showing(&|room| self.shared.ready.sandbox.inside(self.workspace, room));
+        let until = self.deadline.min(Instant::now() + SHOWN_WITHIN);
+        let shown = tokio::select! {
+            shown = Process::printed(waiting, &shows, LARGEST_PLAN) => match shown.map_err(starting)? {
+                Some(plan) => self.differing(plan).await,
+                None => Err(format!("the plan is larger than {} MiB", LARGEST_PLAN >> 20)),
+            },
+            () = sleep_until(until) => Err("the engine did not show its plan in time".to_owned()),
+            _ = self.observer.stop() => Err("the run was stopped".to_owned()),
+            _ = self.guard.breach() => Err("showing the plan went over a limit".to_owned()),
         };
-        let shows = arguments::of_showing(&|room| ready.sandbox.inside(self.workspace, room));
-        let started = Process::start(waiting, &shows, ready.sandbox.isolates()).await;
-        let (_process, mut lines) = started.map_err(starting)?;
-        let shown = async {
-            while let Some(line) = lines.recv().await {
-                if line.starts_with('{') {
-                    return drift::attributes(&line);
-                }
+        let (differing, left_out) = match shown {
+            Ok(Differing { attributes, too_large: 0 }) => (attributes, None),
+            Ok(Differing { attributes, too_large }) => {
+                (attributes, Some(format!("{too_large} resources are too large")))
             }
-            HashMap::new()
+            Err(why) => (HashMap::new(), Some(why)),
         };
-        Ok(tokio::select! {
-            shown = shown => shown,
-            () = sleep_until(self.deadline.min(Instant::now() + SHOWN_WITHIN)) => HashMap::new(),
-            _ = self.observer.stop() => HashMap::new(),
-            _ = self.guard.breach() => HashMap::new(),
-        })
+        if let Some(why) = left_out {
+            self.report.log(&format!("Which attributes drifted is not told, or not of all: {why}.")).await;
+        }
+        Ok(differing)
+    }
+
+    /// Which attributes drifted by a plan as the engine shows it.
+    async fn differing(&self, plan: Vec<u8>) -> Result<Differing, String> {
+        let mask = self.report.mask().clone();
+        // A large one takes a while to read.
+        let read = tokio::task::spawn_blocking(move || drift::attributes(&plan, &mask));
+        read.await.ok().flatten().ok_or_else(|| "the engine did not show its plan".to_owned())
+    }
+
+    /// The engine of a step at its gate: the one that was made ahead, or another one where that has died since.
+    async fn at_its_gate(&mut self, step: Step) -> io::Result<Waiting> {
+        if let Some(mut waiting) = self.waiting.pop_front()
+            && waiting.waits()
+        {
+            return Ok(waiting);
+        }
+        self.shared.ready.admission(&self.group).wait(self.command(step)).await
     }
 
     /// When the time of a step that begins now is up, and how the run ends then.

@@ -1,39 +1,45 @@
-//! Everything a run tells its observer passes through here: masked, cleaned of control characters, within limits.
+//! Everything a run tells its observer passes through here: as it may be shown, and within limits.
 
-use std::collections::{HashMap, VecDeque};
+mod listed;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rad_core::mask::Mask;
 use rad_core::runner::{
-    Action, ChangeKind, Consent, Diagnostic, Drift, DriftedAttribute, PlannedChange, RunEvent, RunJob,
-    RunObserver, RunOutcome, Severity, Step, StopReason,
+    Action, Diagnostic, Drift, PlannedChange, RunEvent, RunJob, RunObserver, Severity, Step, StopReason,
 };
 
+use self::listed::Listed;
 use super::event::{self, Meaning, Message};
 use super::progress::Progress;
 use super::state::State;
+use super::text::{shortened, shown};
 
 /// The most diagnostics that a run reports.
 const DIAGNOSTICS: usize = 200;
 
-/// The most changes of a plan, or resources that drifted, that are told.
-const CHANGES: usize = 10_000;
+/// The most bytes of the summary of a diagnostic, and of its detail.
+const DIAGNOSTIC: (usize, usize) = (2_048, 64 * 1024);
 
 /// How many lines explain a failure that has no diagnostic.
 const LAST_LINES: usize = 20;
+
+/// The most bytes of such a line.
+const LAST_LINE: usize = 2_048;
 
 /// What a run tells its observer.
 pub(super) struct Report<'a> {
     observer: &'a dyn RunObserver,
     mask: Mask,
     progress: Progress,
-    /// What the plan changes, one more than is told at the most.
-    planned: Vec<PlannedChange>,
+    /// What the plan changes.
+    planned: Listed<PlannedChange>,
     /// Whether it changes anything.
     changes: bool,
     /// What a check found.
-    drift: Vec<Drift>,
+    drift: Listed<Drift>,
     /// The observer takes no more reports.
     refused: Option<StopReason>,
     /// How many bytes of log are left; `None` once it is cut, and says so.
@@ -50,9 +56,9 @@ impl<'a> Report<'a> {
             observer,
             mask: Mask::new(job.sensitive.iter().filter_map(|name| job.values.get(name))),
             progress: Progress::default(),
-            planned: Vec::new(),
+            planned: Listed::default(),
             changes: false,
-            drift: Vec::new(),
+            drift: Listed::default(),
             refused: None,
             room: Some(log_limit),
             diagnostics: 0,
@@ -70,6 +76,11 @@ impl<'a> Report<'a> {
     /// Masks a secret wherever it is reported from now on.
     pub(super) fn hide(&mut self, secret: &str) {
         self.mask.add(&secret.into());
+    }
+
+    /// What is masked so far.
+    pub(super) fn mask(&self) -> &Mask {
+        &self.mask
     }
 
     /// Why the observer takes no more reports, once it does not.
@@ -92,18 +103,17 @@ impl<'a> Report<'a> {
             return;
         }
         let Message { text, meaning } = event::read(line);
-        if let Meaning::Planned(address, change) = &meaning
-            && step == Step::Plan
-            && self.planned.len() <= CHANGES
-        {
-            let change = PlannedChange { address: self.shown(address), change: *change };
-            self.planned.push(change);
-        }
-        if let Meaning::Drifted(address, change) = &meaning
-            && self.drift.len() < CHANGES
-        {
-            let drift = Drift { address: address.clone(), change: *change, attributes: Vec::new() };
-            self.drift.push(drift);
+        match &meaning {
+            Meaning::Planned(address, change) if step == Step::Plan => {
+                let mask = &self.mask;
+                self.planned
+                    .push(address, || PlannedChange { address: shown(mask, address), change: *change });
+            }
+            Meaning::Drifted(address, change) => {
+                let drift = || Drift { address: address.clone(), change: *change, attributes: Vec::new() };
+                self.drift.push(address, drift);
+            }
+            _ => {}
         }
         let progress = self.progress.note(&meaning);
         let shown = match &meaning {
@@ -124,68 +134,13 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Tells the plan, and how the run ends if it must not be applied.
-    pub(super) async fn plan(&mut self, consent: &Consent) -> Option<RunOutcome> {
-        let mut changes = std::mem::take(&mut self.planned);
-        self.changes = !changes.is_empty();
-        let all = changes.len() <= CHANGES;
-        changes.truncate(CHANGES);
-        self.emit(RunEvent::Planned(changes.clone())).await;
-        if *consent == Consent::Everything {
-            return None;
-        }
-        if !all {
-            let summary = format!("The plan changes more than {CHANGES} resources");
-            let detail = "Nobody can confirm so many: nothing was applied. Split the module, or change less at a time.";
-            self.diagnose(Diagnostic::error(summary, detail)).await;
-            return Some(RunOutcome::Failure);
-        }
-        if consent.covers(&changes) {
-            return None;
-        }
-        self.log("The plan destroys or replaces resources: nothing was applied. It waits to be confirmed.")
-            .await;
-        Some(RunOutcome::Unconfirmed)
-    }
-
-    /// Whether the plan changes anything.
-    pub(super) fn planned_changes(&self) -> bool {
-        self.changes
-    }
-
-    /// Whether something changed of which it can be told what.
-    pub(super) fn found_changes(&self) -> bool {
-        self.drift.iter().any(|drift| drift.change == ChangeKind::Update)
-    }
-
-    /// Tells what a check found; `attributes` are those that differ, by the address of their resource.
-    pub(super) async fn drift(&mut self, mut attributes: HashMap<String, Vec<DriftedAttribute>>) {
-        let mut drift = std::mem::take(&mut self.drift);
-        for Drift { address, attributes: differing, .. } in &mut drift {
-            *differing = attributes.remove(address).unwrap_or_default();
-            *address = self.shown(address);
-            for DriftedAttribute { name, was, is } in differing {
-                *name = self.shown(name);
-                for value in [was, is].into_iter().flatten() {
-                    *value = self.shown(value);
-                }
-            }
-        }
-        self.log(match drift.len() {
-            0 => "What exists is what the state says.",
-            _ => "What exists is not what the state says. Nothing was changed.",
-        })
-        .await;
-        self.emit(RunEvent::Drift(drift)).await;
-    }
-
     /// Writes lines of the platform's own or the engine's into the log.
     pub(super) async fn log(&mut self, text: &str) {
         let Some(room) = self.room else { return };
         let mut text = self.shown(text);
         text.push('\n');
         for line in text.lines() {
-            self.last_lines.push_back(line.to_owned());
+            self.last_lines.push_back(shortened(line.to_owned(), LAST_LINE));
         }
         let excess = self.last_lines.len().saturating_sub(LAST_LINES);
         self.last_lines.drain(..excess);
@@ -242,8 +197,8 @@ impl<'a> Report<'a> {
         if self.diagnostics <= DIAGNOSTICS {
             let diagnostic = Diagnostic {
                 severity: diagnostic.severity,
-                summary: self.shown(&diagnostic.summary),
-                detail: self.shown(&diagnostic.detail),
+                summary: shortened(self.shown(&diagnostic.summary), DIAGNOSTIC.0),
+                detail: shortened(self.shown(&diagnostic.detail), DIAGNOSTIC.1),
                 place: diagnostic.place.map(|(file, line)| (self.shown(&file), line)),
                 address: diagnostic.address.map(|address| self.shown(&address)),
             };
@@ -266,12 +221,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// A text as it may be shown.
     fn shown(&self, text: &str) -> String {
-        let masked = self.mask.apply(text);
-        let clean = cleaned(&masked);
-        // Taking characters out may have put a value together.
-        if clean.len() == masked.len() { clean } else { self.mask.apply(&clean) }
+        shown(&self.mask, text)
     }
 }
 
@@ -284,42 +235,24 @@ pub(super) fn words(step: Step) -> &'static str {
     }
 }
 
-/// The text without terminal sequences and control characters, line feeds and tabs kept.
-fn cleaned(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
-        if character == '\u{1b}' && characters.peek() == Some(&'[') {
-            // A control sequence (ECMA-48 §5.4) runs to its final byte.
-            characters.next();
-            while characters.next_if(|c| !('@'..='~').contains(c)).is_some() {}
-            characters.next();
-        } else if !character.is_control() || matches!(character, '\n' | '\t') {
-            clean.push(character);
-        }
-    }
-    clean
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use async_trait::async_trait;
     use rad_core::id::{DeploymentId, RunId};
-    use rad_core::runner::{Action, RunLimits};
+    use rad_core::runner::{Consent, RunLimits};
 
     use super::*;
 
+    /// Notes what it is told.
     #[derive(Default)]
-    struct Heard(Mutex<String>);
+    pub(super) struct Heard(Mutex<Vec<RunEvent>>);
 
     #[async_trait]
     impl RunObserver for Heard {
         async fn event(&self, event: RunEvent) -> Result<(), StopReason> {
-            if let RunEvent::Log(text) = event {
-                self.0.lock().unwrap().push_str(&text);
-            }
+            self.0.lock().unwrap().push(event);
             Ok(())
         }
 
@@ -328,35 +261,66 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_log_that_fills_its_room_to_the_byte_says_what_follows_is_left_out() {
-        let job = RunJob {
+    impl Heard {
+        pub(super) fn events(&self) -> Vec<RunEvent> {
+            self.0.lock().unwrap().clone()
+        }
+
+        pub(super) fn log(&self) -> String {
+            let log = |event| if let RunEvent::Log(text) = event { Some(text) } else { None };
+            self.events().into_iter().filter_map(log).collect()
+        }
+    }
+
+    /// A job with nothing in it.
+    pub(super) fn check() -> RunJob {
+        RunJob {
             run: RunId::new(),
             deployment: DeploymentId::new(),
-            action: Action::Create,
+            action: Action::Check,
             source: Default::default(),
             values: Default::default(),
             sensitive: Vec::new(),
             state: None,
             consent: Consent::Everything,
             limits: RunLimits::of(Duration::from_secs(1)),
-        };
-        let heard = Heard::default();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_fills_its_room_to_the_byte_says_what_follows_is_left_out() {
+        let (job, heard) = (check(), Heard::default());
         let mut report = Report::new(&job, &heard, 8);
         for line in ["one", "two"] {
             report.line(line, Step::Apply).await;
         }
-        assert_eq!(*heard.0.lock().unwrap(), "one\ntwo\n");
+        assert_eq!(heard.log(), "one\ntwo\n");
         for line in ["more", "and more"] {
             report.line(line, Step::Apply).await;
         }
         let mark = "[The run writes more than is kept: the rest is left out.]\n";
-        assert_eq!(*heard.0.lock().unwrap(), format!("one\ntwo\n{mark}"));
+        assert_eq!(heard.log(), format!("one\ntwo\n{mark}"));
     }
 
-    #[test]
-    fn terminal_sequences_and_control_characters_are_taken_out() {
-        assert_eq!(cleaned("a\u{1b}[1;31mred\u{1b}[0m\tb\r\u{7}\nc\u{9b}"), "ared\tb\nc");
-        assert_eq!(cleaned("cut \u{1b}[3"), "cut ");
+    #[tokio::test]
+    async fn a_diagnostic_is_cut_after_it_was_masked() {
+        let (job, heard) = (check(), Heard::default());
+        let mut report = Report::new(&job, &heard, 1 << 20);
+        let secret = "s3cret-that-n0body-kn0ws";
+        report.hide(secret);
+        for (index, most) in [DIAGNOSTIC.0, DIAGNOSTIC.1].into_iter().enumerate() {
+            let long = format!("{}{secret}{}", "x".repeat(most - 5), "z".repeat(most));
+            let mut texts = [String::new(), String::new()];
+            texts[index] = long;
+            let [summary, detail] = texts;
+            report.diagnose(Diagnostic::error(summary, detail)).await;
+        }
+        let told = heard.events().into_iter().filter_map(|event| {
+            if let RunEvent::Diagnostic(one) = event { Some((one.summary, one.detail)) } else { None }
+        });
+        let told: Vec<_> = told.collect();
+        for (text, most) in [(&told[0].0, DIAGNOSTIC.0), (&told[1].1, DIAGNOSTIC.1)] {
+            assert!(text.len() <= most + 3 && text.ends_with("x(sens…"), "{} bytes", text.len());
+        }
     }
 }
