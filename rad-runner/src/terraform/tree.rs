@@ -93,7 +93,7 @@ fn mapped_and_deleted(line: &str, device: u64) -> Option<(u64, u64)> {
     (rustix::fs::makedev(major, minor) == device).then(|| (inode, offset.saturating_add(length)))
 }
 
-/// Removes a directory that nobody else changes any more, with all that is in it.
+/// Removes a directory that nobody else fills any more, with all that is in it; others may remove it at the same time.
 pub(super) fn remove(root: &Path) -> io::Result<()> {
     let opened = match open(root, directory(), Mode::empty()) {
         Err(Errno::NOENT) => return Ok(()),
@@ -101,39 +101,53 @@ pub(super) fn remove(root: &Path) -> io::Result<()> {
     };
     // What lies too deep is moved up, and met in the next round.
     while clear(&opened)? {}
-    fs::remove_dir(root)
+    match fs::remove_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Whether something lay too deep.
 fn clear(root: &OwnedFd) -> io::Result<bool> {
     let mut moved = false;
-    let top = openat(root, c".", directory(), Mode::empty())?;
-    let mut open_directories = vec![(Dir::read_from(top)?, CString::default())];
+    let top = match openat(root, c".", directory(), Mode::empty()).and_then(Dir::read_from) {
+        Err(Errno::NOENT) => return Ok(false),
+        opened => opened?,
+    };
+    let mut open_directories = vec![(top, CString::default())];
     loop {
         let depth = open_directories.len();
         let Some((inner, _)) = open_directories.last_mut() else { return Ok(moved) };
         let Some(name) = next_name(inner)? else {
             let done = open_directories.pop();
             if let (Some((_, name)), Some((outer, _))) = (done, open_directories.last()) {
-                unlinkat(outer.fd()?, &name, AtFlags::REMOVEDIR)?;
+                unless_gone(unlinkat(outer.fd()?, &name, AtFlags::REMOVEDIR))?;
             }
             continue;
         };
         match unlinkat(inner.fd()?, &name, AtFlags::empty()) {
-            Ok(()) => {}
+            Ok(()) | Err(Errno::NOENT) => {}
             // POSIX says EPERM where Linux says EISDIR.
             Err(Errno::ISDIR | Errno::PERM) if depth == DEEPEST => {
                 // A name that module code cannot have taken.
-                renameat(inner.fd()?, &name, root, RunId::new().to_string())?;
+                unless_gone(renameat(inner.fd()?, &name, root, RunId::new().to_string()))?;
                 moved = true;
             }
             Err(Errno::ISDIR | Errno::PERM) => {
-                let directory = open_directory(inner.fd()?, &name)?;
-                open_directories.push((Dir::read_from(directory)?, name));
+                let opened = open_directory(inner.fd()?, &name).and_then(|inner| Ok(Dir::read_from(inner)?));
+                match opened {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    opened => open_directories.push((opened?, name)),
+                }
             }
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// What somebody else removed meanwhile is no loss.
+fn unless_gone(done: Result<(), Errno>) -> Result<(), Errno> {
+    if done == Err(Errno::NOENT) { Ok(()) } else { done }
 }
 
 fn next_name(directory: &mut Dir) -> io::Result<Option<CString>> {
@@ -198,6 +212,24 @@ mod tests {
         remove(&deep).unwrap();
         assert!(!deep.exists());
         remove(&deep).unwrap();
+    }
+
+    #[test]
+    fn two_may_remove_the_same_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let run = root.path().join("run");
+        for directory in 0..100 {
+            for file in 0..20 {
+                let inner = run.join(format!("{directory}/{file}"));
+                fs::create_dir_all(&inner).unwrap();
+                fs::write(inner.join("file"), "x").unwrap();
+            }
+        }
+        std::thread::scope(|scope| {
+            let both = [0, 1].map(|_| scope.spawn(|| remove(&run)));
+            both.into_iter().for_each(|one| one.join().unwrap().unwrap());
+        });
+        assert!(!run.exists());
     }
 
     #[test]
