@@ -59,7 +59,7 @@ pub(super) struct Connection {
     _watchdog: Option<Watchdog>,
     // Its end is the holder's.
     _orders: ChildStdin,
-    _carrier: Child,
+    carrier: Child,
     terms: Terms,
 }
 
@@ -75,6 +75,13 @@ impl Connection {
     /// Whether it is as it would be made now.
     pub(super) fn holds(&self, terms: &Terms) -> bool {
         self.terms == *terms
+    }
+
+    /// Whether it still carries: neither of its processes has ended.
+    pub(super) fn lives(&mut self) -> bool {
+        [&mut self.holder, &mut self.carrier]
+            .into_iter()
+            .all(|process| matches!(process.try_wait(), Ok(None)))
     }
 
     /// What stands before a command that is to run in it.
@@ -97,7 +104,7 @@ impl Carrier {
     pub(super) async fn connect(&self, scratch: &Path, launcher: &Launcher) -> io::Result<Connection> {
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--net", "--", "/bin/sh", "-c", HOLDER, "network"]);
-        // Says whose it is to whoever looks at the processes.
+        // Tells whoever looks at the processes what it was made with; which run claimed that is in the log.
         command.arg(scratch);
         command.env_clear().env("PATH", PATH).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -118,9 +125,7 @@ impl Carrier {
             Ok((watchdog, carrier))
         };
         match timeout(PATIENCE, connected).await.map_err(io::Error::from).flatten() {
-            Ok((_watchdog, _carrier)) => {
-                Ok(Connection { holder, _watchdog, _orders: orders, _carrier, terms })
-            }
+            Ok((_watchdog, carrier)) => Ok(Connection { holder, _watchdog, _orders: orders, carrier, terms }),
             Err(error) => {
                 let said = words(holder.stderr.take()).await;
                 Err(io::Error::other(format!("a run gets no network: {error} {said}")))

@@ -268,9 +268,7 @@ impl Runner for TerraformRunner {
         let failed = |error| machinery("clearing the directories of runs", error);
         // A runner that cannot run anything has no groups.
         let ready = self.ready().await.ok();
-        if let Some(ready) = ready {
-            self.reserve.dismiss(ready).await;
-        }
+        self.reserve.dismiss().await;
         let sweeper = self.sweeper.clone();
         let swept = tokio::task::spawn_blocking(move || sweeper.finish()).await;
         swept.map_err(|error| failed(io::Error::other(error)))?;

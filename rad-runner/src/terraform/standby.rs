@@ -1,16 +1,18 @@
-//! The sandboxes of a run's steps, and those made ahead of the run that will take them: with their control group and their
-//! network they take longer to come up than the engine to deploy a small module.
+//! The sandboxes of a run's steps, and those made ahead of the run that will take them, which would else wait for its control
+//! group, its network and its first sandbox.
 
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rad_core::id::RunId;
 use rad_core::runner::Step;
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::Ready;
 use super::carrier::{Carrier, Connection};
@@ -23,6 +25,9 @@ use super::workspace::Workspace;
 /// How long a sandbox may wait for its run: what it shows of `/etc` is what was there when it was made.
 const LASTS: Duration = Duration::from_secs(600);
 
+/// How often those that no run took are made anew: an hour after the last run, nothing is kept ready any more.
+const RENEWALS: u32 = 5;
+
 /// All that a run is given before it begins, and the engines of its steps, waiting for their module.
 #[derive(Debug)]
 pub(super) struct Standby {
@@ -30,14 +35,26 @@ pub(super) struct Standby {
     pub(super) waiting: VecDeque<Waiting>,
     pub(super) connection: Option<Connection>,
     pub(super) group: Arc<RunGroup>,
+    /// What directory and control group were named after.
+    name: RunId,
     directory: Unclaimed,
     made: Instant,
 }
 
 /// The one that the next run will take.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reserve {
-    next: Mutex<Option<JoinHandle<io::Result<Standby>>>>,
+    lasts: Duration,
+    /// Locked while it is made.
+    next: Arc<tokio::sync::Mutex<Option<Standby>>>,
+    /// Makes it, and takes it away again when its time is up.
+    keeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self { lasts: LASTS, next: Arc::default(), keeper: Mutex::default() }
+    }
 }
 
 /// A directory that is removed unless a run takes it.
@@ -68,7 +85,7 @@ impl Standby {
                 VecDeque::from([init, plan, apply])
             }
         };
-        Ok(Self { waiting, connection, group, directory, made: Instant::now() })
+        Ok(Self { waiting, connection, group, name, directory, made: Instant::now() })
     }
 
     /// Gives it to a run, whose directory it is from then on.
@@ -79,6 +96,7 @@ impl Standby {
         {
             // What the sandbox shows of the directory it shows under any name.
             fs::rename(workspace.root(), claimed.root())?;
+            tracing::info!(%run, group = %self.name, "a run takes what was made ahead, with its control group");
         }
         self.directory.workspace = None;
         Ok(claimed)
@@ -91,53 +109,83 @@ impl Standby {
         }
     }
 
-    /// Whether it is as it would be made now.
-    fn serves(&mut self, carrier: Option<&Carrier>) -> bool {
-        let network = match (&self.connection, carrier) {
-            (Some(connection), Some(carrier)) => connection.holds(&carrier.terms()),
+    /// Whether it is as it would be made now, and nothing of it has ended.
+    fn serves(&mut self, carrier: Option<&Carrier>, lasts: Duration) -> bool {
+        let network = match (&mut self.connection, carrier) {
+            (Some(connection), Some(carrier)) => connection.holds(&carrier.terms()) && connection.lives(),
             (connection, carrier) => connection.is_none() && carrier.is_none(),
         };
-        network && self.made.elapsed() < LASTS && self.waiting.iter_mut().all(Waiting::waits)
+        network && self.made.elapsed() < lasts && self.waiting.iter_mut().all(Waiting::waits)
     }
 }
 
 impl Reserve {
-    /// Begins to make the next one, unless that was begun.
+    /// Begins to make the next one, unless there is one or that was begun.
     pub(super) fn fill(&self, ready: &Arc<Ready>) {
         // Without a sandbox a process is told where it works when it is started.
         if !ready.sandbox.isolates() {
             return;
         }
-        let ready = Arc::clone(ready);
-        let make = || tokio::spawn(async move { Standby::make(&ready, None).await });
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(make);
+        // Whoever holds it makes it, or takes it and fills it again afterwards.
+        let Ok(next) = Arc::clone(&self.next).try_lock_owned() else { return };
+        if next.is_none() {
+            let keeper = tokio::spawn(keep(next, Arc::downgrade(ready), self.lasts));
+            self.replace_keeper(Some(keeper));
+        }
     }
 
     /// The one that was made ahead, if it still serves.
     pub(super) async fn take(&self, ready: &Ready) -> Option<Standby> {
-        let next = self.next.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        match next.await.ok()? {
-            Ok(mut standby) => standby.serves(ready.sandbox.carrier.as_ref()).then_some(standby),
-            Err(error) => {
-                // The run tries again, and tells whoever waits for it.
-                tracing::debug!(%error, "no sandbox could be made ahead");
-                None
-            }
-        }
+        let mut next = self.next.lock().await.take()?;
+        next.serves(ready.sandbox.carrier.as_ref(), self.lasts).then_some(next)
     }
 
     /// Takes away what was made ahead.
-    pub(super) async fn dismiss(&self, ready: &Ready) {
-        if let Some(standby) = self.take(ready).await {
+    pub(super) async fn dismiss(&self) {
+        let next = self.next.lock().await.take();
+        self.replace_keeper(None);
+        if let Some(standby) = next {
             standby.send_away().await;
+        }
+    }
+
+    fn replace_keeper(&self, keeper: Option<JoinHandle<()>>) {
+        let mut keeps = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = std::mem::replace(&mut *keeps, keeper) {
+            before.abort();
+        }
+    }
+}
+
+/// Makes what the next run will take, and makes it anew when its time is up, but not for ever.
+async fn keep(mut next: OwnedMutexGuard<Option<Standby>>, ready: Weak<Ready>, lasts: Duration) {
+    for _ in 0..=RENEWALS {
+        let Some(runner) = ready.upgrade() else { return };
+        match Standby::make(&runner, None).await {
+            Ok(standby) => *next = Some(standby),
+            Err(error) => {
+                // The run tries again, and tells whoever waits for it.
+                tracing::debug!(%error, "no sandbox could be made ahead");
+                return;
+            }
+        }
+        drop(runner);
+        let reserve = Arc::clone(OwnedMutexGuard::mutex(&next));
+        drop(next);
+        sleep(lasts).await;
+        next = reserve.lock_owned().await;
+        match next.take() {
+            Some(standby) => standby.send_away().await,
+            None => return,
         }
     }
 }
 
 impl Drop for Reserve {
     fn drop(&mut self) {
-        if let Some(next) = self.next.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            next.abort();
+        self.replace_keeper(None);
+        if let Ok(mut next) = self.next.try_lock() {
+            *next = None;
         }
     }
 }
@@ -147,5 +195,58 @@ impl Drop for Unclaimed {
         if let Some(workspace) = &self.workspace {
             self.sweeper.directory(workspace.root());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::network::Internet;
+    use super::super::{Network, TerraformConfig, TerraformRunner};
+    use super::*;
+
+    fn runner(network: Network) -> (tempfile::TempDir, TerraformRunner) {
+        let root = tempfile::tempdir().unwrap();
+        let config = TerraformConfig::builder(root.path().join("runs")).network(network).build().unwrap();
+        (root, TerraformRunner::new(config).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_was_made_long_ago_or_for_another_network_does_not_serve() {
+        let (_root, runner) = runner(Network::Internet(Internet::default()));
+        let ready = runner.ready().await.unwrap();
+        let mut standby = Standby::make(ready, None).await.unwrap();
+        let own = ready.sandbox.carrier.as_ref().unwrap();
+        assert!(standby.serves(Some(own), LASTS));
+        assert!(!standby.serves(Some(own), Duration::ZERO), "long ago");
+        assert!(!standby.serves(None, LASTS), "no network");
+        let settings = Internet { allow: vec!["10.0.0.0/8".parse().unwrap()], ..Internet::default() };
+        let other = Carrier::new(own.executable.clone(), own.kind, settings);
+        assert!(!standby.serves(Some(&other), LASTS), "other routes");
+        assert!(standby.serves(Some(own), LASTS));
+        standby.send_away().await;
+    }
+
+    #[tokio::test]
+    async fn what_no_run_takes_is_made_anew_and_given_up_in_the_end() {
+        let (root, runner) = runner(Network::Off);
+        let ready = runner.ready().await.unwrap();
+        let mut reserve = Reserve::default();
+        reserve.lasts = Duration::from_millis(200);
+        reserve.fill(ready);
+        let mut made = BTreeSet::new();
+        let is_kept = || reserve.keeper.lock().unwrap().as_ref().is_some_and(|keeper| !keeper.is_finished());
+        while is_kept() {
+            made.extend(reserve.next.lock().await.as_ref().map(|standby| standby.name));
+            sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(made.len(), RENEWALS as usize + 1);
+        assert!(reserve.next.lock().await.is_none(), "an idle platform keeps nothing ready");
+        ready.sweeper.finish();
+        let left = fs::read_dir(root.path().join("runs")).unwrap().flatten();
+        assert_eq!(left.filter(|entry| entry.path().is_dir()).count(), 0);
+        reserve.fill(ready);
+        assert!(reserve.take(ready).await.is_some(), "the next run has it made again");
     }
 }

@@ -7,7 +7,7 @@ use rad_core::error::BackendError;
 use rad_core::runner::{RunJob, RunOutcome, Runner};
 use rad_runner::terraform::{Credentials, Granted};
 
-use crate::support::{Notes, command_lines, play, runner, running};
+use crate::support::{Notes, play, processes, runner, running};
 
 const SECRET: &str = "s3cret'of $the \"run\"";
 
@@ -40,9 +40,8 @@ async fn credentials_reach_the_engine_and_no_log_or_command_line() {
     let notes = Notes::default();
     let seen = async {
         loop {
-            let lines: String = command_lines()
-                .map(|line| String::from_utf8_lossy(&line).replace('\0', " ") + "\n")
-                .collect();
+            let lines: String =
+                processes().into_iter().map(|process| process.line.replace('\0', " ") + "\n").collect();
             if lines.contains(&format!("sleep {mark} ")) {
                 return lines;
             }

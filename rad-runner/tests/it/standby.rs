@@ -4,16 +4,25 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rad_core::runner::{RunOutcome, Runner};
-use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
+use rad_core::runner::{RunJob, RunOutcome, Runner};
+use rad_runner::terraform::{Internet, Network, TerraformConfig, TerraformRunner};
 use serde_json::json;
 
-use crate::support::{becomes, command_lines, directories, job, play, runner, running};
+use crate::support::{
+    Notes, at_their_gates, becomes, directories, host_has, is_named, is_running, job, made_ahead, play,
+    processes, runner, runner_behind, runner_with, running,
+};
 
-/// Whether a process names a directory on its command line.
-fn is_named(path: &Path) -> bool {
-    let path = path.display().to_string();
-    command_lines().any(|line| String::from_utf8_lossy(&line).contains(&path))
+/// Plays a job whose apply sleeps for so long; gives the processes that were its engines' meanwhile.
+async fn engines_of(runner: &dyn Runner, job: RunJob, sleep: &str) -> (Notes, Vec<u32>) {
+    let seen = async {
+        assert!(becomes(|| is_running(sleep)).await, "the apply sleeps");
+        let engines = processes().into_iter().filter(|process| process.line.contains("\0apply\0-json\0"));
+        engines.map(|process| process.id).collect()
+    };
+    let ((outcome, notes), engines) = tokio::join!(play(runner, job), seen);
+    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    (notes, engines)
 }
 
 #[tokio::test]
@@ -22,13 +31,14 @@ async fn each_run_takes_the_sandbox_that_was_made_ahead() {
     assert!(directories(root.path()).is_empty(), "a runner that runs nothing makes nothing");
     let (outcome, notes) = play(&runner, job("", json!({}))).await;
     assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
-    assert!(becomes(|| directories(root.path()).len() == 1).await, "{:?}", directories(root.path()));
-    let ahead = directories(root.path());
-    let (outcome, notes) = play(&runner, running("ls -A /work/home /tmp | wc -w")).await;
-    assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
+    let ahead = made_ahead(root.path()).await;
+    let sleep = format!("1.{}", std::process::id());
+    let script = format!("ls -A /work/home /tmp | wc -w; sleep {sleep}");
+    let (notes, engines) = engines_of(&runner, running(&script), &sleep).await;
+    assert!(ahead.iter().any(|waited| engines.contains(waited)), "{ahead:?} waited, {engines:?} worked");
     assert!(notes.log().contains("): 2"), "nothing but the names of the two: {}", notes.log());
-    assert!(becomes(|| directories(root.path()).len() == 1).await, "{:?}", directories(root.path()));
-    assert_ne!(directories(root.path()), ahead, "none is taken twice");
+    let next = made_ahead(root.path()).await;
+    assert!(next.iter().all(|waits| !ahead.contains(waits)), "none is taken twice");
 }
 
 #[tokio::test]
@@ -46,17 +56,60 @@ async fn runs_that_find_none_made_ahead_have_their_own() {
 async fn what_was_killed_meanwhile_is_made_anew() {
     let (root, runner) = runner().await;
     runner.clear().await.unwrap();
-    assert!(becomes(|| directories(root.path()).first().is_some_and(|ahead| is_named(ahead))).await);
-    let ahead = directories(root.path())[0].display().to_string();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&line).contains(&ahead) {
-            let _ = Command::new("kill").arg("-9").arg(entry.file_name()).status();
-        }
-    }
+    made_ahead(root.path()).await.into_iter().for_each(kill);
+    assert!(becomes(|| at_their_gates(root.path()).is_empty()).await);
     let (outcome, notes) = play(&runner, running("echo all the same")).await;
     assert_eq!(outcome, RunOutcome::Success, "{}", notes.log());
     assert!(notes.log().contains("all the same"), "{}", notes.log());
+}
+
+#[tokio::test]
+async fn a_sandbox_that_is_killed_during_its_run_is_made_anew() {
+    let sleep = format!("3.{}", std::process::id());
+    let (root, runner) = runner_behind(&format!("if [ \"$1\" = init ]; then sleep {sleep}; fi")).await;
+    runner.clear().await.unwrap();
+    made_ahead(root.path()).await;
+    let killed = async {
+        assert!(becomes(|| is_running(&sleep)).await, "the first step is at work");
+        let of_the_next_steps = at_their_gates(root.path());
+        of_the_next_steps.iter().copied().for_each(kill);
+        assert!(becomes(|| at_their_gates(root.path()).is_empty()).await);
+        of_the_next_steps.len()
+    };
+    let ((outcome, notes), killed) = tokio::join!(play(&runner, running("echo all the same")), killed);
+    assert_eq!((outcome, killed), (RunOutcome::Success, 2), "{}", notes.log());
+    assert!(notes.log().contains("all the same"), "{}", notes.log());
+}
+
+#[tokio::test]
+async fn what_has_lost_its_network_is_made_anew() {
+    if !host_has(
+        "pasta",
+        std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|path| path.join("pasta").is_file()),
+    ) {
+        return;
+    }
+    let (root, runner) = runner_with(|config| config.network(Network::Internet(Internet::default()))).await;
+    runner.clear().await.unwrap();
+    let ahead = made_ahead(root.path()).await;
+    let carriers = || {
+        let named = root.path().display().to_string();
+        processes().into_iter().filter(move |one| one.line.contains("pasta\0") && one.line.contains(&named))
+    };
+    let carrier = carriers().next().expect("a carrier").id;
+    kill(carrier);
+    // A process that ends closes its end of the network first, which takes a while.
+    let stat = || std::fs::read_to_string(format!("/proc/{carrier}/stat")).unwrap_or_default();
+    assert!(becomes(|| stat().is_empty() || stat().contains(") Z ")).await, "{}", stat());
+    assert_eq!(at_their_gates(root.path()), ahead, "the sandboxes themselves still wait");
+    let sleep = format!("1.{}", std::process::id());
+    let (_, engines) = engines_of(&runner, running(&format!("sleep {sleep}")), &sleep).await;
+    assert!(ahead.iter().all(|waited| !engines.contains(waited)), "{ahead:?} waited, {engines:?} worked");
+}
+
+fn kill(process: u32) {
+    let killed = Command::new("kill").arg("-9").arg(process.to_string()).status().unwrap();
+    assert!(killed.success());
 }
 
 #[tokio::test]
@@ -87,15 +140,8 @@ async fn it_dies_with_a_killed_platform_and_the_next_one_clears_it() {
 async fn it_dies_while_the_platform_stands_still() {
     let root = tempfile::tempdir().unwrap();
     let mut platform = platform(root.path()).await;
-    // What has not passed its outer gate when the platform is stopped has no watchdog yet, and waits there.
-    tokio::time::sleep(Duration::from_secs(2)).await;
     let stopped = Command::new("kill").arg("-STOP").arg(platform.id().to_string()).status().unwrap();
-    let named = root.path().display().to_string();
-    let goes_on = |line: &[u8]| {
-        let line = String::from_utf8_lossy(line);
-        line.contains(&named) && !line.starts_with("/bin/sh\0-c\0echo; read -r go")
-    };
-    let ended = becomes(|| !command_lines().any(|line| goes_on(&line))).await;
+    let ended = becomes(|| !is_named(root.path())).await;
     platform.kill().unwrap();
     platform.wait().unwrap();
     assert!(stopped.success() && ended, "its processes end");
@@ -110,7 +156,8 @@ async fn platform(root: &Path) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    if !becomes(|| directories(root).iter().any(|ahead| is_named(ahead))).await {
+    // What has not passed its outer gate when the platform is stopped has no watchdog yet, and waits there.
+    if !becomes(|| at_their_gates(root).len() == 3).await {
         platform.kill().unwrap();
         panic!("nothing is made ahead");
     }

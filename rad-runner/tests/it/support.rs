@@ -136,15 +136,55 @@ pub(crate) fn example(name: &str) -> SourceTree {
     source
 }
 
-/// The command lines of all processes of this machine, each argument with a zero byte behind it.
-pub(crate) fn command_lines() -> impl Iterator<Item = Vec<u8>> {
-    let processes = std::fs::read_dir("/proc").expect("processes").flatten();
-    processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+/// A process of this machine.
+pub(crate) struct Process {
+    pub(crate) id: u32,
+    parent: u32,
+    /// Its command line, each argument with a zero byte behind it.
+    pub(crate) line: String,
+}
+
+/// All processes of this machine.
+pub(crate) fn processes() -> Vec<Process> {
+    let entries = std::fs::read_dir("/proc").expect("processes").flatten();
+    let read = |entry: std::fs::DirEntry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name, in brackets, may hold anything; state and parent follow it.
+        let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        Some(Process { id, parent, line: String::from_utf8_lossy(&line).into_owned() })
+    };
+    entries.filter_map(read).collect()
+}
+
+/// Whether a process names a directory on its command line.
+pub(crate) fn is_named(path: &Path) -> bool {
+    let path = path.display().to_string();
+    processes().iter().any(|process| process.line.contains(&path))
+}
+
+/// The processes that wait at the inner gates of the sandboxes in a directory for the arguments with which they become engines.
+pub(crate) fn at_their_gates(root: &Path) -> Vec<u32> {
+    let (all, root) = (processes(), root.display().to_string());
+    let parent_of = |process: &Process| all.iter().find(|other| other.id == process.parent);
+    let waits = |process: &&Process| {
+        let mut above = std::iter::successors(parent_of(process), |process| parent_of(process));
+        process.line.starts_with("/bin/sh\0-c\0echo; IFS= read")
+            && above.any(|process| process.line.contains(&root))
+    };
+    all.iter().filter(waits).map(|process| process.id).collect()
+}
+
+/// Waits until the sandboxes of a run's three steps wait; their engines.
+pub(crate) async fn made_ahead(root: &Path) -> Vec<u32> {
+    assert!(becomes(|| at_their_gates(root).len() == 3).await, "at their gates: {:?}", at_their_gates(root));
+    at_their_gates(root)
 }
 
 /// Whether a `sleep` of so long goes on.
 pub(crate) fn is_running(mark: &str) -> bool {
-    command_lines().any(|line| line == format!("sleep\0{mark}\0").as_bytes())
+    processes().iter().any(|process| process.line == format!("sleep\0{mark}\0"))
 }
 
 /// Notes every event; never stops a run.
