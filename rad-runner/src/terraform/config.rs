@@ -26,7 +26,7 @@ use super::network::Network;
 pub struct TerraformConfig {
     /// Where the private directories of runs are made; an absolute path that no other process uses.
     pub work_root: PathBuf,
-    /// The engine to run; otherwise `tofu`, then `terraform`, is looked for on `PATH`.
+    /// The engine to run; otherwise [the one that is found](super::find_engine).
     #[serde(default)]
     pub engine: Option<PathBuf>,
     /// A directory in which providers are kept between runs. Module code sees it, and cannot write to it. One run at a time fills
@@ -148,7 +148,7 @@ pub struct TerraformConfigBuilder {
 }
 
 impl TerraformConfigBuilder {
-    /// Runs this engine instead of the first one on `PATH`.
+    /// Runs this engine instead of [the one that is found](super::find_engine).
     #[must_use]
     pub fn engine(mut self, engine: impl Into<PathBuf>) -> Self {
         self.config.engine = Some(engine.into());

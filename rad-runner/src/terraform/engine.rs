@@ -14,7 +14,19 @@ pub const INSTALL_PAGE: &str = "https://opentofu.org/docs/intro/install/";
 /// The names of engines, in the order of preference.
 const NAMES: [&str; 2] = ["tofu", "terraform"];
 
-/// The engine's executable: the configured one, or else the first on `PATH`.
+/// The environment variable that names the engine where none is configured.
+const NAMED: &str = "RAD_TERRAFORM";
+
+/// The engine that is run where none is configured: the one that the environment variable `RAD_TERRAFORM` names, or else the
+/// first `tofu`, or else the first `terraform`, on `PATH`.
+pub fn find_engine() -> Option<PathBuf> {
+    match env::var_os(NAMED).filter(|named| !named.is_empty()) {
+        Some(named) => Some(PathBuf::from(named)).filter(|named| is_executable(named)),
+        None => find_on(&env::var_os("PATH").unwrap_or_default(), &NAMES),
+    }
+}
+
+/// The engine's executable: the configured one, or else [the one that is found](find_engine).
 pub(super) fn find(configured: Option<&Path>) -> Result<PathBuf, RunnerError> {
     if let Some(path) = configured {
         return match is_executable(path) {
@@ -22,9 +34,12 @@ pub(super) fn find(configured: Option<&Path>) -> Result<PathBuf, RunnerError> {
             false => Err(missing(format!("{} is not an executable file", path.display()))),
         };
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    find_on(&path, &NAMES)
-        .ok_or_else(|| missing(format!("looked for {} in {}", NAMES.join(" and "), path.to_string_lossy())))
+    find_engine().ok_or_else(|| {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let named = env::var(NAMED).map(|named| format!("{NAMED} names {named}, "));
+        let (named, names) = (named.unwrap_or_default(), NAMES.join(" and "));
+        missing(format!("{named}looked for {names} in {}", path.to_string_lossy()))
+    })
 }
 
 /// The first executable with one of these names, a better name in any directory before a worse one.

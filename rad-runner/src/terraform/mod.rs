@@ -20,6 +20,7 @@ mod guard;
 pub mod kubernetes;
 mod launcher;
 mod layout;
+mod leftover;
 mod limits;
 mod mirror;
 mod network;
@@ -54,7 +55,7 @@ use tokio::sync::{Mutex, OnceCell, RwLock};
 pub use config::{ConfigError, TerraformConfig, TerraformConfigBuilder};
 pub use credentials::{Credentials, Granted};
 pub use enforcement::{Enforcement, Measure};
-pub use engine::INSTALL_PAGE;
+pub use engine::{INSTALL_PAGE, find_engine};
 pub use ipnet::Ipv4Net;
 pub use limits::Limits;
 pub use mirror::{NoMirror, ProviderMirror};
@@ -63,13 +64,14 @@ pub use network::{Internet, Network};
 use cgroup::{Cgroups, RunGroup};
 use gate::Admission;
 use launcher::Launcher;
+use leftover::newest_state;
 use probe::Probe;
 use sandbox::{CacheAccess, Sandbox};
-use session::{Session, Shared, errored_state, machinery};
+use session::{Session, Shared, machinery};
 use standby::{Reserve, Standby};
-use state::{State, StateFile};
+use state::State;
 use sweeper::Sweeper;
-use workspace::{Room, STATE, Workspace};
+use workspace::{Room, Workspace};
 
 /// Carries out runs with OpenTofu or Terraform, isolated by bubblewrap.
 ///
@@ -185,6 +187,24 @@ impl TerraformRunner {
         Ok(Arc::new(Ready { engine, sandbox, cgroups, enforcement, launcher, sweeper }))
     }
 
+    /// Reports the state that is left of a run whose machinery failed, before its directory is removed; whether that may be.
+    /// What module code was given to read is gone in any case.
+    async fn rescue(&self, job: &RunJob, observer: &dyn RunObserver, workspace: &Workspace) -> bool {
+        self.sweeper.directory(&workspace.path(Room::Inputs));
+        match newest_state(workspace) {
+            Ok(Some(state)) if job.action.applies() && job.state.as_ref() != Some(&state) => {
+                // Where the observer takes nothing any more, another process ends the run: as with one that ended well.
+                let _ = observer.event(RunEvent::State(state)).await;
+                true
+            }
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(run = %job.run, %error, "a run's directory stays until its state can be read");
+                false
+            }
+        }
+    }
+
     /// The sandbox that works here, and which engine answers in it.
     async fn find_out(
         &self,
@@ -233,14 +253,17 @@ impl Runner for TerraformRunner {
         };
         let workspace = standby.claim(&self.config.work_root, job.run).map_err(starting)?;
         let shared = Shared { config: &self.config, ready, cache: &self.cache };
-        let outcome = match Session::begin(shared, &job, &granted, observer, (standby, &workspace)).await? {
-            Ok(session) => session.run().await?,
-            Err(outcome) => outcome,
+        let ended = match Session::begin(shared, &job, &granted, observer, (standby, &workspace)).await {
+            Ok(Ok(session)) => session.run().await,
+            Ok(Err(outcome)) => Ok(outcome),
+            Err(error) => Err(error),
         };
-        self.sweeper.directory(workspace.root());
+        if ended.is_ok() || self.rescue(&job, observer, &workspace).await {
+            self.sweeper.directory(workspace.root());
+        }
         // Not beside the run, which it would slow down.
         self.reserve.fill(ready);
-        Ok(outcome)
+        ended
     }
 
     fn resources(&self, state: &[u8]) -> Option<Vec<String>> {
@@ -248,15 +271,7 @@ impl Runner for TerraformRunner {
     }
 
     async fn salvage(&self, run: RunId) -> Result<Option<Bytes>, RunnerError> {
-        let workspace = Workspace::of(&self.config.work_root, run);
-        if !workspace.path(Room::State).is_dir() {
-            return Ok(None);
-        }
-        let written = StateFile::in_directory(&workspace.path(Room::State), STATE)
-            .and_then(|mut file| file.read())
-            .map_err(|error| machinery("reading a state that was left behind", error))?;
-        let states = [written, errored_state(&workspace)?].into_iter().flatten();
-        Ok(states.max_by_key(|state| State::serial_of(state)))
+        newest_state(&Workspace::of(&self.config.work_root, run))
     }
 
     async fn clear(&self) -> Result<(), RunnerError> {

@@ -6,6 +6,7 @@
     reason = "a test panics when something is wrong"
 )]
 
+mod broken;
 mod credentials;
 mod drift;
 mod greedy;

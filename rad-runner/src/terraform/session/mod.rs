@@ -21,7 +21,8 @@ use super::config::TerraformConfig;
 use super::credentials::Granted;
 use super::gate::Waiting;
 use super::guard::{Breach, Guard};
-use super::layout::{ELSEWHERE, ERRORED_STATE, declared};
+use super::layout::{ELSEWHERE, declared};
+use super::leftover::errored_state;
 use super::report::Report;
 use super::sandbox::{CacheAccess, Sandbox};
 use super::standby::Standby;
@@ -279,13 +280,6 @@ const NO_STATE: (&str, &str) = (
     "There is no complete state in the file that the platform gave the engine. A program that the module runs put something \
      else in its place: remove that program from the module, and look yourself for what the run made.",
 );
-
-/// The state that the engine left in the module's directory because it could not write it to its place.
-pub(super) fn errored_state(workspace: &Workspace) -> Result<Option<bytes::Bytes>, RunnerError> {
-    StateFile::in_directory(&workspace.path(Room::Module), ERRORED_STATE)
-        .and_then(|mut file| file.read())
-        .map_err(|error| machinery("reading a state that could not be written to its place", error))
-}
 
 /// Fills the run's directory with all the engine needs.
 fn lay_out(workspace: &Workspace, job: &RunJob, sandbox: &Sandbox) -> Result<(), LayoutError> {
