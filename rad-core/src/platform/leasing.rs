@@ -177,15 +177,15 @@ impl Operations {
         self.parts.deployments.save_state(lease, state, self.parts.clock.now()).await
     }
 
-    /// The newest complete state that a killed process left of a leased run; none of a check, which writes none.
+    /// Has the runner end and let go of what a killed process left of a leased run; gives the newest complete state of it, but
+    /// none of a check, which writes none.
     ///
     /// # Errors
     /// A failure of the store or of the runner.
     pub async fn salvage(&self, lease: &Lease) -> Result<Option<bytes::Bytes>, PlatformError> {
-        match self.parts.deployments.run(lease.run).await?.action.applies() {
-            true => Ok(self.parts.runner.salvage(lease.run).await?),
-            false => Ok(None),
-        }
+        let action = self.parts.deployments.run(lease.run).await?.action;
+        let state = self.parts.runner.salvage(lease.run).await?;
+        Ok(state.filter(|_| action.applies()))
     }
 
     /// Ends a leased run and settles it, or has it wait for a confirmation. One that was told to stop ends as cancelled where a

@@ -1,14 +1,22 @@
 //! Checking for drift: who may, what it costs, what it leaves as it was.
 
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
 use rad_core::deployment::{DeploymentStatus, DeploymentStore, RunReport, RunStatus, Settlement};
+use rad_core::id::RunId;
+use rad_core::memory::ScriptedRunner;
 use rad_core::money::Credits;
 use rad_core::platform::PlatformError;
-use rad_core::runner::{Action, ChangeKind, Consent, Drift, RunOutcome, Step};
+use rad_core::runner::{
+    Action, ChangeKind, Consent, Drift, Engine, RunJob, RunObserver, RunOutcome, Runner, RunnerError, Step,
+};
 use uuid::Uuid;
 
 use super::acting::deployed;
 use super::deploying::funded;
-use super::market::values;
+use super::market::{Market, values};
 
 fn found(addresses: &[&str]) -> RunReport {
     let gone = |address: &&str| {
@@ -69,6 +77,48 @@ async fn a_check_costs_nothing_and_leaves_the_deployment_as_it_stands() {
 
     user.update(deployment.id, &deployment.commit, &values(&[("name", "red")])).await.unwrap();
     assert_eq!(user.deployment(deployment.id).await.unwrap().checked, None, "something is run since");
+}
+
+/// A runner whose runs each left something; notes of which it was salvaged.
+#[derive(Debug, Default)]
+struct Leaving {
+    runs: ScriptedRunner,
+    salvaged: Mutex<Vec<RunId>>,
+}
+
+#[async_trait]
+impl Runner for Leaving {
+    async fn engine(&self) -> Result<Engine, RunnerError> {
+        self.runs.engine().await
+    }
+
+    async fn run(&self, job: RunJob, observer: &dyn RunObserver) -> Result<RunOutcome, RunnerError> {
+        self.runs.run(job, observer).await
+    }
+
+    async fn salvage(&self, run: RunId) -> Result<Option<Bytes>, RunnerError> {
+        self.salvaged.lock().unwrap().push(run);
+        Ok(Some(Bytes::from_static(b"{}")))
+    }
+}
+
+#[tokio::test]
+async fn the_runner_lets_go_of_a_check_whose_state_nobody_takes() {
+    let runner = Arc::new(Leaving::default());
+    let market = Market::with_runner(runner.clone()).await;
+    market.publish(&["small"]).await;
+    market.award(market.user, "100").await;
+    let user = market.actor(market.user).await;
+    let deployment = deployed(&market, &user).await;
+    let operations = market.platform.operations();
+    let check = user.check_drift(deployment.id).await.unwrap();
+    let lease = market.lease("worker").await;
+    assert_eq!(operations.salvage(&lease).await.unwrap(), None);
+    assert_eq!(*runner.salvaged.lock().unwrap(), [check.id]);
+    operations.finish(&lease, RunOutcome::Success).await.unwrap();
+    user.update(deployment.id, &deployment.commit, &values(&[("name", "green")])).await.unwrap();
+    let lease = market.lease("worker").await;
+    assert!(operations.salvage(&lease).await.unwrap().is_some(), "an update's is taken");
 }
 
 #[tokio::test]
