@@ -17,7 +17,7 @@ use rad_core::runner::{
     Action, Consent, RunEvent, RunJob, RunLimits, RunObserver, RunOutcome, Runner, StopReason,
 };
 use rad_core::source::SourceTree;
-use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner};
+use rad_runner::terraform::{Network, TerraformConfig, TerraformRunner, find_engine};
 
 /// Measures what the runner costs beside the bare engine.
 #[derive(Debug, Parser)]
@@ -59,7 +59,8 @@ impl RunObserver for Counter {
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let root = tempfile::tempdir()?;
-    let engine = options.engine.clone().or_else(on_path).context("no tofu and no terraform on the PATH")?;
+    let engine =
+        options.engine.clone().or_else(find_engine).context("no tofu and no terraform on the PATH")?;
     let modules = [
         ("a module without resources", String::new()),
         (
@@ -167,12 +168,4 @@ fn median(times: &mut [Duration]) -> Duration {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
-}
-
-fn on_path() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let found = ["tofu", "terraform"].into_iter();
-    let mut found =
-        found.flat_map(|name| std::env::split_paths(&path).map(move |directory| directory.join(name)));
-    found.find(|file| file.is_file())
 }

@@ -305,9 +305,7 @@ async fn processes_of_the_host_are_out_of_reach() {
 async fn without_a_sandbox_nothing_runs_unless_it_is_allowed() {
     // A PATH without bubblewrap, in a process of its own: the environment is shared by all tests of this one.
     let probe = std::env::current_exe().unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    let engines = std::env::split_paths(&path).flat_map(|path| [path.join("tofu"), path.join("terraform")]);
-    let engine = engines.into_iter().find(|engine| engine.is_file());
+    let engine = rad_runner::terraform::find_engine();
     let ended = Command::new(probe)
         .args(["--exact", "hostile::without_bubblewrap", "--nocapture"])
         .env("RAD_TEST_ENGINE", engine.expect("these tests need OpenTofu or Terraform on this machine"))

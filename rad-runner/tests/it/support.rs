@@ -15,7 +15,9 @@ use rad_core::runner::{
     RunOutcome, Runner, StopReason,
 };
 use rad_core::source::SourceTree;
-use rad_runner::terraform::{Network, TerraformConfig, TerraformConfigBuilder, TerraformRunner};
+use rad_runner::terraform::{
+    Network, ProviderMirror, TerraformConfig, TerraformConfigBuilder, TerraformRunner, find_engine,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -49,19 +51,18 @@ async fn ready(builder: TerraformConfigBuilder) -> TerraformRunner {
 /// A runner with a cache of providers whose engine is the one of this machine, but for what a shell script does before it; the
 /// script finds it in `$real`.
 pub(crate) async fn runner_behind(script: &str) -> (TempDir, TerraformRunner) {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let real = ["tofu", "terraform"].iter().find_map(|name| {
-        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|engine| engine.is_file())
-    });
-    let real = real.expect("OpenTofu or Terraform on the PATH, where runs see it, too");
+    let real = find_engine().expect("OpenTofu or Terraform on this machine");
     let root = tempfile::tempdir().expect("a temporary directory");
     let engine = root.path().join("terraform");
     let text = format!("#!/bin/sh\nreal={}\n{script}\nexec \"$real\" \"$@\"\n", real.display());
     std::fs::write(&engine, text).expect("a script");
     std::fs::set_permissions(&engine, Permissions::from_mode(0o755)).expect("a mode");
-    let cache = root.path().join("providers");
-    let runner = ready(without_network(&root).engine(engine).plugin_cache(cache)).await;
-    (root, runner)
+    let mut config = without_network(&root).engine(engine).plugin_cache(root.path().join("providers"));
+    if let Some(directory) = real.parent().filter(|directory| !directory.starts_with("/usr")) {
+        // Runs see it nowhere else.
+        config = config.provider_mirror(ProviderMirror::Directory(directory.to_owned()));
+    }
+    (root, ready(config).await)
 }
 
 /// Whether a test can go on that needs something of this host. Where it is missing, the test says that it did not run; where

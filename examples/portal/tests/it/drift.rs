@@ -2,7 +2,9 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use rad_runner::terraform::{ProviderMirror, find_engine};
 
 use crate::browser::Window;
 use crate::portal::{Demo, MODULES, deploy, publish, wait_for};
@@ -29,11 +31,7 @@ esac
 
 /// Writes an engine that does something before the one of this machine.
 fn stand_before(engine: &Path, script: &str) {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = ["tofu", "terraform"].iter().find_map(|name| {
-        std::env::split_paths(&path).map(|directory| directory.join(name)).find(|engine| engine.is_file())
-    });
-    let real = std::env::var_os("RAD_TERRAFORM").map(PathBuf::from).or(on_path).expect("an engine");
+    let real = find_engine().expect("OpenTofu or Terraform on this machine");
     let text = format!("#!/bin/sh\nreal={}\n{script}\nexec \"$real\" \"$@\"\n", real.display());
     std::fs::write(engine, text).unwrap();
     std::fs::set_permissions(engine, Permissions::from_mode(0o755)).unwrap();
@@ -44,7 +42,14 @@ async fn a_deployment_is_checked_for_drift_in_a_browser() {
     let scripts = tempfile::tempdir().unwrap();
     let engine = scripts.path().join("terraform");
     stand_before(&engine, "");
-    let demo = Demo::start_with(|config| config.runs.terraform = Some(engine.clone())).await;
+    let demo = Demo::start_with(|config| {
+        config.runs.terraform = Some(engine.clone());
+        // Runs see `/usr`, and a mirror; an engine that lies elsewhere is seen as part of one.
+        let real = find_engine().and_then(|real| real.parent().map(Path::to_owned));
+        let elsewhere = real.filter(|directory| !directory.starts_with("/usr"));
+        config.runs.provider_mirror = elsewhere.map(ProviderMirror::Directory);
+    })
+    .await;
     publish(&mut demo.signed_in("partner").await, &MODULES).await;
     demo.award("user", "40").await;
     let mut user = demo.signed_in("user").await;

@@ -166,7 +166,7 @@ impl Site {
             assert!(start.elapsed() < LEASE * 5, "the runs of a stopped worker go on: {left:?}");
         };
         // A network that its worker was just making stays until it goes on: nothing is left that could send anything. And
-        // a step that waits at its gate for the worker's word is no engine yet: the word comes only under a lease.
+        // what waits at its outer gate is no engine yet: only the worker lets it pass. That asks for no lease; the apply does.
         let makes = ["/pasta ", "/slirp4netns ", "ip -batch"];
         let carries = |command: &str| makes.iter().any(|part| command.contains(part));
         let waits = |command: &str| command.starts_with("/bin/sh -c echo; read -r go");
