@@ -60,9 +60,11 @@ const SPECIAL: [(Ipv4Addr, u8); 10] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// Where clouds tell machines about themselves: most of them, Oracle, Alibaba, Azure.
-const METADATA: [Ipv4Addr; 4] = [
+/// Where clouds tell machines about themselves: most of them, those of containers on AWS (ECS, EKS), Oracle, Alibaba, Azure.
+const METADATA: [Ipv4Addr; 6] = [
     Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
     Ipv4Addr::new(192, 0, 0, 192),
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(168, 63, 129, 16),
@@ -142,7 +144,9 @@ mod tests {
         assert!(!some.contains("unreachable 10.0.0.0/8") && !some.contains(&RESOLVER.to_string()), "{some}");
         assert!(some.contains("unreachable 192.168.0.0/16"), "{some}");
         assert!(some.contains("route replace 192.168.7.0/24 via 10.0.2.2 dev tap0 onlink"), "{some}");
-        assert!(some.contains("unreachable 169.254.169.254/32"), "only named alone: {some}");
+        for address in ["169.254.169.254", "169.254.170.2", "169.254.170.23"] {
+            assert!(some.contains(&format!("unreachable {address}/32")), "only named alone: {some}");
+        }
         let alone = routes(&["203.0.113.5/32".parse().unwrap()], &own, false);
         assert!(!alone.contains("unreachable 203.0.113.5"), "{alone}");
     }
