@@ -249,6 +249,19 @@ impl NewCommit<'_> {
     }
 }
 
+/// A branch that is to be taken over into another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Proposal<'a> {
+    /// The branch with the changes.
+    pub from: &'a str,
+    /// The branch that they are to go to.
+    pub into: &'a str,
+    /// Its title.
+    pub title: &'a str,
+    /// What it is about, in Markdown.
+    pub body: &'a str,
+}
+
 /// Commits to repositories.
 ///
 /// # Contract
@@ -265,6 +278,32 @@ pub trait RepoWriter: RepoSource {
     /// [`Renamed`](RepoError::Renamed), [`Denied`](RepoError::Denied) if the
     /// credential may only read, [`Refused`](RepoError::Refused) by rules of the repository.
     async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError>;
+
+    /// Makes a branch that begins at a commit; one that stands there already is as good.
+    ///
+    /// # Errors
+    /// As [`head`](RepoSource::head), [`NoCommit`](RepoError::NoCommit) and [`Denied`](RepoError::Denied);
+    /// [`Refused`](RepoError::Refused) if there is a branch of that name elsewhere, or none can have that name.
+    async fn create_branch(
+        &self,
+        repo: RepoAccess<'_>,
+        branch: &str,
+        commit: &CommitId,
+    ) -> Result<(), RepoError>;
+
+    /// Asks those who look after a branch to take over another one, and gives the page where they are asked; the one that is
+    /// open already if they are asked twice. `None` where the source knows no such thing: the branch itself is all there is.
+    ///
+    /// # Errors
+    /// As [`head`](RepoSource::head) and [`Denied`](RepoError::Denied); [`Refused`](RepoError::Refused) if there is nothing
+    /// between the branches.
+    async fn propose(
+        &self,
+        _repo: RepoAccess<'_>,
+        _proposal: &Proposal<'_>,
+    ) -> Result<Option<String>, RepoError> {
+        Ok(None)
+    }
 }
 
 /// Whether a name in a path is Git's own: what it reads there would be its settings. No two spellings of it are told apart

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use rad_core::access::Publisher;
 use rad_core::repo::{
-    CredentialReport, Head, NewCommit, RepoAccess, RepoError, RepoSource, RepoWriter, Repository,
+    CredentialReport, Head, NewCommit, Proposal, RepoAccess, RepoError, RepoSource, RepoWriter, Repository,
 };
 use rad_core::source::{CommitId, SourceTree};
 use rad_github::{GitHub, LocalSource};
@@ -95,5 +95,22 @@ impl RepoSource for Sources {
 impl RepoWriter for Sources {
     async fn commit(&self, repo: RepoAccess<'_>, commit: NewCommit<'_>) -> Result<CommitId, RepoError> {
         self.of(repo).await?.commit(repo, commit).await
+    }
+
+    async fn create_branch(
+        &self,
+        repo: RepoAccess<'_>,
+        branch: &str,
+        commit: &CommitId,
+    ) -> Result<(), RepoError> {
+        self.of(repo).await?.create_branch(repo, branch, commit).await
+    }
+
+    async fn propose(
+        &self,
+        repo: RepoAccess<'_>,
+        proposal: &Proposal<'_>,
+    ) -> Result<Option<String>, RepoError> {
+        self.of(repo).await?.propose(repo, proposal).await
     }
 }

@@ -45,6 +45,7 @@ pub async fn all(fixture: &dyn RepoFixture) {
         commits_changes(fixture, writer).await;
         commits_nothing_by_halves(fixture, writer).await;
         one_of_two_commits_wins(fixture, writer).await;
+        makes_branches(fixture, writer).await;
     }
 }
 
@@ -65,6 +66,29 @@ pub async fn lists_repositories(fixture: &dyn RepoFixture) {
     };
     assert_eq!(default_of(&filled), Some(Some("main")), "with the default branch");
     assert_eq!(default_of(&empty), Some(None), "an empty repository is listed and has no default branch");
+}
+
+/// A branch begins at a commit, and goes its own way from there.
+///
+/// # Panics
+/// If the contract is broken.
+pub async fn makes_branches(fixture: &dyn RepoFixture, writer: &dyn RepoWriter) {
+    let name = fixture.create("making-branches").await;
+    let repo = access(fixture, &name);
+    let first = fixture.commit(&name, "main", &tree(&[("a/main.tf", "1")])).await;
+    let second = fixture.commit(&name, "main", &tree(&[("a/main.tf", "2")])).await;
+    for _ in 0..2 {
+        must("a branch is made, or is there", writer.create_branch(repo, "rad/one", &first).await);
+    }
+    let changes = [remove("a/main.tf"), put("b/main.tf", "3")];
+    let new = NewCommit { branch: "rad/one", base: &first, message: "Change it", changes: &changes };
+    let made = must("a commit on the branch", writer.commit(repo, new).await);
+    let head = must("the branch has a head", writer.head(repo, Some("rad/one")).await);
+    assert_eq!(head.commit, made);
+    let main = must("the default branch has a head", writer.head(repo, None).await);
+    assert_eq!((main.branch.as_str(), main.commit), ("main", second.clone()), "the other one stays");
+    let refusal = must_fail("a name that is taken", writer.create_branch(repo, "rad/one", &second).await);
+    assert!(matches!(refusal, RepoError::Refused { .. }), "a branch is never moved: {refusal:?}");
 }
 
 /// Branches and their tips follow the commits.

@@ -193,6 +193,32 @@ impl RepoWriter for MemoryRepos {
         }
         stored.commit(commit.branch, tree, head.committed_at.unwrap_or_default())
     }
+
+    async fn create_branch(
+        &self,
+        repo: RepoAccess<'_>,
+        branch: &str,
+        commit: &CommitId,
+    ) -> Result<(), RepoError> {
+        let mut repositories = MemoryRepos::repositories(self);
+        let repository = repo.repository.to_owned();
+        let Some(stored) = repositories.get_mut(&repository) else {
+            return Err(RepoError::NotFound { repository });
+        };
+        if !stored.commits.contains_key(commit) {
+            return Err(RepoError::NoCommit { repository, revision: commit.to_string() });
+        }
+        match stored.branches.get(branch) {
+            Some(actual) if actual != commit => {
+                let reason = format!("there is a branch {branch:?} elsewhere");
+                Err(RepoError::Refused { repository, reason })
+            }
+            _ => {
+                stored.branches.insert(branch.to_owned(), commit.clone());
+                Ok(())
+            }
+        }
+    }
 }
 
 fn standing(tree: &SourceTree, path: &str) -> Option<Standing> {

@@ -52,7 +52,7 @@ pub use hooks::WebhookSecret;
 pub use inspecting::DeploymentDetails;
 pub use leasing::{ATTEMPTS, Told};
 pub use operations::Operations;
-pub use refining::{ProposedChange, RefineView};
+pub use refining::{ProposedBranch, ProposedChange, RefineView};
 pub use reporting::{RevenueRow, RevenueView};
 pub use sweeping::SweepReport;
 pub use syncing::{Followed, RepoNews};

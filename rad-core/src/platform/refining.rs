@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use secrecy::SecretString;
 
 use super::{Actor, PlatformError};
 use crate::agent::change::{ChangeError, FileDiff};
@@ -11,7 +12,9 @@ use crate::agent::{
 };
 use crate::id::RefineId;
 use crate::refine::{AcceptedChange, RefineProgress, RefineSession, RefineStore};
-use crate::repo::{NewCommit, RepoAccess, RepoConnection, RepoError, RepoWriter, sub_dir_names};
+use crate::repo::{
+    FileChange, NewCommit, Proposal, RepoAccess, RepoConnection, RepoError, RepoWriter, sub_dir_names,
+};
 use crate::source::{CommitId, Digest};
 
 /// Pictures in which nothing runs.
@@ -95,6 +98,15 @@ pub struct ProposedChange {
     pub files: Vec<FileDiff>,
     /// The acceptance, where it was accepted already.
     pub accepted: Option<AcceptedChange>,
+}
+
+/// A change that waits on a branch of its own to be taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedBranch {
+    /// The branch.
+    pub branch: String,
+    /// The pull request, where the repository knows such a thing.
+    pub url: Option<String>,
 }
 
 impl Actor {
@@ -271,23 +283,58 @@ impl Actor {
         Ok(self.refining()?.sessions.accept(id, &accepted).await?)
     }
 
+    /// Puts the change with this digest on a branch of its own, and has those who look after the session's branch asked to take
+    /// it over, where the repository knows such a thing: for branches that take no commits. Doing it twice is as good as once.
+    ///
+    /// # Errors
+    /// As [`accept_change`](Self::accept_change).
+    pub async fn propose_change(
+        &self,
+        id: RefineId,
+        digest: &Digest,
+    ) -> Result<ProposedBranch, PlatformError> {
+        let view = self.refine_view(id).await?;
+        let change = view.change().filter(|change| change.digest() == *digest);
+        let change = change.ok_or(PlatformError::PlanChanged)?;
+        let session = &view.session;
+        let (writer, token) = (&self.refining()?.writer, self.parts.token_of(session.publisher).await?);
+        let repo = access(session, token.as_ref());
+        let message = message_of(change, session);
+        let branch = branch_of(session, digest);
+        let (base, is_new) = match writer.head(repo, Some(&branch)).await {
+            Ok(head) => (head.commit, false),
+            Err(RepoError::NoBranch { .. }) => (writer.head(repo, Some(&session.branch)).await?.commit, true),
+            Err(error) => return Err(error.into()),
+        };
+        let changes = fitting(writer.as_ref(), repo, change, &base).await?;
+        if is_new {
+            if changes.is_empty() {
+                let reason = format!("{} has it already", session.branch);
+                return Err(PlatformError::Invalid { field: "change", reason });
+            }
+            writer.create_branch(repo, &branch, &base).await?;
+        }
+        // Where it was proposed before, the branch has it.
+        if !changes.is_empty() {
+            let commit = NewCommit { branch: &branch, base: &base, message: &message, changes: &changes };
+            writer.commit(repo, commit).await?;
+        }
+        let (title, body) = message.split_once('\n').unwrap_or((&message, ""));
+        let proposal = Proposal { from: &branch, into: &session.branch, title, body: body.trim() };
+        let url = writer.propose(repo, &proposal).await?;
+        Ok(ProposedBranch { branch, url })
+    }
+
     /// Puts a change onto the branch, and gives the commit that has it.
     async fn commit(&self, session: &RefineSession, change: &ChangeSet) -> Result<CommitId, PlatformError> {
         let writer = &self.refining()?.writer;
         let token = self.parts.token_of(session.publisher).await?;
-        let (repository, publisher) = (&session.repository, session.publisher);
-        let repo = RepoAccess { repository, publisher, credential: token.as_ref() };
-        let base = change.base.as_ref().ok_or(ChangeError::NoBase)?;
-        let made_on = writer.tree(repo, base, "").await?;
+        let repo = access(session, token.as_ref());
         let message = message_of(change, session);
         let mut tries = 1;
         loop {
             let head = writer.head(repo, Some(&session.branch)).await?;
-            let changes = if head.commit == *base {
-                change.changes(&made_on, &made_on)?
-            } else {
-                change.changes(&made_on, &writer.tree(repo, &head.commit, "").await?)?
-            };
+            let changes = fitting(writer.as_ref(), repo, change, &head.commit).await?;
             if changes.is_empty() {
                 return Ok(head.commit);
             }
@@ -341,6 +388,33 @@ impl Actor {
     pub(super) fn refining(&self) -> Result<&Refining, PlatformError> {
         self.parts.refining.as_ref().ok_or(PlatformError::NoAgent)
     }
+}
+
+fn access<'a>(session: &'a RefineSession, credential: Option<&'a SecretString>) -> RepoAccess<'a> {
+    RepoAccess { repository: &session.repository, publisher: session.publisher, credential }
+}
+
+/// What a change changes of a commit: as it is if it was made there, merged with what came since otherwise.
+async fn fitting(
+    writer: &dyn RepoWriter,
+    repo: RepoAccess<'_>,
+    change: &ChangeSet,
+    commit: &CommitId,
+) -> Result<Vec<FileChange>, PlatformError> {
+    let base = change.base.as_ref().ok_or(ChangeError::NoBase)?;
+    let made_on = writer.tree(repo, base, "").await?;
+    if commit == base {
+        return Ok(change.changes(&made_on, &made_on)?);
+    }
+    Ok(change.changes(&made_on, &writer.tree(repo, commit, "").await?)?)
+}
+
+/// The branch that a proposed change is put on: of the module's name, and of the change itself.
+fn branch_of(session: &RefineSession, change: &Digest) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
+    let module: String = session.module.chars().map(plain).take(40).collect();
+    let change: String = change.to_string().chars().take(12).collect();
+    format!("rad/{module}-{change}")
 }
 
 fn begun(session: &RefineSession) -> Result<&str, PlatformError> {

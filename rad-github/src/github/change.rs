@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, StatusCode};
 use rad_core::error::BackendError;
-use rad_core::repo::{FileChange, NewCommit, RepoAccess, RepoError, RepoWriter, Standing};
+use rad_core::repo::{FileChange, NewCommit, Proposal, RepoAccess, RepoError, RepoWriter, Standing};
 use rad_core::source::{CommitId, TreeEntry};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -22,19 +22,6 @@ use super::source::{At, GitHub};
 const INLINE: usize = 256 << 10;
 /// Entries of a tree that GitHub lists at once.
 const LISTED: u64 = 100_000;
-
-/// A pull request to open.
-#[derive(Debug, Clone, Copy)]
-pub struct Proposal<'a> {
-    /// The branch with the changes.
-    pub from: &'a str,
-    /// The branch that they are to go to.
-    pub into: &'a str,
-    /// Its title.
-    pub title: &'a str,
-    /// What it is about, in Markdown.
-    pub body: &'a str,
-}
 
 /// An open pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -99,6 +86,23 @@ impl RepoWriter for GitHub {
             }
             Err(error) => Err(self.told(&at, error).await),
         }
+    }
+
+    async fn create_branch(
+        &self,
+        repo: RepoAccess<'_>,
+        branch: &str,
+        commit: &CommitId,
+    ) -> Result<(), RepoError> {
+        GitHub::create_branch(self, repo, branch, commit).await
+    }
+
+    async fn propose(
+        &self,
+        repo: RepoAccess<'_>,
+        proposal: &Proposal<'_>,
+    ) -> Result<Option<String>, RepoError> {
+        Ok(Some(GitHub::propose(self, repo, proposal).await?.url))
     }
 }
 

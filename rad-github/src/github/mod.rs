@@ -21,7 +21,7 @@ mod wire;
 
 pub use app::{AppInstallation, AppKeyError};
 pub use archive::{ArchiveError, ArchiveLimits, read_archive};
-pub use change::{Proposal, PullRequest};
+pub use change::PullRequest;
 pub use config::{ConfigError, GitHubBuilder, Patience};
 pub use repositories::{GitHubRepository, Permissions, RepositoryPages, Visibility};
 pub use source::GitHub;

@@ -6,6 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use gix::actor::Signature;
 use gix::objs::tree::EntryKind;
+use gix::refs::transaction::{PreviousValue, RefEdit};
 use rad_core::error::BackendError;
 use rad_core::repo::{FileChange, NewCommit, RepoError, Standing};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
@@ -100,6 +101,29 @@ pub(super) fn commit_changes(git: &GitRepository, commit: NewCommit<'_>) -> Resu
         Err(error) => match git.head(Some(commit.branch))?.commit {
             actual if actual != *commit.base => Err(moved(actual)),
             _ => Err(failed("writing a commit")(error)),
+        },
+    }
+}
+
+/// Makes a branch that begins at a commit.
+pub(super) fn make_branch(git: &GitRepository, branch: &str, commit: &CommitId) -> Result<(), RepoError> {
+    let repo = git.inner();
+    let refused = |reason: String| RepoError::Refused { repository: git.name().to_owned(), reason };
+    let missing = || RepoError::NoCommit { repository: git.name().to_owned(), revision: commit.to_string() };
+    let id = gix::ObjectId::from_hex(commit.as_str().as_bytes()).map_err(|_| missing())?;
+    repo.find_commit(id).map_err(|_| missing())?;
+    let unusable = |reason: String| refused(format!("a branch cannot be named {branch:?}: {reason}"));
+    let name = gix::refs::FullName::try_from(format!("refs/heads/{branch}"));
+    let name = name.map_err(|error| unusable(error.to_string()))?;
+    let author = signature("rad", "rad@localhost", Utc::now());
+    let mut buffer = gix::date::parse::TimeBuf::default();
+    let edit = RefEdit::update(name, id, PreviousValue::MustNotExist, "branch: made by rad");
+    match repo.edit_references_as([edit], Some(author.to_ref(&mut buffer))) {
+        Ok(_) => Ok(()),
+        Err(error) => match git.head(Some(branch)) {
+            Ok(head) if head.commit == *commit => Ok(()),
+            Ok(_) => Err(refused(format!("there is a branch {branch:?} elsewhere"))),
+            Err(_) => Err(unusable(error.to_string())),
         },
     }
 }

@@ -11,7 +11,7 @@ use rad_core::repo::{Head, NewCommit, RepoAccess, RepoError, RepoSource, RepoWri
 use rad_core::source::{CommitId, SourceTree};
 use secrecy::SecretString;
 
-use super::commit::commit_changes;
+use super::commit::{commit_changes, make_branch};
 use super::directory::{DIRECTORY_BRANCH, PlainDirectory};
 use super::git::GitRepository;
 use super::path::{Child, find_child};
@@ -147,6 +147,23 @@ impl RepoWriter for LocalSource {
             Opened::Plain(_) => Err(RepoError::Refused {
                 repository: name,
                 reason: "a plain directory takes no commits".to_owned(),
+            }),
+        })
+        .await
+    }
+
+    async fn create_branch(
+        &self,
+        repo: RepoAccess<'_>,
+        branch: &str,
+        commit: &CommitId,
+    ) -> Result<(), RepoError> {
+        let (name, branch, commit) = (repo.repository.to_owned(), branch.to_owned(), commit.clone());
+        self.blocking(move |inner| match inner.open(&name)? {
+            Opened::Git(git) => make_branch(&git, &branch, &commit),
+            Opened::Plain(_) => Err(RepoError::Refused {
+                repository: name,
+                reason: "a plain directory has no branches".to_owned(),
             }),
         })
         .await

@@ -6,8 +6,9 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use rad_core::id::RefineId;
-use rad_core::platform::PlatformError;
+use rad_core::platform::{PlatformError, ProposedBranch};
 use rad_core::refine::RefineSession;
+use rad_core::repo::RepoError;
 use rad_core::source::Digest;
 use serde::Deserialize;
 
@@ -49,6 +50,10 @@ struct ChatPage {
     has_begun: bool,
     live: String,
     problem: Option<String>,
+    /// The change that can be proposed, since it cannot be committed.
+    propose: Option<Digest>,
+    /// What was proposed just now.
+    proposed: Option<ProposedBranch>,
     message: String,
 }
 
@@ -130,8 +135,26 @@ pub(super) async fn approve(Path(id): Path<String>, Posted { session, .. }: Post
 /// `POST /explore/{id}/change`
 pub(super) async fn accept(Path(id): Path<String>, Posted { session, fields }: Posted) -> Answer {
     let (id, change): (_, Digest) = (parsed(&id)?, fields.parsed("change")?);
-    let done = session.actor.accept_change(id, &change).await.map(drop);
-    answered(&session, id, "", "?notice=committed", done).await
+    match session.actor.accept_change(id, &change).await {
+        // A branch that takes no commits may take proposals.
+        Err(error @ PlatformError::Repo(RepoError::Refused { .. } | RepoError::Denied { .. })) => {
+            let (status, problem) = PageError::from(error).in_place();
+            let page = chat(&session, id, String::new(), Some(problem)).await?;
+            page_with(status, ChatPage { propose: Some(change), ..page })
+        }
+        done => answered(&session, id, "", "?notice=committed", done.map(drop)).await,
+    }
+}
+
+/// `POST /explore/{id}/propose`: puts a change on a branch of its own, and opens a pull request where there is such a thing.
+pub(super) async fn propose(Path(id): Path<String>, Posted { session, fields }: Posted) -> Answer {
+    let (id, change): (_, Digest) = (parsed(&id)?, fields.parsed("change")?);
+    match session.actor.propose_change(id, &change).await {
+        Ok(proposed) => {
+            page(ChatPage { proposed: Some(proposed), ..chat(&session, id, String::new(), None).await? })
+        }
+        Err(error) => answered(&session, id, "", "", Err(error)).await,
+    }
 }
 
 /// Back to the conversation, or on it the reason why something was not done.
@@ -201,5 +224,18 @@ async fn chat(
     let RefineSession { module, title, repository, branch, progress, .. } = view.session;
     let layout = session.layout(&title, Section::Explore).await?;
     let has_begun = progress.agent_session.is_some();
-    Ok(ChatPage { layout, id, module, title, repository, branch, has_begun, live, problem, message })
+    Ok(ChatPage {
+        layout,
+        id,
+        module,
+        title,
+        repository,
+        branch,
+        has_begun,
+        live,
+        problem,
+        propose: None,
+        proposed: None,
+        message,
+    })
 }

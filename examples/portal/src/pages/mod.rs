@@ -64,6 +64,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/explore/{id}/message", post(explore::message))
         .route("/explore/{id}/plan", post(explore::approve))
         .route("/explore/{id}/change", post(explore::accept))
+        .route("/explore/{id}/propose", post(explore::propose))
         .route("/profile/token", post(profile::save_token))
         .route("/profile/token/forget", post(profile::forget_token))
         .route("/publish", get(publish::show))

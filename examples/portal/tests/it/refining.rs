@@ -1,5 +1,7 @@
 //! Refining a module: the conversation, the change and its commit, without scripts and in a browser.
 
+use std::process::Command;
+
 use rad_github::local::{TreeLimits, read_path};
 
 use crate::browser::Window;
@@ -88,6 +90,36 @@ async fn a_change_is_planned_shown_and_committed() {
     for path in ["/explore", "/profile", talk.as_str()] {
         assert!(!partner.get(path).await.body.contains(KEY), "the key is on {path}");
     }
+}
+
+#[tokio::test]
+async fn what_a_branch_does_not_take_is_proposed_beside_it() {
+    let (demo, jules) = begin().await;
+    let repository = demo.dir.path().join("data/repos/demo-modules");
+    let bare = demo.dir.path().join("bare");
+    std::fs::rename(&repository, &bare).unwrap();
+    // A branch that somebody has checked out takes no commits.
+    let cloned = Command::new("git").args(["clone", "--quiet"]).arg(&bare).arg(&repository).status().unwrap();
+    assert!(cloned.success());
+    let base = head(&demo);
+    jules.proposes(&base, &patch(GREETING, "Hello!"));
+    let mut partner = demo.signed_in("partner").await;
+    let fields = [("module", "hello"), ("message", "Greet")];
+    let talk = partner.post("/explore", &fields).await.location().to_owned();
+    partner.post(&format!("{talk}/plan"), &[]).await;
+    let page = partner.get(&talk).await;
+    let change = page.between("name=\"change\" value=\"", "\"").to_owned();
+    let refused = partner.post(&format!("{talk}/change"), &[("change", &change)]).await;
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    refused.assert_has("is checked out there");
+    refused.assert_has("Open a pull request");
+    let proposed = partner.post(&format!("{talk}/propose"), &[("change", &change)]).await;
+    assert_eq!(proposed.status, 200, "{}", proposed.body);
+    let branch = proposed.between("The change is on the branch <code>", "<").to_owned();
+    let read = read_path(&repository, Some(&branch), "modules/hello", &TreeLimits::default()).unwrap();
+    let text = read.tree.file("main.tf").unwrap();
+    assert!(std::str::from_utf8(text).unwrap().contains("input = \"Hello!\""), "{text:?}");
+    assert_eq!(head(&demo), base, "the branch that is checked out stays");
 }
 
 #[tokio::test]

@@ -139,6 +139,29 @@ async fn a_change_is_carried_over_to_a_branch_that_moved_on() {
 }
 
 #[tokio::test]
+async fn a_change_is_proposed_on_a_branch_of_its_own() {
+    let talk = Talk::begin().await;
+    let change = talk.propose("7").await;
+    let (head, _) = talk.head().await;
+    let propose =
+        async |change: &ChangeSet| talk.partner.propose_change(talk.session.id, &change.digest()).await;
+    let proposed = propose(&change).await.unwrap();
+    assert!(proposed.branch.starts_with("rad/private-") && proposed.url.is_none(), "{proposed:?}");
+    let at = talk.market.repos.head(SHOP, Some(&proposed.branch)).await.unwrap().commit;
+    let tree = talk.market.repos.tree(SHOP, &at, "private").await.unwrap();
+    assert_eq!(tree.file("main.tf").unwrap(), "variable \"credit_cost\" { default = 7 }");
+    assert_eq!(propose(&change).await.unwrap(), proposed);
+    let again = talk.market.repos.head(SHOP, Some(&proposed.branch)).await.unwrap().commit;
+    assert_eq!((again, talk.head().await.0), (at, head), "once, and the branch it is meant for stays");
+
+    let other = talk.propose("8").await;
+    assert!(matches!(propose(&change).await.unwrap_err(), PlatformError::PlanChanged));
+    talk.partner.accept_change(talk.session.id, &other.digest()).await.unwrap();
+    let refused = propose(&other).await.unwrap_err();
+    assert!(matches!(refused, PlatformError::Invalid { field: "change", .. }), "{refused}");
+}
+
+#[tokio::test]
 async fn a_conflict_names_the_place_and_commits_nothing() {
     let talk = Talk::begin().await;
     let change = talk.propose("2").await;

@@ -1,9 +1,9 @@
 //! Commits, branches and pull requests: all or nothing, on the commit they were made for.
 
 use rad_core::error::FailureKind;
-use rad_core::repo::{FileChange, NewCommit, RepoError, RepoSource as _, RepoWriter as _};
+use rad_core::repo::{FileChange, NewCommit, Proposal, RepoError, RepoSource as _, RepoWriter};
 use rad_core::source::{CommitId, SourceTree, TreeEntry};
-use rad_github::github::{GitHub, Proposal};
+use rad_github::github::GitHub;
 
 use super::reading::access;
 use super::server::{Fault, Server, token};
@@ -182,6 +182,9 @@ async fn a_pull_request_is_opened_once() {
     let opened = github.propose(repo, &proposal).await.unwrap();
     assert_eq!((opened.number, opened.url.as_str()), (1, "https://github.example.com/pull/1"));
     assert_eq!(github.propose(repo, &proposal).await.unwrap(), opened, "it is open already");
+    let writer: &dyn RepoWriter = &github;
+    let page = writer.propose(repo, &proposal).await.unwrap();
+    assert_eq!(page.as_deref(), Some(opened.url.as_str()), "the one that is open");
     let nowhere = Proposal { from: "nope", ..proposal };
     let refusal = github.propose(repo, &nowhere).await.unwrap_err();
     let named = matches!(&refusal, RepoError::Refused { reason, .. } if reason.contains("not a branch"));
