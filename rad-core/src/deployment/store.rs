@@ -176,6 +176,9 @@ pub trait DeploymentStore: Send + Sync + fmt::Debug {
     async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<LeaseNews, DeploymentError>;
 
     /// Ends every working run whose lease lapsed before `now` as interrupted, and gives them.
+    ///
+    /// # Errors
+    /// The first failure, after every other run that could be ended was: the settlement of those is owed, as of all ended ones.
     async fn interrupt_lapsed(&self, now: DateTime<Utc>) -> Result<Vec<Run>, DeploymentError>;
 
     /// Ends a leased run, or has it wait: [`Transition::Succeed`], [`Fail`](Transition::Fail),

@@ -29,7 +29,11 @@ pub(super) async fn begin(parts: &Parts, deployment: &Deployment, run: &Run) -> 
     }
     match hold_and_queue(parts, deployment, run).await {
         Err(refusal) if refusal.backend().is_none() => match store.discard(run.id).await {
-            Ok(()) | Err(DeploymentError::NotFound) => Err(refusal),
+            Ok(()) | Err(DeploymentError::NotFound) => {
+                // Whoever carried the same run on may have been faster with its hold, and may be gone.
+                settle_hold(parts, deployment, run).await?;
+                Err(refusal)
+            }
             Err(DeploymentError::Illegal(_)) => Ok(()),
             Err(error) => Err(error.into()),
         },
@@ -76,6 +80,11 @@ pub(super) async fn hold_and_queue(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a run's fee is held, or was.
+pub(super) async fn is_held(parts: &Parts, run: &Run) -> Result<bool, PlatformError> {
+    Ok(run.cost > Credits::ZERO && parts.ledger.by_key(run.owner, hold_key(run.id)).await?.is_some())
 }
 
 /// Of the modules a run needs, those its owner has not deployed.

@@ -42,17 +42,16 @@ impl Operations {
     pub async fn sweep(&self) -> Result<SweepReport, PlatformError> {
         let now = self.parts.clock.now();
         let store = &self.parts.deployments;
-        let mut report =
-            SweepReport { interrupted: store.interrupt_lapsed(now).await?.len(), ..SweepReport::default() };
-        let mut failures = Failures::default();
-        for run in store.unsettled(SWEEP).await? {
+        let (mut report, mut failures) = (SweepReport::default(), Failures::default());
+        report.interrupted = failures.list(store.interrupt_lapsed(now).await).len();
+        for run in failures.list(store.unsettled(SWEEP).await) {
             let done = failures.note(run.id, settling::settle(&self.parts, &run).await);
             report.settled += usize::from(done.is_some());
         }
-        for deployment in store.purges(SWEEP).await? {
+        for deployment in failures.list(store.purges(SWEEP).await) {
             failures.note(deployment.latest_run, purging::carry_on(&self.parts, &deployment).await);
         }
-        for run in store.runs_in(RunStatus::Waiting, WAITING).await? {
+        for run in failures.list(store.runs_in(RunStatus::Waiting, WAITING).await) {
             if run.waits_for == Some(Wait::Confirmation) {
                 failures.note(run.id, settling::tell_that_it_asks(&self.parts, &run).await);
                 continue;
@@ -60,13 +59,13 @@ impl Operations {
             let queued = failures.note(run.id, self.unpark(&run).await);
             report.queued += usize::from(queued == Some(true));
         }
-        for run in store.runs_in(RunStatus::Pending, SWEEP).await? {
+        for run in failures.list(store.runs_in(RunStatus::Pending, SWEEP).await) {
             if run.created_at < now - PENDING_FOR {
                 let done = failures.note(run.id, self.resume(&run).await);
                 report.resumed += usize::from(done.is_some());
             }
         }
-        for owed in self.parts.directory.welcomes(SWEEP).await? {
+        for owed in failures.list(self.parts.directory.welcomes(SWEEP).await) {
             match billing::welcome(&self.parts, &owed).await {
                 Ok(()) => report.welcomed += 1,
                 Err(error) => failures.keep(error),
@@ -99,10 +98,15 @@ impl Operations {
     }
 
     /// Does what the request that stored the run would have done: its intent is stored, and each step can be repeated,
-    /// also while that request still goes on. Taking the run away instead could leave a hold without a run.
+    /// also while that request still goes on. Taking the run away instead could leave a hold without a run. One whose fee is held
+    /// is queued as it would have been, whatever it needs has become of since: nothing is held for a run that waits.
     async fn resume(&self, run: &Run) -> Result<(), PlatformError> {
         let deployment = self.parts.deployments.deployment(run.deployment).await?;
-        match settling::begin(&self.parts, &deployment, run).await {
+        let resumed = match settling::is_held(&self.parts, run).await? {
+            true => settling::hold_and_queue(&self.parts, &deployment, run).await,
+            false => settling::begin(&self.parts, &deployment, run).await,
+        };
+        match resumed {
             Err(refusal) if refusal.backend().is_none() => {
                 tracing::info!(run = %run.id, %refusal, "a request that stopped half-way is refused");
                 Ok(())
@@ -129,6 +133,16 @@ impl Failures {
                 None
             }
         }
+    }
+
+    /// What there is to do of one kind; nothing where that cannot be found out.
+    fn list<T>(&mut self, found: Result<Vec<T>, impl Into<PlatformError>>) -> Vec<T> {
+        found.unwrap_or_else(|error| {
+            let error = error.into();
+            tracing::warn!(%error, "a sweep could not find all there is to do, the next one will try");
+            self.keep(error);
+            Vec::new()
+        })
     }
 
     fn keep(&mut self, error: PlatformError) {

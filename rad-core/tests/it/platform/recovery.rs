@@ -14,9 +14,11 @@ use rad_core::deployment::{
 };
 use rad_core::error::BackendError;
 use rad_core::id::{AccountId, DeploymentId, ModuleId, RunId};
+use rad_core::ledger::{LedgerExt, Post};
 use rad_core::memory::{MemoryDeployments, MemorySettings};
 use rad_core::notify::Notice;
 use rad_core::platform::{ATTEMPTS, PlatformError};
+use rad_core::revenue::{Body, BurnOrder, EntryKey, Hold};
 use rad_core::runner::{Diagnostic, RunOutcome, Step};
 use rad_core::settings::{Settings, SettingsError, SettingsStore, VersionedSettings};
 use rad_core::source::Digest;
@@ -140,6 +142,31 @@ async fn a_run_cancelled_while_its_hold_is_posted_leaves_no_hold() {
     market.platform.operations().sweep().await.unwrap();
     assert_eq!(status(&market, waiting.latest_run).await, RunStatus::Cancelled);
     assert_eq!(market.credits(market.user).await, triple("0", "70", "0"));
+}
+
+#[tokio::test]
+async fn a_request_that_stopped_with_its_fee_held_does_not_wait_with_it() {
+    let market = funded().await;
+    let (deployment, run) = stored(&market, market.user, &["small"]).await;
+    let hold = Hold {
+        amount: run.cost,
+        burn: BurnOrder::of_module(deployment.purchased_only),
+        expires: None,
+        deployment: Some(deployment.id),
+        module: Some(deployment.module),
+    };
+    let key = EntryKey::derive("hold", &[run.id.as_bytes()]);
+    let (account, at) = (market.user, market.clock.now());
+    market.ledger.post(Post { account, key, at, actor: None, body: Body::Hold(hold) }).await.unwrap();
+    market.clock.advance(TimeDelta::seconds(61));
+    assert_eq!(market.platform.operations().sweep().await.unwrap().resumed, 1);
+    assert_eq!(
+        status(&market, run.id).await,
+        RunStatus::Queued,
+        "what it needs was there when its fee was held"
+    );
+    market.finish_next(RunOutcome::Failure).await;
+    assert_eq!(market.credits(market.user).await, triple("30", "100", "0"), "and given back as ever");
 }
 
 #[tokio::test]

@@ -107,19 +107,32 @@ pub(super) async fn interrupt_lapsed(
 ) -> Result<Vec<Run>, DeploymentError> {
     let list =
         sql("SELECT id FROM runs WHERE status = 'working' AND lease_until < $1 ORDER BY seq").bind(now);
-    let mut interrupted = Vec::new();
+    let (mut interrupted, mut failure) = (Vec::new(), None);
     for row in list.rows(&store.database, "looking for lapsed leases").await? {
-        let run: RunId = row.get("id")?;
-        let mut transaction = take_of_run(store, run).await?;
-        // Its worker may have lengthened or ended it just before.
-        let still = sql("SELECT 1 FROM runs WHERE id = $1 AND status = 'working' AND lease_until < $2");
-        if still.bind(run).bind(now).finds(&mut transaction, "looking at a lapsed lease").await? {
-            let run = listing::find_run(&mut transaction, run).await?;
-            interrupted.push(enter(&mut transaction, &run, Transition::Interrupt, now).await?);
-            transaction.commit("interrupting a run").await?;
+        match interrupt(store, row.get("id")?, now).await {
+            Ok(ended) => interrupted.extend(ended),
+            // The others do not wait for it.
+            Err(error) => failure = failure.or(Some(error)),
         }
     }
-    Ok(interrupted)
+    failure.map_or(Ok(interrupted), Err)
+}
+
+/// Ends a run whose lease has lapsed, unless its worker lengthened or ended it just before.
+async fn interrupt(
+    store: &SqlDeployments,
+    run: RunId,
+    now: DateTime<Utc>,
+) -> Result<Option<Run>, DeploymentError> {
+    let mut transaction = take_of_run(store, run).await?;
+    let still = sql("SELECT 1 FROM runs WHERE id = $1 AND status = 'working' AND lease_until < $2");
+    if !still.bind(run).bind(now).finds(&mut transaction, "looking at a lapsed lease").await? {
+        return Ok(None);
+    }
+    let run = listing::find_run(&mut transaction, run).await?;
+    let ended = enter(&mut transaction, &run, Transition::Interrupt, now).await?;
+    transaction.commit("interrupting a run").await?;
+    Ok(Some(ended))
 }
 
 pub(super) async fn finish(
