@@ -6,7 +6,7 @@ use rad_core::deployment::{DeploymentError, Lease, LeaseNews};
 use rad_core::platform::{Operations, PlatformError, Told};
 use rad_core::runner::{Diagnostic, RunEvent, RunJob, RunObserver, RunOutcome, RunnerError, StopReason};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::config::WorkerConfig;
 use super::reporter::Reporter;
@@ -17,6 +17,12 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// How long a worker waits with a look at what it is told of a run.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// The part of a lease for which it has to be lengthened yet, so that the engine is dead when another process may end the run:
+/// one such part before its end the lease counts as lost and the engine is killed, and half-way to the end whatever is left of
+/// the run is given up.
+const MARGIN: u32 = 5;
+const LAST_PART: u32 = 2 * MARGIN;
 
 /// How often something is tried before a run is given up and its lease left to lapse.
 const TRIES: u32 = 20;
@@ -57,6 +63,8 @@ pub(super) async fn carry(
                 ended = work(&operations, &config, &lease, &reporter, beginning) => Some(ended),
                 // What it has not written, it tells again to the next worker.
                 () = left.notified() => None,
+                // Its engine dies with it, whatever it waits for.
+                () = async { reporter.lease_is_lost().await; sleep(config.lease / LAST_PART).await } => None,
             };
             over.send_replace(true);
             ended
@@ -175,7 +183,8 @@ async fn end(
     tracing::warn!(run = %lease.run, "a run could not be ended: its lease is left to lapse");
 }
 
-/// Lengthens the lease until the run is over; a lost one stops the run, and so does a person who cancels it.
+/// Lengthens the lease until the run is over; a lost one stops the run, and so does a person who cancels it. One that cannot be
+/// lengthened in time counts as lost before it lapses, also where the store does not answer at all.
 async fn keep_lease(
     operations: &Operations,
     config: &WorkerConfig,
@@ -183,28 +192,43 @@ async fn keep_lease(
     reporter: &Reporter<'_>,
     mut over: watch::Receiver<bool>,
 ) {
-    let mut lapses = Instant::now() + config.lease;
+    let counts_for = config.lease - config.lease / MARGIN;
+    let mut counts_until = Instant::now() + counts_for;
+    let mut pause = config.heartbeat;
     loop {
         tokio::select! {
             _ = over.wait_for(|over| *over) => return,
-            () = sleep(config.heartbeat) => {}
+            () = sleep(pause) => {}
         }
         let asked = Instant::now();
-        match operations.renew(lease, config.lease).await {
-            Ok(news) => {
-                lapses = asked + config.lease;
+        // Also asked after a long sleep: the store says whether the lease is lost.
+        let patience =
+            counts_until.saturating_duration_since(asked).clamp(AGAIN, config.heartbeat.max(AGAIN));
+        match timeout(patience, operations.renew(lease, config.lease)).await {
+            Ok(Ok(news)) => {
+                counts_until = asked + counts_for;
+                pause = config.heartbeat;
                 if news.cancel_asked {
                     reporter.tell_to_stop(StopReason::Cancelled);
                 }
+                continue;
             }
-            Err(DeploymentError::Backend(error)) if Instant::now() < lapses => {
+            Ok(Err(error @ DeploymentError::Backend(_))) => {
                 tracing::warn!(run = %lease.run, error = told(&error), "a lease could not be lengthened");
             }
-            Err(error) => {
+            Err(_) => {
+                tracing::warn!(run = %lease.run, "a lease could not be lengthened: the store does not answer")
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(run = %lease.run, error = told(&error), "a lease is lost");
                 return reporter.tell_to_stop(StopReason::LeaseLost);
             }
         }
+        if Instant::now() >= counts_until {
+            tracing::warn!(run = %lease.run, "a lease is given up before it lapses");
+            return reporter.tell_to_stop(StopReason::LeaseLost);
+        }
+        pause = AGAIN.min(counts_until.saturating_duration_since(Instant::now()));
     }
 }
 

@@ -58,13 +58,24 @@ impl<'a> Reporter<'a> {
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 
-    /// Tells the run to stop; the first reason counts.
+    /// Tells the run to stop; the first reason counts, unless the lease is lost.
     pub(super) fn tell_to_stop(&self, reason: StopReason) {
         self.stop.send_if_modified(|told| {
-            let first = told.is_none();
-            told.get_or_insert(reason);
-            first
+            let counts = told.is_none() || reason == StopReason::LeaseLost && *told != Some(reason);
+            if counts {
+                *told = Some(reason);
+            }
+            counts
         });
+    }
+
+    /// Waits until the lease is lost.
+    pub(super) async fn lease_is_lost(&self) {
+        let mut told = self.stop.subscribe();
+        if told.wait_for(|told| *told == Some(StopReason::LeaseLost)).await.is_err() {
+            // The sender lives as long as this reporter.
+            std::future::pending().await
+        }
     }
 
     /// Why the run was told to stop, if it was.
@@ -91,8 +102,16 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Writes what is gathered; whether all of it was.
+    /// Writes what is gathered; whether nothing is left to write. Once the lease is lost nothing is, and a store that does not
+    /// answer is not waited for.
     pub(super) async fn write(&self) -> bool {
+        tokio::select! {
+            all = self.write_out() => all,
+            () = self.lease_is_lost() => true,
+        }
+    }
+
+    async fn write_out(&self) -> bool {
         let _in_order = self.writing.lock().await;
         let Gathered { state, report, log } = mem::take(&mut *self.gathered());
         // The state first: it is what cannot be had again.

@@ -16,7 +16,7 @@ use rad_sql::{Database, sql};
 use serde_json::json;
 
 use crate::market::{Market, WORKER, is_working};
-use crate::support::{example, is_running, nothing_left};
+use crate::support::{becomes, example, is_running, nothing_left};
 
 /// The directory of the test that a process of its own works in.
 const CHILD: &str = "RAD_TEST_PORTAL";
@@ -128,6 +128,31 @@ async fn a_run_whose_lease_was_lost_stops_and_writes_nothing_more() {
     works.await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "the run hears of it at the next heartbeat");
     assert_eq!(market.deployments.run(run).await.unwrap().status, RunStatus::Interrupted);
+}
+
+/// Another process ends the run once the lease lapses, and its owner may try it again: two engines must not be at work.
+#[tokio::test]
+async fn an_engine_is_dead_before_a_lease_lapses_that_the_store_does_not_lengthen() {
+    let root = tempfile::tempdir().unwrap();
+    let market = Market::open(root.path(), terraform(root.path()).await).await;
+    let mark = format!("33{}", std::process::id());
+    let user = market.publish("slow", &slow(&mark)).await;
+    let run = market.deploy(user, Values::new()).await.latest_run;
+    let (shutdown, works) =
+        market.work(|config| config.lease(Duration::from_secs(10), Duration::from_secs(1)));
+    assert!(becomes(|| is_running(&mark)).await, "{}", market.log(run).await);
+    // Whoever writes waits from now on.
+    let lock = rad_sql::sqlite::open(&root.path().join("rad.db")).await.unwrap();
+    let mut lock = lock.acquire().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *lock).await.unwrap();
+    assert!(becomes(|| !is_running(&mark)).await, "the engine goes on without a lease");
+    let dead = chrono::Utc::now().timestamp_micros();
+    let lapses: i64 = sqlx::query_scalar("SELECT lease_until FROM runs").fetch_one(&mut *lock).await.unwrap();
+    assert!(dead < lapses, "the lease lapsed {} µs before", dead - lapses);
+    sqlx::query("ROLLBACK").execute(&mut *lock).await.unwrap();
+    market.wait(run, |run| run.status == RunStatus::Interrupted).await;
+    shutdown.send(()).unwrap();
+    works.await.unwrap();
 }
 
 #[tokio::test]

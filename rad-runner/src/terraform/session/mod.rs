@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rad_core::error::BackendError;
-use rad_core::runner::{Diagnostic, RunJob, RunObserver, RunOutcome, RunnerError, Step};
+use rad_core::runner::{Diagnostic, RunJob, RunObserver, RunOutcome, RunnerError, Step, StopReason};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
@@ -64,10 +64,18 @@ pub(super) struct Session<'a> {
 enum Ending {
     /// It was told to.
     Told,
+    /// Its lease is lost: another process may end the run at any moment.
+    Lost,
     /// The time is up of what is named here, which had this much.
     Time(&'static str, Duration),
     /// It went over a limit.
     Limit(Breach),
+}
+
+impl Ending {
+    fn of(reason: StopReason) -> Self {
+        if reason == StopReason::LeaseLost { Self::Lost } else { Self::Told }
+    }
 }
 
 /// How a step ended.
@@ -129,8 +137,8 @@ impl<'a> Session<'a> {
         self.state.changed().await?;
         for step in [Step::Init, Step::Plan, Step::Apply] {
             self.report.step(step).await;
-            if self.report.refused().is_some() {
-                self.ending.get_or_insert(Ending::Told);
+            if let Some(reason) = self.report.refused() {
+                self.ending.get_or_insert(Ending::of(reason));
             }
             let end = match step {
                 Step::Init => self.initialise().await?,
@@ -169,7 +177,7 @@ impl<'a> Session<'a> {
                 self.report.diagnose(breach.diagnostic(&self.shared.config.limits)).await;
                 RunOutcome::Failure
             }
-            Some(Ending::Told) | None => {
+            Some(Ending::Told | Ending::Lost) | None => {
                 self.report.log("The run was stopped.").await;
                 RunOutcome::Stopped
             }

@@ -72,7 +72,7 @@ impl Session<'_> {
                     self.waiting.extend(waiting);
                 }
                 _ = ticks.tick() => self.save_state().await?,
-                _ = &mut told, if self.ending.is_none() => self.ending = Some(Ending::Told),
+                reason = &mut told, if self.ending.is_none() => self.ending = Some(Ending::of(reason)),
                 breach = self.guard.breach(), if self.ending.is_none() => self.ending = Some(Ending::Limit(breach)),
                 () = sleep_until(time_is_up), if self.ending.is_none() => self.ending = Some(out_of_time),
                 () = sleep_until(kill_at.unwrap_or(self.deadline)), if kill_at.is_some() => {
@@ -80,8 +80,8 @@ impl Session<'_> {
                     kill_at = Some(Instant::now() + LAST_WORDS);
                 }
             }
-            if self.report.refused().is_some() {
-                self.ending.get_or_insert(Ending::Told);
+            if let Some(reason) = self.report.refused() {
+                self.ending.get_or_insert(Ending::of(reason));
             }
             if let (Some(ending), None) = (self.ending, kill_at) {
                 process.interrupt();
@@ -163,7 +163,11 @@ impl Session<'_> {
     /// How long the engine may take to stop.
     fn grace_of(&self, ending: Ending) -> Duration {
         let grace = self.shared.config.grace;
-        if matches!(ending, Ending::Limit(_)) { grace.min(BREACH_GRACE) } else { grace }
+        match ending {
+            Ending::Lost => Duration::ZERO,
+            Ending::Limit(_) => grace.min(BREACH_GRACE),
+            Ending::Told | Ending::Time(..) => grace,
+        }
     }
 
     fn command(&self, step: Step) -> Command {
