@@ -1,8 +1,10 @@
 //! Several processes over one PostgreSQL database: each run is taken once, and what one changes the others hear.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use rad_core::clock::{Clock, SystemClock};
 use rad_core::conformance::deployment::sample;
 use rad_core::deployment::{DeploymentStore as _, LeaseLimits, Run, RunStatus, Transition};
 use rad_core::id::{AccountId, RunId};
@@ -127,4 +129,46 @@ async fn all_heard(told: &SqlDeployments, heard: &SqlDeployments) {
     let mut news = heard.news().subscribe(Topic::Run(last));
     told.create(sample(AccountId::new()), last, now()).await.unwrap();
     timeout(PATIENCE, news.changed()).await.expect("the last news are heard");
+}
+
+/// A clock that is wrong.
+#[derive(Debug)]
+struct Ahead(TimeDelta);
+
+impl Clock for Ahead {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + self.0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_whose_clocks_differ_agree_on_which_leases_have_lapsed() {
+    let (address, key) = (rad_sql::testing::postgres_address().await.unwrap(), Keyring::generate());
+    let hour = TimeDelta::hours(1);
+    let clocks = [TimeDelta::zero(), hour, -hour].map(|ahead| Arc::new(Ahead(ahead)));
+    let mut stores = Vec::new();
+    for clock in &clocks {
+        stores.push(open(&address, &key).await.clock(clock.clone()));
+    }
+    let lasting = TimeDelta::seconds(60);
+    for (mine, clock) in stores.iter().zip(&clocks) {
+        let run = queued(mine, AccountId::new()).await;
+        let (now, limits) = (clock.now(), LeaseLimits::default());
+        let lease = mine.lease("one of them", limits, now, now + lasting).await.unwrap().unwrap();
+        assert_eq!(lease.run, run.id);
+        for (other, clock) in stores.iter().zip(&clocks) {
+            assert!(other.interrupt_lapsed(clock.now()).await.unwrap().is_empty(), "{clock:?}");
+        }
+        mine.renew(&lease, clock.now() + lasting).await.unwrap();
+        for (other, clock) in stores.iter().zip(&clocks) {
+            assert!(other.interrupt_lapsed(clock.now()).await.unwrap().is_empty(), "{clock:?}");
+        }
+        let later = clock.now() + lasting * 2;
+        let interrupted = mine.interrupt_lapsed(later).await.unwrap();
+        assert_eq!(
+            (interrupted[0].id, interrupted[0].finished_at),
+            (run.id, Some(later)),
+            "by its own clock"
+        );
+    }
 }

@@ -101,15 +101,17 @@ pub(super) async fn renew(
     Ok(LeaseNews { cancel_asked: row.get("cancel_asked")? })
 }
 
+/// Ends the runs whose leases lapsed before `lapsed` by the database's clock, at `now` by the platform's.
 pub(super) async fn interrupt_lapsed(
     store: &SqlDeployments,
+    lapsed: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Run>, DeploymentError> {
     let list =
-        sql("SELECT id FROM runs WHERE status = 'working' AND lease_until < $1 ORDER BY seq").bind(now);
+        sql("SELECT id FROM runs WHERE status = 'working' AND lease_until < $1 ORDER BY seq").bind(lapsed);
     let (mut interrupted, mut failure) = (Vec::new(), None);
     for row in list.rows(&store.database, "looking for lapsed leases").await? {
-        match interrupt(store, row.get("id")?, now).await {
+        match interrupt(store, row.get("id")?, lapsed, now).await {
             Ok(ended) => interrupted.extend(ended),
             // The others do not wait for it.
             Err(error) => failure = failure.or(Some(error)),
@@ -122,11 +124,12 @@ pub(super) async fn interrupt_lapsed(
 async fn interrupt(
     store: &SqlDeployments,
     run: RunId,
+    lapsed: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Option<Run>, DeploymentError> {
     let mut transaction = take_of_run(store, run).await?;
     let still = sql("SELECT 1 FROM runs WHERE id = $1 AND status = 'working' AND lease_until < $2");
-    if !still.bind(run).bind(now).finds(&mut transaction, "looking at a lapsed lease").await? {
+    if !still.bind(run).bind(lapsed).finds(&mut transaction, "looking at a lapsed lease").await? {
         return Ok(None);
     }
     let run = listing::find_run(&mut transaction, run).await?;

@@ -10,16 +10,17 @@ mod plans;
 mod reports;
 mod reseal;
 mod rows;
+mod skew;
 mod states;
 mod taking;
 
 use std::num::NonZeroU32;
-#[cfg(feature = "postgres")]
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use rad_core::clock::Clock;
 use rad_core::deployment::{
     Deployment, DeploymentError, DeploymentQuery, DeploymentStore, Lease, LeaseLimits, LeaseNews, LogChunk,
     NewDeployment, NewRun, Plan, Run, RunReport, RunStatus, STATE_VERSIONS, SecretValues, StateVersion,
@@ -48,6 +49,7 @@ pub struct SqlDeployments {
     key: Keyring,
     news: News,
     keep_states: NonZeroU32,
+    skew: skew::Skew,
     #[cfg(feature = "postgres")]
     _listening: Option<Arc<listening::Listening>>,
 }
@@ -75,7 +77,16 @@ impl SqlDeployments {
             key,
             news,
             keep_states: STATE_VERSIONS,
+            skew: skew::Skew::default(),
         })
+    }
+
+    /// Takes the times that it is given for those of this clock, instead of the operating system's: leases are kept by the
+    /// clock of the database.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.skew = clock.into();
+        self
     }
 
     /// Keeps so many versions of each state, instead of [`STATE_VERSIONS`].
@@ -196,6 +207,7 @@ impl DeploymentStore for SqlDeployments {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Option<Lease>, DeploymentError> {
+        let until = self.skew.by_database(&self.database, until).await?;
         let lease = leases::lease(self, worker, limits, now, until).await?;
         if let Some(lease) = &lease {
             self.news.tell(Topic::Run(lease.run));
@@ -209,11 +221,13 @@ impl DeploymentStore for SqlDeployments {
     }
 
     async fn renew(&self, lease: &Lease, until: DateTime<Utc>) -> Result<LeaseNews, DeploymentError> {
+        let until = self.skew.by_database(&self.database, until).await?;
         leases::renew(self, lease, until).await
     }
 
     async fn interrupt_lapsed(&self, now: DateTime<Utc>) -> Result<Vec<Run>, DeploymentError> {
-        let interrupted = leases::interrupt_lapsed(self, now).await?;
+        let lapsed = self.skew.by_database(&self.database, now).await?;
+        let interrupted = leases::interrupt_lapsed(self, lapsed, now).await?;
         interrupted.iter().for_each(|run| self.news.tell_moved(run));
         Ok(interrupted)
     }
