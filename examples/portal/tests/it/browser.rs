@@ -98,8 +98,15 @@ impl Window {
 
     pub(crate) async fn click(&self, css: &str) {
         self.see(css).await;
-        let element = self.client.find(Locator::Css(css)).await.unwrap();
-        element.click().await.unwrap_or_else(|error| panic!("{css} cannot be clicked: {error}"));
+        // What is shown live may be replaced between looking and clicking, as under a person's hand.
+        for _ in 0..10 {
+            let element = self.client.find(Locator::Css(css)).await.unwrap();
+            match element.click().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                clicked => return clicked.unwrap_or_else(|error| panic!("{css} cannot be clicked: {error}")),
+            }
+        }
+        panic!("{css} is replaced again and again");
     }
 
     pub(crate) async fn fill(&self, css: &str, text: &str) {
