@@ -29,6 +29,7 @@ impl Actor {
         let target = self.parts.deployments.target(latest.id).await?;
         if latest.action.destroys() {
             self.parts.runner.engine().await?;
+            purging::refuse_without_state(&self.parts, &deployment).await?;
         } else {
             let source = target.as_ref().map_or(deployment.source, |target| target.source);
             self.parts.engine_for(&self.parts.manifest(&deployment, &source).await?).await?;
@@ -41,11 +42,15 @@ impl Actor {
     ///
     /// # Errors
     /// [`NotFound`](PlatformError::NotFound), busy while a run goes on, [`Runner`](PlatformError::Runner) where nothing
-    /// can be run; [`Invalid`](PlatformError::Invalid) if it is destroyed already.
+    /// can be run; [`Invalid`](PlatformError::Invalid) if it is destroyed already, or the state of what it made was lost.
     pub async fn destroy(&self, id: DeploymentId) -> Result<Run, PlatformError> {
         let deployment = self.standing_deployment(id).await?;
         self.parts.runner.engine().await?;
         let latest = self.newest_run(id).await?;
+        // The state of what goes on may be still to come; the store refuses a second run beside it.
+        if latest.status != RunStatus::Working {
+            purging::refuse_without_state(&self.parts, &deployment).await?;
+        }
         if !latest.action.destroys() && matches!(latest.status, RunStatus::Waiting | RunStatus::Queued) {
             let now = self.parts.clock.now();
             match self.parts.deployments.advance(latest.id, Transition::Cancel, now).await {

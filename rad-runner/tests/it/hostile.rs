@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rad_core::runner::{RunJob, RunLimits, RunOutcome, Runner};
 use serde_json::json;
 
-use crate::support::{is_running, job, play, runner, runner_with, running};
+use crate::support::{Notes, is_running, job, play, runner, runner_with, running};
 
 #[tokio::test]
 async fn the_platforms_files_and_environment_are_out_of_sight() {
@@ -153,6 +153,42 @@ async fn a_run_whose_state_has_no_place_any_more_is_no_success() {
     assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
     let told = notes.diagnostics();
     assert!(told.iter().any(|one| one.summary.contains("state was lost")), "{told:?}");
+}
+
+/// However it ends: nothing that is left may pass for never made.
+#[tokio::test]
+async fn a_run_that_fails_is_stopped_or_out_of_time_tells_that_its_state_was_lost() {
+    let (_root, runner) = runner().await;
+    let astray = "rm -f /work/state/terraform.tfstate; ln -s /tmp/astray /work/state/terraform.tfstate";
+    let (outcome, notes) = play(&runner, running(&format!("{astray}; exit 1"))).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    assert!(tells_of_a_lost_state(&notes), "{:?}", notes.diagnostics());
+
+    let slow = running(&format!("{astray}; echo now; sleep 60"));
+    let limits = RunLimits { apply: Duration::from_secs(5), ..slow.limits };
+    let (outcome, notes) = play(&runner, RunJob { limits, ..slow }).await;
+    assert_eq!(outcome, RunOutcome::Timeout, "{}", notes.log());
+    assert!(notes.log().contains("): now"), "it came to its apply: {}", notes.log());
+    assert!(tells_of_a_lost_state(&notes), "{:?}", notes.diagnostics());
+
+    let notes = Notes::stopping_at("): now");
+    let stopped = runner.run(running(&format!("{astray}; echo now; sleep 60")), &notes).await.unwrap();
+    assert_eq!(stopped, RunOutcome::Stopped, "{}", notes.log());
+    assert!(tells_of_a_lost_state(&notes), "{:?}", notes.diagnostics());
+}
+
+/// A run that changed nothing has no state to lose.
+#[tokio::test]
+async fn a_run_that_fails_before_its_apply_tells_of_no_lost_state() {
+    let (_root, runner) = runner().await;
+    let text = "resource \"terraform_data\" \"a\" {\n input = file(\"/nowhere\")\n}";
+    let (outcome, notes) = play(&runner, job(text, json!({}))).await;
+    assert_eq!(outcome, RunOutcome::Failure, "{}", notes.log());
+    assert!(!tells_of_a_lost_state(&notes), "{:?}", notes.diagnostics());
+}
+
+fn tells_of_a_lost_state(notes: &Notes) -> bool {
+    notes.diagnostics().iter().any(|one| one.summary.contains("state was lost"))
 }
 
 #[tokio::test]

@@ -188,10 +188,11 @@ pub(crate) fn is_running(mark: &str) -> bool {
     processes().iter().any(|process| process.line == format!("sleep\0{mark}\0"))
 }
 
-/// Notes every event; never stops a run.
+/// Notes every event; stops a run only where it is told when.
 #[derive(Default)]
 pub(crate) struct Notes {
     events: Mutex<Vec<RunEvent>>,
+    stops_at: Option<&'static str>,
 }
 
 #[async_trait]
@@ -202,11 +203,20 @@ impl RunObserver for Notes {
     }
 
     async fn stop(&self) -> StopReason {
-        std::future::pending().await
+        let Some(mark) = self.stops_at else { return std::future::pending().await };
+        while !self.log().contains(mark) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        StopReason::Cancelled
     }
 }
 
 impl Notes {
+    /// Has the run stopped once its log holds this.
+    pub(crate) fn stopping_at(mark: &'static str) -> Self {
+        Self { stops_at: Some(mark), ..Self::default() }
+    }
+
     pub(crate) fn events(&self) -> Vec<RunEvent> {
         self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

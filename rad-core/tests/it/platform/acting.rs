@@ -354,6 +354,106 @@ async fn a_purge_breaks_the_lease_of_what_does_not_stop_and_keeps_what_may_be_le
 }
 
 #[tokio::test]
+async fn what_was_made_is_not_called_destroyed_where_its_state_was_lost() {
+    for outcome in [RunOutcome::Failure, RunOutcome::Timeout, RunOutcome::Stopped] {
+        let market = funded().await;
+        let user = market.actor(market.user).await;
+        let typed = values(&[("name", "blue")]);
+        let id = user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap().id;
+        let lease = market.lease("worker").await;
+        let operations = market.platform.operations();
+        operations.record(&lease, &started("db.made")).await.unwrap();
+        let busy = user.destroy(id).await.unwrap_err();
+        assert!(busy.to_string().contains("busy"), "its state may be still to come: {busy}");
+        operations.finish(&lease, outcome).await.unwrap();
+
+        let refused = user.destroy(id).await.unwrap_err();
+        let PlatformError::Invalid { field: "deployment", reason } = refused else { panic!("{refused}") };
+        assert!(reason.contains("db.made") && reason.contains("purged"), "{outcome:?}: {reason}");
+        assert_eq!(market.deployments.runs(id).await.unwrap().len(), 1);
+
+        market.actor(market.admin).await.purge(id).await.unwrap();
+        market.finish_next(RunOutcome::Success).await;
+        let closed = user.deployment(id).await.unwrap().deployment;
+        assert_eq!((closed.status, closed.left), (DeploymentStatus::Deleted, vec!["db.made".to_owned()]));
+    }
+}
+
+/// Everything that a run made is listed, not only what it was making when it was stopped.
+#[tokio::test]
+async fn a_purge_without_a_state_keeps_all_that_was_ever_made() {
+    let market = funded().await;
+    let user = market.actor(market.user).await;
+    let typed = values(&[("name", "blue")]);
+    let id = user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap().id;
+    let lease = market.lease("worker").await;
+    let operations = market.platform.operations();
+    let (change, status) = (ChangeKind::Create, ChangeStatus::Complete);
+    let of = |address: &str, change, status| ResourceProgress {
+        address: address.to_owned(),
+        change,
+        status,
+        elapsed_seconds: None,
+    };
+    let resources = vec![
+        of("net.made", change, status),
+        of("db.made", change, ChangeStatus::Errored),
+        of("never.begun", change, ChangeStatus::Planned),
+        of("data.read", ChangeKind::Read, status),
+    ];
+    let report = RunReport { step: Some(Step::Apply), resources, ..RunReport::default() };
+    operations.record(&lease, &report).await.unwrap();
+    operations.finish(&lease, RunOutcome::Failure).await.unwrap();
+    market.actor(market.admin).await.purge(id).await.unwrap();
+    market.finish_next(RunOutcome::Success).await;
+    let closed = user.deployment(id).await.unwrap().deployment;
+    assert_eq!(closed.left, ["db.made", "net.made"]);
+}
+
+#[tokio::test]
+async fn what_made_nothing_or_left_a_state_is_destroyed() {
+    // How a create ended, and what it told before: nothing, a plan, or an apply with a state.
+    let resource = |status| {
+        let mut report = started("db.made");
+        report.resources[0].status = status;
+        report
+    };
+    for (report, state) in [
+        (None, None),
+        (Some(resource(ChangeStatus::Planned)), None),
+        (Some(resource(ChangeStatus::Errored)), Some(r#"{ "resources": [] }"#)),
+        (Some(resource(ChangeStatus::Complete)), Some(r#"{ "resources": ["db.made"] }"#)),
+    ] {
+        let market = funded().await;
+        let user = market.actor(market.user).await;
+        let typed = values(&[("name", "blue")]);
+        let id = user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap().id;
+        let lease = market.lease("worker").await;
+        let operations = market.platform.operations();
+        if let Some(report) = &report {
+            operations.record(&lease, report).await.unwrap();
+        }
+        if let Some(state) = state {
+            operations.save_state(&lease, &state.into()).await.unwrap();
+        }
+        operations.finish(&lease, RunOutcome::Failure).await.unwrap();
+        user.destroy(id).await.unwrap();
+        market.finish_next(RunOutcome::Failure).await;
+        user.retry(id).await.unwrap();
+        market.finish_next(RunOutcome::Success).await;
+        let closed = user.deployment(id).await.unwrap().deployment;
+        assert_eq!(closed.status, DeploymentStatus::Deleted, "{report:?} {state:?}");
+    }
+    let market = funded().await;
+    let user = market.actor(market.user).await;
+    let typed = values(&[("name", "blue")]);
+    let id = user.deploy(market.module("small").await, &typed, Uuid::new_v4()).await.unwrap().id;
+    user.destroy(id).await.unwrap();
+    let runs = market.deployments.runs(id).await.unwrap();
+    assert_eq!((runs[0].action, runs[1].status), (Action::Delete, RunStatus::Cancelled), "in the queue");
+}
+
+#[tokio::test]
 async fn a_purge_that_stopped_half_way_is_carried_on() {
     let market = funded().await;
     let user = market.actor(market.user).await;

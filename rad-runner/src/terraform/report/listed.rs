@@ -71,6 +71,11 @@ impl Report<'_> {
         self.changes
     }
 
+    /// Whether the apply began to change something, whatever came of it.
+    pub(in crate::terraform) fn began_changes(&self) -> bool {
+        self.began
+    }
+
     /// Whether something changed of which it can be told what.
     pub(in crate::terraform) fn found_changes(&self) -> bool {
         self.drift.told.iter().any(|drift| drift.change == ChangeKind::Update)

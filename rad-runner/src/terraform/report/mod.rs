@@ -38,6 +38,8 @@ pub(super) struct Report<'a> {
     planned: Listed<PlannedChange>,
     /// Whether it changes anything.
     changes: bool,
+    /// Whether the apply began to change anything.
+    began: bool,
     /// What a check found.
     drift: Listed<Drift>,
     /// The observer takes no more reports.
@@ -58,6 +60,7 @@ impl<'a> Report<'a> {
             progress: Progress::default(),
             planned: Listed::default(),
             changes: false,
+            began: false,
             drift: Listed::default(),
             refused: None,
             room: Some(log_limit),
@@ -126,6 +129,7 @@ impl<'a> Report<'a> {
             self.log(&text).await;
         }
         if let Some(mut progress) = progress {
+            self.began |= step == Step::Apply && progress.changed_something();
             progress.address = self.shown(&progress.address);
             self.emit(RunEvent::Resource(progress)).await;
         }

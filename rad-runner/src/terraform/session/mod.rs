@@ -241,6 +241,14 @@ impl<'a> Session<'a> {
         Ok(backend["type"] == "local" && backend["config"]["path"].as_str().map(Path::new) == Some(&path))
     }
 
+    /// Whether the engine had something to write a state of.
+    fn should_have_state(&self, outcome: RunOutcome) -> bool {
+        match outcome {
+            RunOutcome::Success => self.report.planned_changes(),
+            _ => self.report.began_changes(),
+        }
+    }
+
     fn has_state(&self) -> Result<bool, RunnerError> {
         self.state.is_there().map_err(|error| machinery("looking for the state that was written", error))
     }
@@ -270,10 +278,12 @@ impl<'a> Session<'a> {
         {
             self.report.log("The state that could not be written to its place was recovered.").await;
             self.report.state(state).await;
-        } else if outcome == RunOutcome::Success && self.report.planned_changes() && !self.has_state()? {
+        } else if self.should_have_state(outcome) && !self.has_state()? {
             // The engine passes over it in silence where module code put something else in the file's place.
             self.report.diagnose(Diagnostic::error(NO_STATE.0, NO_STATE.1)).await;
-            outcome = RunOutcome::Failure;
+            if outcome == RunOutcome::Success {
+                outcome = RunOutcome::Failure;
+            }
         }
         if outcome == RunOutcome::Success {
             self.report.outputs(self.job.action).await;
@@ -284,9 +294,10 @@ impl<'a> Session<'a> {
 
 /// What a run is told whose engine left no state.
 const NO_STATE: (&str, &str) = (
-    "The changes were applied and their state was lost",
+    "Changes were applied and their state was lost",
     "There is no complete state in the file that the platform gave the engine. A program that the module runs put something \
-     else in its place: remove that program from the module, and look yourself for what the run made.",
+     else in its place, or the engine was ended before it wrote one: remove such a program from the module, and look \
+     yourself for what the run made.",
 );
 
 /// Fills the run's directory with all the engine needs.
