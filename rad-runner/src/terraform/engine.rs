@@ -20,8 +20,8 @@ const NAMED: &str = "RAD_TERRAFORM";
 /// The engine that is run where none is configured: the one that the environment variable `RAD_TERRAFORM` names, or else the
 /// first `tofu`, or else the first `terraform`, on `PATH`.
 pub fn find_engine() -> Option<PathBuf> {
-    match env::var_os(NAMED).filter(|named| !named.is_empty()) {
-        Some(named) => Some(PathBuf::from(named)).filter(|named| is_executable(named)),
+    match named() {
+        Some(named) => Some(named).filter(|named| is_executable(named)),
         None => find_on(&env::var_os("PATH").unwrap_or_default(), &NAMES),
     }
 }
@@ -34,12 +34,20 @@ pub(super) fn find(configured: Option<&Path>) -> Result<PathBuf, RunnerError> {
             false => Err(missing(format!("{} is not an executable file", path.display()))),
         };
     }
-    find_engine().ok_or_else(|| {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let named = env::var(NAMED).map(|named| format!("{NAMED} names {named}, "));
-        let (named, names) = (named.unwrap_or_default(), NAMES.join(" and "));
-        missing(format!("{named}looked for {names} in {}", path.to_string_lossy()))
-    })
+    let path = env::var_os("PATH").unwrap_or_default();
+    find_engine().ok_or_else(|| missing(searched(named().as_deref(), &path)))
+}
+
+fn named() -> Option<PathBuf> {
+    env::var_os(NAMED).filter(|named| !named.is_empty()).map(PathBuf::from)
+}
+
+/// Where an engine that was not found was looked for.
+fn searched(named: Option<&Path>, path: &OsStr) -> String {
+    match named {
+        Some(named) => format!("{NAMED} names {}, which is not an executable file", named.display()),
+        None => format!("looked for {} in {}", NAMES.join(" and "), path.to_string_lossy()),
+    }
 }
 
 /// The first executable with one of these names, a better name in any directory before a worse one.
@@ -87,6 +95,14 @@ mod tests {
     fn a_missing_engine_is_named_with_the_page_that_mends_it() {
         let error = find(Some(Path::new("/nowhere/tofu"))).unwrap_err().to_string();
         assert!(error.contains("/nowhere/tofu") && error.contains(INSTALL_PAGE), "{error}");
+    }
+
+    #[test]
+    fn only_where_it_was_looked_is_told() {
+        let path = OsStr::new("/one:/two");
+        assert_eq!(searched(None, path), "looked for tofu and terraform in /one:/two");
+        let told = searched(Some(Path::new("/nowhere/tofu")), path);
+        assert_eq!(told, "RAD_TERRAFORM names /nowhere/tofu, which is not an executable file");
     }
 
     #[test]
