@@ -31,7 +31,7 @@ pub enum Network {
 pub struct Internet {
     /// Ranges reached all the same. An address of the host or a metadata address has to be named alone (`/32`).
     pub allow: Vec<Ipv4Net>,
-    /// The name server that answers runs; otherwise the first of the host's.
+    /// The name server that answers runs; otherwise the first of the host's. Only pasta can ask one that is not the host's.
     pub resolver: Option<Ipv4Addr>,
 }
 

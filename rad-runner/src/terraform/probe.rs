@@ -94,6 +94,11 @@ impl Probe<'_> {
                 reasons.push(format!("{} is not installed", kind.name()));
                 continue;
             };
+            if kind == CarrierKind::Slirp4netns && settings.resolver.is_some() {
+                reasons
+                    .push("slirp4netns asks the host's name servers, not the configured resolver".to_owned());
+                continue;
+            }
             sandbox.carrier = Some(Carrier::new(executable, kind, settings.clone()));
             match self.try_out(sandbox).await {
                 Ok(_) => return Ok(()),
@@ -204,7 +209,8 @@ fn network(sandbox: &Sandbox) -> Measure {
                 "the host had no route to the internet at the start: runs have no network until a restart";
             Measure::partial(what, "none", "a network namespace", gap)
         }
-        (_, Some(carrier)) if carrier.resolver().is_none() => {
+        // The other carrier asks the one on the host's loopback, too.
+        (_, Some(carrier)) if carrier.kind == CarrierKind::Pasta && carrier.resolver().is_none() => {
             let gap = "the host names no name server but its own loopback: set network.internet.resolver";
             Measure::partial(what, "the internet", carrier.kind.name(), gap)
         }

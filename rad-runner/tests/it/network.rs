@@ -2,10 +2,13 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
 use std::thread::JoinHandle;
 
-use rad_core::runner::RunOutcome;
-use rad_runner::terraform::{Internet, Network};
+use rad_core::runner::{RunOutcome, Runner, RunnerError};
+use rad_runner::terraform::{Internet, Network, TerraformConfig, TerraformRunner};
 
 use crate::support::{host_has, play, runner_with, running};
 
@@ -118,4 +121,63 @@ async fn what_is_allowed_is_reached() {
     assert!(log.contains(&format!("): reached {own}")) && log.contains("): apart 10.1.2.3"), "{log}");
     assert!(log.contains("nameserver 10.0.2.3"), "{log}");
     assert_eq!(taken.join().unwrap(), "hello\n");
+}
+
+#[tokio::test]
+async fn without_pasta_slirp4netns_carries() {
+    let own = own_address();
+    let programs = ["bwrap", "slirp4netns"].map(found);
+    let there = own.is_some() && programs.iter().all(Option::is_some);
+    if !host_has("way to a network, bubblewrap and slirp4netns", there) {
+        return;
+    }
+    // A PATH without pasta, in a process of its own: the environment is shared by all tests of this one.
+    let path = tempfile::tempdir().unwrap();
+    for program in programs.into_iter().flatten() {
+        symlink(&program, path.path().join(program.file_name().unwrap())).unwrap();
+    }
+    let engine = rad_runner::terraform::find_engine();
+    let ended = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "network::by_slirp4netns_alone", "--nocapture"])
+        .env("RAD_TERRAFORM", engine.expect("these tests need OpenTofu or Terraform on this machine"))
+        .env("RAD_TEST_CARRIER", "slirp4netns")
+        .env("PATH", path.path())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success() && printed.contains("carried and refused"), "{printed} {said}");
+}
+
+/// The part of [`without_pasta_slirp4netns_carries`] that runs in a process of its own.
+#[tokio::test]
+async fn by_slirp4netns_alone() {
+    let Some(own) = own_address().filter(|_| std::env::var_os("RAD_TEST_CARRIER").is_some()) else { return };
+    let (port, taken) = listen();
+    let (_root, runner) = runner_with(|config| config.network(internet(&[own]))).await;
+    let measures = &runner.enforcement().await.unwrap().measures;
+    let network = measures.iter().find(|one| one.what == "network").unwrap();
+    assert_eq!((network.means.as_deref(), &network.gap), (Some("slirp4netns"), &None));
+    let script = format!("{} cat /etc/resolv.conf", trying(&[(own, port), ([10, 1, 2, 3].into(), 80)]));
+    let (outcome, notes) = play(&runner, running(&script)).await;
+    let log = notes.log();
+    assert_eq!(outcome, RunOutcome::Success, "{log}");
+    assert!(log.contains(&format!("): reached {own}")) && log.contains("): apart 10.1.2.3"), "{log}");
+    assert!(log.contains("nameserver 10.0.2.3"), "{log}");
+    assert_eq!(taken.join().unwrap(), "hello\n");
+
+    // Another name server than the host's is one that it would not ask.
+    let root = tempfile::tempdir().unwrap();
+    let named = Internet { resolver: Some([192, 0, 2, 53].into()), ..Internet::default() };
+    let config = TerraformConfig::builder(root.path()).network(Network::Internet(named));
+    let runner = TerraformRunner::new(config.build().unwrap()).unwrap();
+    let refused = runner.engine().await.unwrap_err();
+    let RunnerError::NoSandbox { reason, mend } = refused else { panic!("{refused}") };
+    assert!(reason.contains("not the configured resolver") && mend.contains("passt"), "{reason}: {mend}");
+    println!("carried and refused");
+}
+
+fn found(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
