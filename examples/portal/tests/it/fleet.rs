@@ -35,11 +35,11 @@ impl Plan {
     /// What `make soak` asks for, or what a test has time for.
     fn of_this_run() -> Self {
         let asked = std::env::var("RAD_SOAK_RUNS").ok().and_then(|runs| runs.parse().ok());
-        // A stop takes as long as a lease and more, in which many of a test's few runs end.
+        // A stop takes as long as a lease and more, in which a quick machine ends a dozen runs.
         asked.map_or(Self { runs: 20, kills: 2, pauses: 1 }, |runs| Self {
             runs,
-            kills: runs / 10,
-            pauses: runs / 10,
+            kills: runs / 16,
+            pauses: runs / 16,
         })
     }
 }
